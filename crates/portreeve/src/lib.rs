@@ -1,0 +1,5 @@
+//! Portreeve, the policy gateway for AI agents' tools.
+//!
+//! One module is one room; `ARCHITECTURE.md` is the map and states the invariants.
+
+pub mod clock;

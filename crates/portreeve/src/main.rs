@@ -1,0 +1,3 @@
+//! The `portreeve` program: arguments in, exit code out. Everything else is in the library.
+
+fn main() {}
