@@ -5,4 +5,5 @@
 //! facts of the call, the time, and the readings of the counters, and carries out what it answers.
 
 pub mod json;
+pub mod names;
 pub mod time;

@@ -1,0 +1,43 @@
+//! JSON-RPC error codes: the protocol's, and ours.
+//!
+//! INVARIANT: ours lie outside −32768…−32000, which JSON-RPC and MCP reserve.
+
+pub const PARSE_ERROR: i64 = -32700;
+pub const INVALID_REQUEST: i64 = -32600;
+pub const INVALID_PARAMS: i64 = -32602;
+/// The request's headers disagree with its body (2026-07-28).
+pub const HEADER_MISMATCH: i64 = -32020;
+
+/// The policy refused; `data` is the decision.
+pub const POLICY_REFUSED: i64 = 40300;
+/// The session is unknown, has expired, or belongs to somebody else.
+pub const NO_SESSION: i64 = 40400;
+/// No valid grant, or a grant that does not reach this server.
+pub const NOT_GRANTED: i64 = 40100;
+/// The HTTP request itself is not one the gate takes (size, media type, Host, Origin, method).
+pub const BAD_HTTP: i64 = 40000;
+/// The server could not be reached, or what it answered is no answer.
+pub const UPSTREAM_FAILED: i64 = 50200;
+/// The server did not answer in time.
+pub const UPSTREAM_TIMEOUT: i64 = 50400;
+/// The gate cannot book, count or store, and so lets nothing through.
+pub const UNAVAILABLE: i64 = 50300;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_codes_are_outside_the_reserved_range() {
+        for code in [
+            POLICY_REFUSED,
+            NO_SESSION,
+            NOT_GRANTED,
+            BAD_HTTP,
+            UPSTREAM_FAILED,
+            UNAVAILABLE,
+        ] {
+            assert!(!(-32768..=-32000).contains(&code), "{code}");
+        }
+    }
+}

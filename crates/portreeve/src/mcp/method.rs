@@ -1,0 +1,91 @@
+//! The methods the protocol knows, and what each of them is about.
+
+/// What a message asks for, as far as judging it goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topic {
+    /// The conversation itself: what a connection cannot do without and no rule is about.
+    Protocol,
+    /// A list that is filtered on its way back.
+    List(Listed),
+    /// `tools/call`: judged by the tool's name and arguments.
+    Tool,
+    /// Judged by `params.uri`.
+    Resource,
+    /// Judged by `params.name`.
+    Prompt,
+    /// Completion: judged as the prompt or resource its `ref` names.
+    Completion,
+    /// Anything else: judged by the policy's `methods`.
+    Other,
+}
+
+/// What a list lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listed {
+    Tools,
+    Resources,
+    ResourceTemplates,
+    Prompts,
+}
+
+impl Listed {
+    /// The member of the result that holds the list, and the member that names an item.
+    pub const fn members(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Tools => ("tools", "name"),
+            Self::Resources => ("resources", "uri"),
+            Self::ResourceTemplates => ("resourceTemplates", "uriTemplate"),
+            Self::Prompts => ("prompts", "name"),
+        }
+    }
+}
+
+/// What a client's request or notification is about.
+pub fn topic(method: &str) -> Topic {
+    match method {
+        "initialize"
+        | "ping"
+        | "server/discover"
+        | "subscriptions/listen"
+        | "logging/setLevel"
+        | "notifications/initialized"
+        | "notifications/cancelled"
+        | "notifications/progress"
+        | "notifications/roots/list_changed" => Topic::Protocol,
+        "tools/list" => Topic::List(Listed::Tools),
+        "resources/list" => Topic::List(Listed::Resources),
+        "resources/templates/list" => Topic::List(Listed::ResourceTemplates),
+        "prompts/list" => Topic::List(Listed::Prompts),
+        "tools/call" => Topic::Tool,
+        "resources/read" | "resources/subscribe" | "resources/unsubscribe" => Topic::Resource,
+        "prompts/get" => Topic::Prompt,
+        "completion/complete" => Topic::Completion,
+        _ => Topic::Other,
+    }
+}
+
+/// What a server may say to a client without having been asked.
+pub fn is_server_notification(method: &str) -> bool {
+    matches!(
+        method,
+        "notifications/cancelled"
+            | "notifications/progress"
+            | "notifications/message"
+            | "notifications/tools/list_changed"
+            | "notifications/resources/list_changed"
+            | "notifications/resources/updated"
+            | "notifications/prompts/list_changed"
+            | "notifications/elicitation/complete"
+            | "notifications/tasks/status"
+            | "notifications/subscriptions/acknowledged"
+    )
+}
+
+/// The member of `params` that `Mcp-Name` mirrors, for the methods that have one.
+pub fn name_member(method: &str) -> Option<&'static str> {
+    match method {
+        "tools/call" | "prompts/get" => Some("name"),
+        "resources/read" => Some("uri"),
+        _ => None,
+    }
+}

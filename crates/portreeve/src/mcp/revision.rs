@@ -1,0 +1,38 @@
+//! The protocol's revisions, and the two eras they fall into.
+
+/// `params._meta` member that carries the revision in the modern era.
+pub const META_PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+
+/// The only revision that has JSON-RPC batches; also what a missing version header means.
+pub const WITH_BATCHES: &str = "2025-03-26";
+
+/// What the gate itself speaks when it opens a conversation of its own.
+pub const NEWEST_LEGACY: &str = "2025-11-25";
+pub const MODERN: &str = "2026-07-28";
+
+/// How a conversation is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Era {
+    /// A handshake, then sessions, streams and requests in both directions (up to 2025-11-25).
+    Legacy,
+    /// Every request stands for itself (from 2026-07-28).
+    Modern,
+}
+
+/// The era of a revision. Revisions are dates, so later ones compare greater.
+pub fn era(version: &str) -> Era {
+    if is_revision(version) && version >= MODERN {
+        Era::Modern
+    } else {
+        Era::Legacy
+    }
+}
+
+/// Whether `version` is written as revisions are: `YYYY-MM-DD`.
+pub fn is_revision(version: &str) -> bool {
+    version.len() == 10
+        && version.bytes().enumerate().all(|(i, b)| match i {
+            4 | 7 => b == b'-',
+            _ => b.is_ascii_digit(),
+        })
+}
