@@ -4,5 +4,8 @@
 //! nothing else: no I/O, no clock, no async, no global state, no panic. Whoever calls it brings the
 //! facts of the call, the time, and the readings of the counters, and carries out what it answers.
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
+pub mod decimal;
 pub mod json;
 pub mod time;
