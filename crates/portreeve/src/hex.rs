@@ -33,6 +33,13 @@ pub(crate) fn decode<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
     Some(bytes)
 }
 
+/// Reads any number of bytes; `None` for any other spelling.
+pub(crate) fn decode_all(text: &str) -> Option<Vec<u8>> {
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let read = |[high, low]: &[u8; 2]| Some(value(*high)? << 4 | value(*low)?);
+    rest.is_empty().then(|| pairs.iter().map(read).collect())?
+}
+
 fn digit(nibble: u8) -> u8 {
     DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0')
 }
@@ -55,8 +62,10 @@ mod tests {
         let text = encode(&all);
         assert!(text.starts_with("000102") && text.ends_with("feff"));
         assert_eq!(decode::<256>(text.as_bytes()), Some(all));
+        assert_eq!(decode_all(&text).as_deref(), Some(all.as_slice()));
         for bad in ["0", "000", "0G", "AB", " 1", "0x"] {
             assert_eq!(decode::<1>(bad.as_bytes()), None, "{bad}");
+            assert_eq!(decode_all(bad), None, "{bad}");
         }
     }
 }

@@ -5,3 +5,5 @@
 pub mod clock;
 mod hex;
 pub mod keys;
+pub mod name;
+pub mod store;
