@@ -3,4 +3,10 @@
 //! One module is one room; `ARCHITECTURE.md` is the map and states the invariants.
 
 pub mod clock;
+pub mod duration;
+pub mod grants;
+mod hex;
+pub mod keys;
 pub mod mcp;
+pub mod name;
+pub mod store;

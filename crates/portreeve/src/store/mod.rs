@@ -1,0 +1,103 @@
+//! What must outlive the process: servers, policies, grants, pins, anchors.
+//!
+//! The traits are what the program sees; a backend implements them all, and the only SQL is in
+//! the backends. Every operation is one transaction: it happened whole, or an error says that it
+//! did not happen. The store checks what only it can check without a race (does the name exist, who
+//! owns it); what a policy or a URL means is checked before it gets here. Counters and the ledger
+//! are other rooms.
+
+mod error;
+pub mod model;
+mod seal;
+pub mod sqlite;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::pin::Pin as Pinned;
+
+use portreeve_policy::time::Timestamp;
+
+pub use error::StoreError;
+pub use seal::{SealError, Sealer};
+
+use crate::name::{Label, Name};
+use model::{
+    Accepting, Anchor, Change, Declared, Definition, Drift, Grant, NewGrant, NewServer, Pin,
+    PolicyVersion, Server, Snapshot,
+};
+
+/// A backend's answer; it may come over a network.
+pub type Answer<T> = Pinned<Box<dyn Future<Output = Result<T, StoreError>> + Send>>;
+
+pub trait Servers {
+    fn servers(&self) -> Answer<Vec<Server>>;
+    fn server(&self, name: &Name) -> Answer<Option<Server>>;
+    fn add_server(&self, server: NewServer, at: Timestamp) -> Answer<Server>;
+    /// Removes the server, its pins, and its place in every grant; returns those grants' labels.
+    fn remove_server(&self, name: &Name) -> Answer<Vec<Label>>;
+}
+
+pub trait Policies {
+    /// The newest version of each policy that was not removed.
+    fn policies(&self) -> Answer<Vec<PolicyVersion>>;
+    /// Every version of one policy, oldest first.
+    fn policy_history(&self, name: &Name) -> Answer<Vec<PolicyVersion>>;
+    /// One version; the newest if none is named. Versions of removed policies can still be read.
+    fn policy(&self, name: &Name, version: Option<u64>) -> Answer<PolicyVersion>;
+    /// Adds a version, unless the newest has this very text; then that one is returned.
+    fn put_policy(
+        &self,
+        name: &Name,
+        text: String,
+        by: &str,
+        at: Timestamp,
+    ) -> Answer<PolicyVersion>;
+    /// Takes the policy out of use; its versions stay readable, because the ledger names them.
+    fn remove_policy(&self, name: &Name) -> Answer<()>;
+}
+
+pub trait Grants {
+    /// All grants, also revoked ones.
+    fn grants(&self) -> Answer<Vec<Grant>>;
+    fn grant(&self, label: &Label) -> Answer<Option<Grant>>;
+    fn create_grant(&self, grant: NewGrant, at: Timestamp) -> Answer<Grant>;
+    /// A new token from now on; the old one is worth nothing.
+    fn rotate_grant(&self, label: &Label, token_sha256: String, at: Timestamp) -> Answer<Grant>;
+    fn revoke_grant(&self, label: &Label, at: Timestamp) -> Answer<Grant>;
+    /// Makes `servers` the grant's servers and policies.
+    fn attach(&self, label: &Label, servers: BTreeMap<Name, Option<Name>>) -> Answer<Grant>;
+    fn remove_grant(&self, label: &Label) -> Answer<()>;
+}
+
+pub trait Pins {
+    fn pins(&self, server: &Name) -> Answer<Vec<Pin>>;
+    /// Takes a server's first tool list as accepted. `false`: an earlier list was taken before, and
+    /// nothing has changed now.
+    fn accept_first(&self, server: &Name, list: Vec<Definition>, at: Timestamp) -> Answer<bool>;
+    /// Compares a list with the pins: what is new or changed waits for a person from now on.
+    fn observe(&self, server: &Name, list: Vec<Definition>, at: Timestamp) -> Answer<Vec<Drift>>;
+    /// Accepts what waits; returns the pins that were accepted by this.
+    fn accept(&self, server: &Name, which: Accepting, at: Timestamp) -> Answer<Vec<Pin>>;
+}
+
+/// The ledger's anchors, and small values that need no table of their own.
+pub trait Book {
+    /// The anchor only moves forward.
+    fn put_anchor(&self, anchor: Anchor) -> Answer<()>;
+    fn anchor(&self) -> Answer<Option<Anchor>>;
+    fn meta(&self, key: &str) -> Answer<Option<Vec<u8>>>;
+    fn put_meta(&self, key: &str, value: Vec<u8>) -> Answer<()>;
+}
+
+/// A whole backend.
+pub trait Store: Servers + Policies + Grants + Pins + Book + fmt::Debug + Send + Sync {
+    /// Everything the gate decides by, from one moment.
+    fn load_all(&self) -> Answer<Snapshot>;
+    /// What [`Store::apply_declared`] would change now, or why it would refuse.
+    fn preview_declared(&self, declared: Declared, at: Timestamp) -> Answer<Vec<Change>>;
+    /// Makes the rows that the file owns equal to what it declares, whole or not at all.
+    fn apply_declared(&self, declared: Declared, at: Timestamp) -> Answer<Vec<Change>>;
+    /// Writes a consistent copy to a new file while everything goes on.
+    fn copy_to(&self, path: PathBuf) -> Answer<()>;
+}
