@@ -1,0 +1,3 @@
+//! The `runs` demo server.
+
+pub mod engine;
