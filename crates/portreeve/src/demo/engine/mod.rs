@@ -157,17 +157,13 @@ impl Engine {
         Ok(answer)
     }
 
-    /// Waits until the run is neither queued nor running; answers nothing if there is none.
-    /// `seen` hears of every change on the way.
-    pub async fn at_rest(&self, id: &RunId, mut seen: impl AsyncFnMut(&Run)) -> Option<Run> {
-        let mut commits = self.0.commits.subscribe();
-        loop {
-            let run = self.read(|state| state.run(id).cloned())?;
-            if !run.status.is_active() {
-                return Some(run);
-            }
-            seen(&run).await;
-            commits.changed().await.ok()?;
+    /// The run now, after each change, and at last at rest: neither queued nor running.
+    pub fn watch(&self, id: RunId) -> Watch {
+        Watch {
+            commits: self.0.commits.subscribe(),
+            engine: self.clone(),
+            id,
+            shown: None,
         }
     }
 
@@ -182,6 +178,29 @@ impl Engine {
         for (_, task) in locked(&self.0.tasks).drain() {
             task.abort();
         }
+    }
+}
+
+/// What [`Engine::watch`] gives.
+#[derive(Debug)]
+pub struct Watch {
+    engine: Engine,
+    id: RunId,
+    commits: watch::Receiver<u64>,
+    shown: Option<Run>,
+}
+
+impl Watch {
+    /// Waits for the next change; nothing if the run was shown at rest, or is gone.
+    pub async fn next(&mut self) -> Option<&Run> {
+        if let Some(shown) = self.shown.take() {
+            if !shown.status.is_active() {
+                return None;
+            }
+            self.commits.changed().await.ok()?;
+        }
+        self.shown = self.engine.read(|state| state.run(&self.id).cloned());
+        self.shown.as_ref()
     }
 }
 

@@ -37,7 +37,13 @@ fn plan(steps: u32, fail_at: Option<u32>, times: u32) -> Plan {
 }
 
 async fn rest(engine: &Engine, id: &RunId) -> Run {
-    engine.at_rest(id, async |_| ()).await.expect("the run")
+    let mut watch = engine.watch(id.clone());
+    loop {
+        let run = watch.next().await.expect("the run");
+        if !run.status.is_active() {
+            return run.clone();
+        }
+    }
 }
 
 async fn start(engine: &Engine, plan: Plan) -> RunId {
