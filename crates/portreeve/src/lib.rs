@@ -3,6 +3,7 @@
 //! One module is one room; `ARCHITECTURE.md` is the map and states the invariants.
 
 pub mod clock;
+pub mod demo;
 pub mod duration;
 pub mod grants;
 mod hex;
