@@ -5,3 +5,4 @@
 pub mod clock;
 mod hex;
 pub mod keys;
+pub mod ledger;
