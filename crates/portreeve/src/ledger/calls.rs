@@ -174,6 +174,7 @@ pub fn calls(dir: &Path, filter: Filter) -> Result<Calls, ReadError> {
         left: filter.limit.unwrap_or(usize::MAX),
         filter,
         lines: BookBackward::open(dir)?,
+        reached: None,
         ends: HashMap::new(),
     })
 }
@@ -204,6 +205,7 @@ pub struct Calls {
     filter: Filter,
     left: usize,
     lines: BookBackward,
+    reached: Option<u64>,
     /// Ends whose beginning is still to come: as many as calls were under way at once.
     ends: HashMap<String, CallEnd>,
 }
@@ -213,7 +215,9 @@ impl Calls {
         while self.left > 0
             && let Some(line) = self.lines.next_line()?
         {
-            let record = Record::parse(&line).map_err(|error| self.lines.damaged(&error))?;
+            let record =
+                Record::parse(&line).map_err(|error| self.lines.damaged(self.reached, &error))?;
+            self.reached = Some(record.seq);
             if self.is_before_all(record.at) {
                 break;
             }
@@ -301,11 +305,15 @@ impl BookBackward {
         }
     }
 
-    fn damaged(&self, error: &serde_json::Error) -> ReadError {
+    /// The line before record `reached` can't be read.
+    fn damaged(&self, reached: Option<u64>, error: &serde_json::Error) -> ReadError {
         let segment = self.open.as_ref().map(|(segment, _)| segment);
         ReadError::Damaged {
             segment: segment.map(SegmentFile::name).unwrap_or_default(),
-            seq: segment.map_or(0, |segment| segment.first),
+            seq: reached
+                .map(|seq| seq.saturating_sub(1))
+                .or(segment.map(|segment| segment.first))
+                .unwrap_or_default(),
             what: error.to_string(),
         }
     }

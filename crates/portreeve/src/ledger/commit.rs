@@ -6,10 +6,15 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::medium::Tape;
+
+/// How long a record may take to get on disk before its call is refused.
+const SYNC_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Locks even if another thread panicked inside: what is guarded here is always whole between two
 /// statements, and a gate that can't book must say so rather than panic in turn.
@@ -111,9 +116,11 @@ impl Progress {
     /// Waits until record `seq` is on disk, or a sync that should have brought it there failed.
     pub(super) async fn wait_for(&self, seq: u64) -> Result<(), String> {
         let mut watch = self.watch();
-        let settled = watch
-            .wait_for(|durable| durable.through >= seq || durable.failed_through >= seq)
+        let settled =
+            watch.wait_for(|durable| durable.through >= seq || durable.failed_through >= seq);
+        let settled = timeout(SYNC_DEADLINE, settled)
             .await
+            .map_err(|_| format!("the disk did not answer within {SYNC_DEADLINE:?}"))?
             .map_err(|_| "the ledger's commit thread is gone".to_owned())?;
         if settled.through >= seq {
             Ok(())

@@ -198,12 +198,23 @@ impl FileLedger {
 
     /// If the ledger is unhealthy, tries whether it can be written again. Without this a gate that
     /// gets no calls because it is unhealthy would never find out.
-    pub fn probe(&self) -> Result<(), LedgerError> {
+    pub async fn probe(&self) -> Result<(), LedgerError> {
         if self.healthy().is_ok() {
             return Ok(());
         }
-        let result = lock(&self.shared.book).append_checkpoint();
-        self.shared.judge(result)
+        let probed = self.with_book(Book::append_checkpoint).await;
+        self.shared.judge(probed)
+    }
+
+    /// Does what may take a disk's time where blocking is allowed.
+    async fn with_book(
+        &self,
+        work: impl FnOnce(&mut Book) -> Result<(), LedgerError> + Send + 'static,
+    ) -> Result<(), LedgerError> {
+        let shared = Arc::clone(&self.shared);
+        tokio::task::spawn_blocking(move || work(&mut lock(&shared.book)))
+            .await
+            .unwrap_or_else(|error| Err(LedgerError::unavailable(error.to_string())))
     }
 
     pub fn settings(&self) -> &Settings {
@@ -260,11 +271,7 @@ impl Ledger for FileLedger {
 
     fn close(&self) -> BoxFuture<'_, Result<(), LedgerError>> {
         Box::pin(async move {
-            let shared = Arc::clone(&self.shared);
-            let closing = tokio::task::spawn_blocking(move || lock(&shared.book).close());
-            let closed = closing
-                .await
-                .unwrap_or_else(|error| Err(LedgerError::unavailable(error.to_string())));
+            let closed = self.with_book(Book::close).await;
             self.shared.progress.closed();
             closed
         })
@@ -305,10 +312,11 @@ impl Shared {
         if self.progress.watch().borrow().through < seq {
             self.requests.sync();
         }
-        self.progress
-            .wait_for(seq)
-            .await
-            .map_err(LedgerError::unavailable)
+        let waited = self.progress.wait_for(seq).await;
+        waited.map_err(|reason| {
+            self.health.fell_ill(&reason);
+            LedgerError::unavailable(reason)
+        })
     }
 
     /// The commit thread's life.

@@ -61,7 +61,7 @@ pub async fn keep_probing(ledger: &FileLedger, pause: Duration) {
         tokio::select! {
             () = tokio::time::sleep(pause) => {
                 // The outcome is the ledger's health, which says it to whoever asks.
-                let _ = ledger.probe();
+                let _ = ledger.probe().await;
             }
             _ = progress.wait_for(|durable| durable.closed) => return,
         }

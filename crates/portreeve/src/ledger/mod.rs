@@ -7,7 +7,7 @@
 //! ```text
 //! record → line → book → medium        what is said, its bytes, the chain, the file
 //!                 commit               when it is on disk
-//! open, retain, keep                   the life of the directory
+//! open, tail, retain, keep                 the life of the directory
 //! lines → read → replay, query, follow, export, verify
 //! ```
 //!
@@ -33,6 +33,7 @@ mod records;
 mod report;
 mod retain;
 mod segment;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod verify;

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 const ENDING: &str = ".jsonl";
 const DIGITS: usize = 20;
+/// Numbers as `chain` reads them.
+const SEQ_MAX: u64 = 999_999_999_999_999_999;
 
 /// One segment file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +52,8 @@ pub(super) fn list(dir: &Path) -> io::Result<Vec<SegmentFile>> {
 fn first_of(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(ENDING)?;
     let plain = digits.len() == DIGITS && digits.bytes().all(|b| b.is_ascii_digit());
-    if plain { digits.parse().ok() } else { None }
+    let first = if plain { digits.parse().ok()? } else { 0 };
+    (1..=SEQ_MAX).contains(&first).then_some(first)
 }
 
 /// Which of `segments` holds record `seq`: the last one that does not start after it.

@@ -119,7 +119,7 @@ proptest! {
             state ^= state << 17;
             state % below
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let mut life = Life {
             room: Room::new().small_segments().on_disk(),
             anchors: MemoryAnchors::default(),

@@ -171,7 +171,7 @@ async fn a_ledger_that_is_deleted_under_the_gate_refuses_and_comes_back_whole() 
     fs::remove_file(room.dir()).unwrap();
     fs::create_dir(room.dir()).unwrap();
     room.clock.advance(Duration::from_secs(2));
-    ledger.probe().unwrap();
+    ledger.probe().await.unwrap();
     assert!(ledger.healthy().is_ok());
     book_calls(&ledger, 1).await;
     ledger.close().await.unwrap();
@@ -189,9 +189,9 @@ async fn a_probe_finds_out_that_the_disk_has_room_again() {
         ..Plan::default()
     });
     assert!(is_refused(&ledger.begin(begin("x")).await));
-    assert!(ledger.probe().is_err());
+    assert!(ledger.probe().await.is_err());
     faulty.plan(Plan::default());
-    ledger.probe().unwrap();
+    ledger.probe().await.unwrap();
     assert!(ledger.healthy().is_ok());
     assert!(room.verify(&[]).holds());
 }

@@ -404,7 +404,7 @@ proptest! {
     fn any_flipped_bits_anywhere_are_found(
         flips in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0_u8..8), 1..4)
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let (room, head) = runtime.block_on(closed_book(8));
         let known = [room.anchor(head)];
         let paths = room.segments();
