@@ -41,6 +41,9 @@ struct Demo {
     page_size: Option<std::num::NonZero<usize>>,
 }
 
+/// A call that succeeds on every demo server, however often.
+const TRY: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"run-rerun","arguments":{"runId":1}}}"#;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let Command::Demo(demo) = Cli::parse().command;
@@ -66,7 +69,9 @@ impl Demo {
         let listener = TcpListener::bind(self.listen).await;
         let listener = listener.with_context(|| format!("cannot listen on {}", self.listen))?;
         let handle = demo::serve_http(listener, &options)?;
-        println!("The runs demo server is at {}", handle.url());
+        let url = handle.url();
+        println!("The runs demo server is at {url}. Try it:");
+        println!("  curl -s {url} -H 'content-type: application/json' -d '{TRY}'");
         tokio::signal::ctrl_c().await?;
         handle.stop().await;
         Ok(())

@@ -233,6 +233,20 @@ mod tests {
     }
 
     #[test]
+    fn nothing_follows_a_write_that_failed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("runs");
+        let (mut journal, _) = Journal::open(&path).unwrap();
+        journal.file = File::open(&path).unwrap();
+        let failed = journal.append(&commit(1), true);
+        assert!(matches!(failed, Err(JournalError::Io { .. })));
+        journal.file = OpenOptions::new().append(true).open(&path).unwrap();
+        let refused = journal.append(&commit(2), true);
+        assert!(matches!(refused, Err(JournalError::Broken { .. })));
+        assert_eq!(std::fs::read(&path).unwrap(), HEADER);
+    }
+
+    #[test]
     fn two_owners_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("runs");

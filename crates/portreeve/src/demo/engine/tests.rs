@@ -315,3 +315,43 @@ async fn old_finished_runs_make_room() {
         assert!(state.run(&RunId::number(2)).is_none(), "the oldest goes");
     });
 }
+
+#[tokio::test]
+async fn runs_beyond_the_workers_are_queued_until_one_is_free() {
+    let engine = Engine::open(None, Clock::system(), |_| Vec::new()).unwrap();
+    let all = WORKERS + 1;
+    for number in 0..all {
+        let plan = Plan {
+            step_ms: 60_000,
+            ..plan(1, None, 0)
+        };
+        let id = id(&format!("run-{number}"));
+        let decide = move |state: &State| commands::start(state, &plan, id);
+        engine.commit(decide).await.unwrap();
+    }
+    let standing = |wanted: Status| {
+        let stands = |run: &&Run| run.status == wanted;
+        engine.read(|state| state.runs().filter(stands).count())
+    };
+    let mut commits = engine.0.commits.subscribe();
+    while standing(Status::Running) < WORKERS {
+        commits.changed().await.unwrap();
+    }
+    assert_eq!(standing(Status::Queued), 1);
+    let first = id("run-0");
+    let cancelled = engine.commit(move |state| commands::cancel(state, &first));
+    cancelled.await.unwrap();
+    while standing(Status::Queued) > 0 {
+        commits.changed().await.unwrap();
+    }
+    assert_eq!(standing(Status::Running), WORKERS);
+}
+
+#[tokio::test]
+async fn a_stopped_engine_changes_nothing_more() {
+    let engine = seeded();
+    engine.stop();
+    let refusal = retry(&engine, &id(seed::FLOW_FAILED)).await.unwrap_err();
+    assert!(matches!(refusal, Refusal::Stopping), "{refusal}");
+    assert_eq!(status(&engine, seed::FLOW_FAILED), Status::Failed);
+}
