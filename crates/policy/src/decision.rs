@@ -65,6 +65,8 @@ impl Rule {
     pub const NO_POLICY: Self = Self(Name::Word("(no policy)"));
     pub const MALFORMED: Self = Self(Name::Word("(malformed)"));
     pub const NOT_PINNED: Self = Self(Name::Word("(not pinned)"));
+    /// The conversation itself, which no rule is about.
+    pub const PROTOCOL: Self = Self(Name::Word("(protocol)"));
     pub const HIDDEN: Self = Self(Name::Word("(hidden)"));
 
     pub(crate) fn at(pointer: &str) -> Self {

@@ -38,7 +38,7 @@ impl FoldedKey {
 
 /// Upper case first, then lower case: `ß` meets `SS`, and long, final and dotless letters meet
 /// their plain forms. That is coarser than Unicode's own folding, on the side of refusing.
-fn fold(text: &str) -> String {
+pub fn fold(text: &str) -> String {
     text.nfkc()
         .flat_map(char::to_uppercase)
         .flat_map(char::to_lowercase)

@@ -25,5 +25,6 @@ mod uri;
 
 pub use decision::{Admission, Decision, Refusal, Rule, refusal};
 pub use facts::{Facts, Pin, ServerRequest, Subject, ToolFacts};
+pub use fold::fold;
 pub use policy::{Checked, Policy, compile};
 pub use problem::{Problem, Severity};
