@@ -55,7 +55,7 @@ pub(crate) fn decode<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
 /// Reads any number of bytes; `None` for any other spelling.
 pub(crate) fn decode_all(text: &str) -> Option<Vec<u8>> {
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let read = |[high, low]: &[u8; 2]| Some(value(*high)? << 4 | value(*low)?);
+    let read = |pair: &[u8; 2]| decode::<1>(pair).map(|[byte]| byte);
     rest.is_empty().then(|| pairs.iter().map(read).collect())?
 }
 

@@ -5,8 +5,11 @@
 
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::Ledger as _;
 use super::anchor::Anchors;
+use super::commit::Durable;
 use super::file::FileLedger;
 
 /// How often a place is told the head.
@@ -40,7 +43,7 @@ pub async fn keep_anchored(ledger: &FileLedger, place: &dyn Anchors, cadence: Ca
         let closed = tokio::select! {
             () = tokio::time::sleep(cadence.every) => false,
             changed = checkpoints.changed(), if cadence.at_checkpoints => changed.is_err(),
-            _ = progress.wait_for(|durable| durable.closed) => true,
+            () = closed(&mut progress) => true,
         };
         if ledger.head().seq > told {
             match ledger.anchor(place).await {
@@ -63,7 +66,12 @@ pub async fn keep_probing(ledger: &FileLedger, pause: Duration) {
                 // The outcome is the ledger's health, which says it to whoever asks.
                 let _ = ledger.probe().await;
             }
-            _ = progress.wait_for(|durable| durable.closed) => return,
+            () = closed(&mut progress) => return,
         }
     }
+}
+
+/// Waits until the ledger is closed. What is looked at meanwhile is let go before anybody waits on.
+async fn closed(progress: &mut watch::Receiver<Durable>) {
+    let _ = progress.wait_for(|durable| durable.closed).await;
 }
