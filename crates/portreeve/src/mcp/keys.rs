@@ -4,6 +4,7 @@
 //! folding: `ſ` is `s`, `K` is `k`). A message in which `Name` stands beside or instead of `name`
 //! means one thing to such a server and another to a strict judge, so it is refused.
 
+use portreeve_policy::fold;
 use portreeve_policy::json::Member;
 
 /// The member names of envelopes and of `params` that decide anything.
@@ -46,12 +47,20 @@ pub fn variant<'a>(members: &'a [Member<'_>]) -> Option<&'a str> {
     })
 }
 
+/// The members of an envelope alone, for messages whose other members nobody judges.
+const ENVELOPE: &[&str] = &["error", "id", "jsonrpc", "method", "params", "result"];
+
+/// The first key that is a variant spelling of a member of the envelope.
+pub fn envelope_variant<'a>(mut keys: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    keys.find(|key| ENVELOPE.iter().any(|name| name != key && alike(name, key)))
+}
+
 /// Whether two names are the same once case and compatibility forms are folded away.
 fn alike(a: &str, b: &str) -> bool {
     if a.is_ascii() && b.is_ascii() {
         return a.eq_ignore_ascii_case(b);
     }
-    portreeve_policy::names::fold(a) == portreeve_policy::names::fold(b)
+    fold(a) == fold(b)
 }
 
 #[cfg(test)]

@@ -1,0 +1,240 @@
+//! The gate's own conversation with a server: reading its whole tool list.
+//!
+//! Nothing of a caller is in it. It shakes hands the old way first, for most servers still want it,
+//! and falls back to a request of the modern era, which stands for itself.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue};
+use portreeve_policy::json::{Rules, Value, parse};
+use tokio::time::timeout;
+
+use super::{Connector, Incoming, IncomingBody, Outgoing, UpstreamError, Verb, definition_of};
+use crate::mcp::{header, revision};
+use crate::store::model::Definition;
+
+/// A list longer than this is refused whole: pins must not be a way to fill the store.
+const MAX_TOOLS: usize = 10_000;
+const MAX_PAGES: usize = 1_000;
+const WHOLE_CONVERSATION: Duration = Duration::from_secs(30);
+
+/// Reads every page of a server's tool list.
+pub async fn discover(connector: &Connector) -> Result<Vec<Definition>, UpstreamError> {
+    let reading = async {
+        match Conversation::open(connector).await {
+            Ok(conversation) => {
+                let list = conversation.all_tools().await;
+                conversation.close().await;
+                list
+            }
+            Err(Opening::Failed(error)) => Err(error),
+            Err(Opening::NotLegacy) => Conversation::modern(connector).all_tools().await,
+        }
+    };
+    timeout(WHOLE_CONVERSATION, reading)
+        .await
+        .map_err(|_| UpstreamError::Timeout(WHOLE_CONVERSATION))?
+}
+
+/// Why the old handshake did not succeed.
+enum Opening {
+    NotLegacy,
+    Failed(UpstreamError),
+}
+
+struct Conversation<'a> {
+    connector: &'a Connector,
+    headers: HeaderMap,
+    modern: bool,
+}
+
+impl<'a> Conversation<'a> {
+    async fn open(connector: &'a Connector) -> Result<Self, Opening> {
+        let mut conversation = Self {
+            connector,
+            headers: HeaderMap::new(),
+            modern: false,
+        };
+        let hello = format!(
+            r#"{{"jsonrpc":"2.0","id":0,"method":"initialize","params":{{"protocolVersion":"{}","capabilities":{{}},"clientInfo":{{"name":"portreeve","version":"{}"}}}}}}"#,
+            revision::NEWEST_LEGACY,
+            env!("CARGO_PKG_VERSION"),
+        );
+        let incoming = conversation.post(hello).await.map_err(Opening::Failed)?;
+        if incoming.status.is_client_error() && incoming.status.as_u16() < 405 {
+            return match incoming.status.as_u16() {
+                401 | 403 => Err(Opening::Failed(UpstreamError::Nonsense(format!(
+                    "HTTP {}: it does not accept the gate's credentials",
+                    incoming.status
+                )))),
+                _ => Err(Opening::NotLegacy),
+            };
+        }
+        if let Some(session) = &incoming.session {
+            conversation
+                .headers
+                .insert(header::SESSION_ID, session.clone());
+        }
+        let answer = answer_to_our(incoming).await.map_err(Opening::Failed)?;
+        let version = with_result(&answer, |result| {
+            let version = result.get("protocolVersion").and_then(Value::as_str);
+            Ok(version.map(str::to_owned))
+        });
+        let Ok(Some(version)) = version else {
+            return Err(Opening::NotLegacy);
+        };
+        if let Ok(version) = HeaderValue::from_str(&version) {
+            conversation
+                .headers
+                .insert(header::PROTOCOL_VERSION, version);
+        }
+        let ready = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+        conversation
+            .post(ready.to_owned())
+            .await
+            .map_err(Opening::Failed)?;
+        Ok(conversation)
+    }
+
+    fn modern(connector: &'a Connector) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            header::PROTOCOL_VERSION,
+            HeaderValue::from_static(revision::MODERN),
+        );
+        headers.insert(header::METHOD, HeaderValue::from_static("tools/list"));
+        Self {
+            connector,
+            headers,
+            modern: true,
+        }
+    }
+
+    async fn post(&self, message: String) -> Result<Incoming, UpstreamError> {
+        let verb = Verb::Post(Bytes::from(message));
+        self.connector
+            .send(Outgoing {
+                verb,
+                headers: self.headers.clone(),
+            })
+            .await
+    }
+
+    /// Ends the session; a server that does not want to hear it loses nothing.
+    async fn close(self) {
+        if self.headers.contains_key(header::SESSION_ID) {
+            let farewell = Outgoing {
+                verb: Verb::Delete,
+                headers: self.headers,
+            };
+            if let Err(error) = self.connector.send(farewell).await {
+                tracing::debug!(%error, "the session opened for reading tools was not closed");
+            }
+        }
+    }
+
+    async fn all_tools(&self) -> Result<Vec<Definition>, UpstreamError> {
+        let mut tools = Vec::new();
+        let mut cursors_seen = HashSet::new();
+        let mut cursor: Option<String> = None;
+        for _ in 0..MAX_PAGES {
+            let request = self.list_request(cursor.as_deref());
+            let answer = answer_to_our(self.post(request).await?).await?;
+            cursor = with_result(&answer, |result| take_page(result, &answer, &mut tools))?;
+            match &cursor {
+                None => return Ok(tools),
+                Some(again) if !cursors_seen.insert(again.clone()) => {
+                    return Err(nonsense("its tool list runs in a circle"));
+                }
+                Some(_) => {}
+            }
+        }
+        Err(nonsense("its tool list has too many pages"))
+    }
+
+    fn list_request(&self, cursor: Option<&str>) -> String {
+        let mut members = Vec::new();
+        if let Some(cursor) = cursor {
+            members.push(format!(r#""cursor":{}"#, serde_json::Value::from(cursor)));
+        }
+        if self.modern {
+            members.push(format!(
+                r#""_meta":{{"{}":"{}","io.modelcontextprotocol/clientInfo":{{"name":"portreeve","version":"{}"}},"io.modelcontextprotocol/clientCapabilities":{{}}}}"#,
+                revision::META_PROTOCOL_VERSION,
+                revision::MODERN,
+                env!("CARGO_PKG_VERSION"),
+            ));
+        }
+        let members = members.join(",");
+        format!(r#"{{"jsonrpc":"2.0","id":0,"method":"tools/list","params":{{{members}}}}}"#)
+    }
+}
+
+fn nonsense(words: impl Into<String>) -> UpstreamError {
+    UpstreamError::Nonsense(words.into())
+}
+
+/// The message that answers request 0, whether it came alone or in a stream.
+async fn answer_to_our(incoming: Incoming) -> Result<Bytes, UpstreamError> {
+    match incoming.body {
+        IncomingBody::Json(bytes) => Ok(bytes),
+        IncomingBody::Events(mut events) => {
+            while let Some(event) = events.next(WHOLE_CONVERSATION).await? {
+                let is_answer = parse(&event.data, Rules::MESSAGE)
+                    .is_ok_and(|m| m.get("id").is_some() && m.get("method").is_none());
+                if is_answer {
+                    return Ok(event.data);
+                }
+            }
+            Err(nonsense("the stream ended without an answer"))
+        }
+        IncomingBody::Empty => Err(nonsense(format!("HTTP {} without a body", incoming.status))),
+        IncomingBody::Other(what) => Err(nonsense(what)),
+    }
+}
+
+/// Reads `result` of a response; an error response becomes our error.
+fn with_result<T>(
+    answer: &Bytes,
+    read: impl FnOnce(&Value<'_>) -> Result<T, UpstreamError>,
+) -> Result<T, UpstreamError> {
+    let tree = parse(answer, Rules::MESSAGE).map_err(|e| nonsense(e.to_string()))?;
+    if let Some(result) = tree.get("result") {
+        return read(result);
+    }
+    let message = tree
+        .get("error")
+        .and_then(|e| e.get("message"))
+        .and_then(Value::as_str);
+    Err(nonsense(match message {
+        Some(words) => format!("it answers with an error: {}", words.escape_debug()),
+        None => "neither a result nor an error".to_owned(),
+    }))
+}
+
+/// Takes a page's tools; returns the cursor of the next page.
+fn take_page(
+    result: &Value<'_>,
+    text: &[u8],
+    tools: &mut Vec<Definition>,
+) -> Result<Option<String>, UpstreamError> {
+    let page = result.get("tools").and_then(Value::elements);
+    for tool in page.ok_or_else(|| nonsense("its tool list has no `tools`"))? {
+        tools.push(definition_of(tool, text).map_err(|e| nonsense(e.to_string()))?);
+        if tools.len() > MAX_TOOLS {
+            return Err(nonsense(format!("it shows more than {MAX_TOOLS} tools")));
+        }
+    }
+    match result.get("nextCursor") {
+        None => Ok(None),
+        Some(cursor) if cursor.is_null() => Ok(None),
+        Some(cursor) => match cursor.as_str() {
+            // An empty cursor would ask for the first page again and again.
+            Some("") => Ok(None),
+            Some(cursor) => Ok(Some(cursor.to_owned())),
+            None => Err(nonsense("`nextCursor` is not a string")),
+        },
+    }
+}

@@ -1,0 +1,253 @@
+//! Servers that speak Streamable HTTP.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Incoming as HyperBody};
+use hyper_rustls::{ConfigBuilderExt, HttpsConnector};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{self, Client};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::time::timeout;
+
+use super::address::{self, GuardedResolver};
+use super::{EventSource, Incoming, IncomingBody, Outgoing, UpstreamError, Verb};
+use crate::mcp::header;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const IDLE_CONNECTION: Duration = Duration::from_secs(55);
+
+type Guarded = Client<HttpsConnector<HttpConnector<GuardedResolver>>, Full<Bytes>>;
+type Open = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
+/// The pools of connections that all servers share.
+#[derive(Clone, Debug)]
+pub struct Network {
+    guarded: Guarded,
+    open: Open,
+    max_body: usize,
+}
+
+impl Network {
+    /// `max_body` caps every answer and every event of a stream.
+    pub fn new(max_body: usize) -> Result<Self, UpstreamError> {
+        let guarded = HttpConnector::new_with_resolver(GuardedResolver::new());
+        Ok(Self {
+            guarded: client(https(guarded)?),
+            open: client(https(HttpConnector::new())?),
+            max_body,
+        })
+    }
+}
+
+fn https<R>(mut tcp: HttpConnector<R>) -> Result<HttpsConnector<HttpConnector<R>>, UpstreamError> {
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(|tls| {
+            tls.with_native_roots()
+                .map_err(|e| rustls::Error::General(e.to_string()))
+        })
+        .map_err(|e| UpstreamError::Unusable(format!("TLS cannot be set up: {e}")))?
+        .with_no_client_auth();
+    Ok(hyper_rustls::HttpsConnectorBuilder::new()
+        .with_tls_config(tls)
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(tcp))
+}
+
+fn client<C>(connector: C) -> Client<C, Full<Bytes>>
+where
+    C: legacy::connect::Connect + Clone,
+{
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE_CONNECTION)
+        .build(connector)
+}
+
+/// One server at a URL, with the credentials that belong to it.
+#[derive(Debug)]
+pub struct HttpServer {
+    network: Network,
+    url: Uri,
+    credentials: HeaderMap,
+    private: bool,
+    timeout: Duration,
+}
+
+impl HttpServer {
+    pub fn new(
+        network: Network,
+        url: &str,
+        credentials: HeaderMap,
+        private: bool,
+        timeout: Duration,
+    ) -> Result<Self, UpstreamError> {
+        let url: Uri = url
+            .parse()
+            .map_err(|e| UpstreamError::Unusable(format!("its URL cannot be read: {e}")))?;
+        let literal = url
+            .host()
+            .map(|h| h.trim_start_matches('[').trim_end_matches(']'));
+        let literal: Option<IpAddr> = literal.and_then(|host| host.parse().ok());
+        if !private && literal.is_some_and(|ip| !address::is_open(ip)) {
+            let why = "it is at a private address but not declared `private`";
+            return Err(UpstreamError::Unusable(why.into()));
+        }
+        Ok(Self {
+            network,
+            url,
+            credentials,
+            private,
+            timeout,
+        })
+    }
+
+    /// Sends one request; redirects are not followed, for credentials belong to their origin.
+    pub(super) async fn send(&self, outgoing: Outgoing) -> Result<Incoming, UpstreamError> {
+        let request = self.request(outgoing)?;
+        let sending = async {
+            if self.private {
+                self.network.open.request(request).await
+            } else {
+                self.network.guarded.request(request).await
+            }
+        };
+        let response = timeout(self.timeout, sending)
+            .await
+            .map_err(|_| UpstreamError::Timeout(self.timeout))?
+            .map_err(|error| explain(&error))?;
+        self.receive(response).await
+    }
+
+    fn request(&self, outgoing: Outgoing) -> Result<Request<Full<Bytes>>, UpstreamError> {
+        let (method, body) = match outgoing.verb {
+            Verb::Post(body) => (Method::POST, body),
+            Verb::Get => (Method::GET, Bytes::new()),
+            Verb::Delete => (Method::DELETE, Bytes::new()),
+        };
+        let accept = match method {
+            Method::POST => "application/json, text/event-stream",
+            Method::GET => "text/event-stream",
+            _ => "*/*",
+        };
+        let has_body = method == Method::POST;
+        let mut request = Request::builder().method(method).uri(self.url.clone());
+        if let Some(headers) = request.headers_mut() {
+            *headers = outgoing.headers;
+            headers.insert(ACCEPT, HeaderValue::from_static(accept));
+            headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+            if has_body {
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            }
+            for (name, value) in &self.credentials {
+                headers.insert(name, value.clone());
+            }
+        }
+        request
+            .body(Full::new(body))
+            .map_err(|e| UpstreamError::Unusable(e.to_string()))
+    }
+
+    async fn receive(
+        &self,
+        response: http::Response<HyperBody>,
+    ) -> Result<Incoming, UpstreamError> {
+        let (head, body) = response.into_parts();
+        let session = head.headers.get(header::SESSION_ID).cloned();
+        let media = media_type(&head.headers);
+        let status = head.status;
+        let body = if media == "text/event-stream" && status.is_success() {
+            IncomingBody::Events(EventSource::new(body, self.network.max_body))
+        } else if status == StatusCode::ACCEPTED || status == StatusCode::NO_CONTENT {
+            IncomingBody::Empty
+        } else {
+            let bytes = self.collect(body).await?;
+            match media.as_str() {
+                _ if bytes.is_empty() => IncomingBody::Empty,
+                "application/json" => IncomingBody::Json(bytes),
+                _ => IncomingBody::Other(format!("HTTP {status} with media type {media:?}")),
+            }
+        };
+        Ok(Incoming {
+            status,
+            session,
+            body,
+        })
+    }
+
+    async fn collect(&self, mut body: HyperBody) -> Result<Bytes, UpstreamError> {
+        let max = self.network.max_body;
+        if body.size_hint().lower() > max as u64 {
+            return Err(UpstreamError::TooLarge(max));
+        }
+        let collecting = async {
+            let mut first: Option<Bytes> = None;
+            let mut rest = BytesMut::new();
+            while let Some(frame) = body.frame().await {
+                let frame = frame.map_err(|e| UpstreamError::Broken(e.to_string()))?;
+                let Ok(data) = frame.into_data() else {
+                    continue;
+                };
+                match &first {
+                    // An answer in one piece is not copied.
+                    None if rest.is_empty() => first = Some(data),
+                    None => rest.extend_from_slice(&data),
+                    Some(begun) => {
+                        rest.extend_from_slice(begun);
+                        rest.extend_from_slice(&data);
+                        first = None;
+                    }
+                }
+                if rest.len().max(first.as_ref().map_or(0, Bytes::len)) > max {
+                    return Err(UpstreamError::TooLarge(max));
+                }
+            }
+            Ok(first.unwrap_or_else(|| rest.freeze()))
+        };
+        timeout(self.timeout, collecting)
+            .await
+            .map_err(|_| UpstreamError::Timeout(self.timeout))?
+    }
+}
+
+const AGENT: &str = concat!("portreeve/", env!("CARGO_PKG_VERSION"));
+
+/// The media type without its parameters, in lower case.
+fn media_type(headers: &HeaderMap) -> String {
+    let value = headers
+        .get(CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default();
+    value
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase()
+}
+
+/// A failure to connect is surely not sent; every other may have arrived.
+fn explain(error: &legacy::Error) -> UpstreamError {
+    let mut words = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        words = inner.to_string();
+        cause = inner.source();
+    }
+    if error.is_connect() {
+        UpstreamError::Unreachable(words)
+    } else {
+        UpstreamError::Broken(words)
+    }
+}

@@ -1,0 +1,76 @@
+//! The servers behind the gate: how they are reached, and what they say of themselves.
+//!
+//! Owns connections, credentials on their way out, deadlines and caps towards a server, and reading
+//! its tool definitions. It sends what it is given: that nothing is sent which was not judged is
+//! `gate`'s affair, whose `forward` is the one place that hands a caller's bytes to a connector
+//! ([`discover`](mod@discover) speaks only for the gate itself).
+
+mod address;
+mod definition;
+mod discover;
+mod error;
+mod events;
+mod http;
+
+pub use definition::{DefinitionError, definition_of};
+pub use discover::discover;
+pub use error::UpstreamError;
+pub use events::EventSource;
+pub use http::{HttpServer, Network};
+
+use ::http::{HeaderMap, HeaderValue, StatusCode};
+use bytes::Bytes;
+
+/// One request to a server: the protocol's headers and the bytes that were judged.
+#[derive(Debug)]
+pub struct Outgoing {
+    pub verb: Verb,
+    pub headers: HeaderMap,
+}
+
+#[derive(Debug)]
+pub enum Verb {
+    Post(Bytes),
+    /// Opens the stream on which a legacy server speaks unasked.
+    Get,
+    /// Ends a legacy session.
+    Delete,
+}
+
+/// What a server answered.
+#[derive(Debug)]
+pub struct Incoming {
+    pub status: StatusCode,
+    /// The session the server opened or goes on with.
+    pub session: Option<HeaderValue>,
+    pub body: IncomingBody,
+}
+
+/// An answer is one message, or a stream of them.
+#[derive(Debug)]
+pub enum IncomingBody {
+    Empty,
+    /// JSON by its media type; not yet looked at.
+    Json(Bytes),
+    Events(EventSource),
+    /// Something that is not of the protocol, described for the log.
+    Other(String),
+}
+
+/// A way to one server.
+#[derive(Debug)]
+pub enum Connector {
+    Http(Box<HttpServer>),
+    /// There is no way, and this is why.
+    Unusable(String),
+}
+
+impl Connector {
+    /// Sends one request and waits for the beginning of its answer.
+    pub async fn send(&self, outgoing: Outgoing) -> Result<Incoming, UpstreamError> {
+        match self {
+            Self::Http(server) => server.send(outgoing).await,
+            Self::Unusable(why) => Err(UpstreamError::Unusable(why.clone())),
+        }
+    }
+}
