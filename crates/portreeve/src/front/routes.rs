@@ -1,0 +1,127 @@
+//! Which request is for what.
+
+use std::net::IpAddr;
+
+use http::header::CONTENT_TYPE;
+use http::{Method, Request, StatusCode};
+use hyper::body::Incoming;
+
+use super::response::{self, Answer};
+use super::serve::Front;
+use super::{PlaceError, body};
+use crate::gate::NoVisit;
+use crate::mcp::code;
+
+impl Front {
+    /// Answers one request.
+    pub(super) async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Answer {
+        let path = request.uri().path();
+        match path {
+            "/healthz" => return response::text(StatusCode::OK, "ok"),
+            "/readyz" => return self.readiness(),
+            _ => {}
+        }
+        if let Err(error) = self.allowed.check(request.uri(), request.headers()) {
+            let words = error.to_string();
+            let code = code::BAD_HTTP;
+            tracing::info!(%peer, %words, "refused a request from the wrong place");
+            return match error {
+                PlaceError::Host(_) | PlaceError::Origin(_) => {
+                    response::problem(StatusCode::FORBIDDEN, code, &words)
+                }
+            };
+        }
+        let server = match path.strip_prefix("/mcp") {
+            Some("" | "/") => None,
+            Some(rest) => match rest.strip_prefix('/') {
+                Some(name) if !name.is_empty() && !name.contains('/') => Some(name.to_owned()),
+                _ => return nothing_here(),
+            },
+            None => return nothing_here(),
+        };
+        self.visit(request, server.as_deref(), peer).await
+    }
+
+    fn readiness(&self) -> Answer {
+        match self.gate.ready() {
+            Ok(()) => response::text(StatusCode::OK, "ready"),
+            Err(why) => {
+                tracing::warn!(%why, "not ready");
+                response::text(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "not ready: the ledger can't be written",
+                )
+            }
+        }
+    }
+
+    async fn visit(
+        &self,
+        request: Request<Incoming>,
+        server: Option<&str>,
+        peer: IpAddr,
+    ) -> Answer {
+        let visit = match self.gate.admit_visitor(request.headers(), server) {
+            Ok(visit) => visit,
+            Err(NoVisit::Stranger(stranger)) => {
+                self.strangers.note(peer);
+                return response::unauthorized(stranger);
+            }
+            Err(error @ NoVisit::Foreign(_)) => {
+                let words = error.to_string();
+                return response::problem(StatusCode::FORBIDDEN, code::NOT_GRANTED, &words);
+            }
+            Err(error @ NoVisit::NotOne(_)) => {
+                let words = error.to_string();
+                return response::problem(StatusCode::NOT_FOUND, code::BAD_HTTP, &words);
+            }
+        };
+        let (head, incoming) = request.into_parts();
+        let reply = match head.method {
+            Method::POST => {
+                let media = head
+                    .headers
+                    .get(CONTENT_TYPE)
+                    .map(http::HeaderValue::as_bytes);
+                if !media.is_some_and(is_json) {
+                    let words = "send the message with `Content-Type: application/json`";
+                    let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+                    return response::problem(status, code::BAD_HTTP, words);
+                }
+                match body::read(incoming, self.settings.max_body).await {
+                    Ok(bytes) => self.gate.post(visit, &head.headers, bytes).await,
+                    Err(error) => return unreadable(error),
+                }
+            }
+            Method::GET => self.gate.listen(visit, &head.headers).await,
+            Method::DELETE => self.gate.end_session(visit, &head.headers).await,
+            _ => return response::not_allowed("only POST, GET and DELETE have a meaning here"),
+        };
+        response::reply(reply)
+    }
+}
+
+fn nothing_here() -> Answer {
+    response::problem(
+        StatusCode::NOT_FOUND,
+        code::BAD_HTTP,
+        "nothing is here; servers are at /mcp/<server>",
+    )
+}
+
+fn unreadable(error: body::BodyError) -> Answer {
+    let status = match error {
+        body::BodyError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+        body::BodyError::TooSlow => StatusCode::REQUEST_TIMEOUT,
+        body::BodyError::Broken => StatusCode::BAD_REQUEST,
+    };
+    response::problem(status, code::BAD_HTTP, &error.to_string())
+}
+
+/// `application/json`, with or without parameters. Another encoding than UTF-8 is no JSON.
+fn is_json(media: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(media).to_ascii_lowercase();
+    let mut parts = text.split(';').map(str::trim);
+    parts.next() == Some("application/json")
+        && parts.all(|p| !p.starts_with("charset=") || p.trim_matches('"').ends_with("utf-8"))
+}

@@ -1,0 +1,134 @@
+//! Accepting connections, and ending well.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::sleep;
+
+use super::places::Allowed;
+use super::strangers::{Counted, Strangers};
+use crate::gate::Gate;
+
+/// How long a client may take to send a request's head.
+const HEAD_DEADLINE: Duration = Duration::from_secs(10);
+/// How long running answers may take to end once the gate is told to stop.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// The bounds of the face.
+#[derive(Clone, Debug)]
+pub struct FrontSettings {
+    pub max_body: usize,
+    pub max_connections: usize,
+}
+
+impl Default for FrontSettings {
+    fn default() -> Self {
+        Self {
+            max_body: 16 * 1024 * 1024,
+            max_connections: 10_000,
+        }
+    }
+}
+
+/// The face that agents see.
+#[derive(Debug)]
+pub struct Front {
+    pub(super) gate: Arc<Gate>,
+    pub(super) allowed: Allowed,
+    pub(super) settings: FrontSettings,
+    pub(super) strangers: Strangers,
+}
+
+impl Front {
+    pub fn new(gate: Arc<Gate>, allowed: Allowed, settings: FrontSettings) -> Arc<Self> {
+        Arc::new(Self {
+            gate,
+            allowed,
+            settings,
+            strangers: Strangers::default(),
+        })
+    }
+
+    /// How many requests without a valid grant came since this was last asked.
+    pub fn take_strangers(&self) -> Counted {
+        self.strangers.take()
+    }
+
+    /// Serves until `stop` turns true, then lets what runs come to its end.
+    pub async fn serve(self: Arc<Self>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
+        let graceful = GracefulShutdown::new();
+        let places = Arc::new(Semaphore::new(self.settings.max_connections));
+        let mut server = auto::Builder::new(TokioExecutor::new());
+        server
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_DEADLINE);
+        server
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(250);
+        loop {
+            // Waiting for a place before accepting leaves further clients in the kernel's queue.
+            let place = tokio::select! {
+                place = Arc::clone(&places).acquire_owned() => place,
+                _ = stop.wait_for(|stop| *stop) => break,
+            };
+            let Ok(place) = place else { break };
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                _ = stop.wait_for(|stop| *stop) => break,
+            };
+            let (stream, peer) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // Out of file descriptors, most likely: accepting again at once would spin.
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            };
+            let connection = self.connection(&server, stream, peer);
+            let watched = graceful.watch(connection);
+            tokio::spawn(async move {
+                if let Err(error) = watched.await {
+                    tracing::debug!(%peer, %error, "a connection ended badly");
+                }
+                drop(place);
+            });
+        }
+        drop(listener);
+        tokio::select! {
+            () = graceful.shutdown() => {}
+            () = sleep(DRAIN) => tracing::warn!("some answers were still running at the end"),
+        }
+    }
+
+    fn connection(
+        self: &Arc<Self>,
+        server: &auto::Builder<TokioExecutor>,
+        stream: TcpStream,
+        peer: SocketAddr,
+    ) -> impl hyper_util::server::graceful::GracefulConnection<Error = BoxError> + Send + 'static
+    {
+        // Small answers are whole; waiting to fill a packet would only delay them.
+        stream.set_nodelay(true).ok();
+        let front = Arc::clone(self);
+        let service = service_fn(move |request| {
+            let front = Arc::clone(&front);
+            async move { Ok::<_, Infallible>(front.answer(request, peer.ip()).await) }
+        });
+        server
+            .serve_connection(TokioIo::new(stream), service)
+            .into_owned()
+    }
+}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;

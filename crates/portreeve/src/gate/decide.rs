@@ -1,0 +1,126 @@
+//! What the rules say of a call.
+
+use portreeve_policy::limits::{Charge, Readings, Shortfall};
+use portreeve_policy::time::Timestamp;
+use portreeve_policy::{Admission, Decision, Facts, Refusal, Rule, Subject};
+
+use super::Visit;
+use super::registry::Ruling;
+use super::resolve::Call;
+
+/// What was decided about a call.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    Allow(Allowed),
+    Refuse(Refused),
+}
+
+/// Allowed so far: the charges still have to be taken.
+#[derive(Debug)]
+pub(super) struct Allowed {
+    pub rule: Rule,
+    pub charges: Vec<Charge>,
+}
+
+/// Refused, with everything the answer and the ledger say about it.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    pub how: How,
+    pub rule: Rule,
+    pub reason: String,
+    pub retry_after_ms: Option<u64>,
+}
+
+/// How a refusal is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    Deny,
+    /// As if there were no such thing.
+    Hide,
+}
+
+impl Refused {
+    pub fn deny(rule: Rule, reason: impl Into<String>) -> Self {
+        Self {
+            how: How::Deny,
+            rule,
+            reason: reason.into(),
+            retry_after_ms: None,
+        }
+    }
+
+    pub fn from_policy(how: How, refusal: Refusal) -> Self {
+        let Refusal {
+            rule,
+            reason,
+            retry_after_ms,
+            ..
+        } = refusal;
+        Self {
+            how,
+            rule,
+            reason,
+            retry_after_ms,
+        }
+    }
+}
+
+/// Decides a call under the policy that its visit took when it arrived.
+pub(super) fn decide(call: &Call<'_>) -> Verdict {
+    let Some(subject) = call.subject else {
+        return decide_protocol(call.visit);
+    };
+    decide_subject(call.visit, subject, call.arguments, call.at)
+}
+
+/// The conversation itself needs a policy in force, and no rule.
+fn decide_protocol(visit: &Visit) -> Verdict {
+    match &visit.ruling {
+        Ruling::InForce(_) => Verdict::Allow(Allowed {
+            rule: Rule::PROTOCOL,
+            charges: Vec::new(),
+        }),
+        Ruling::Nothing(why) => Verdict::Refuse(Refused::deny(Rule::NO_POLICY, why.clone())),
+    }
+}
+
+/// Decides about one subject: a call's, or one that a server brings up.
+pub(super) fn decide_subject(
+    visit: &Visit,
+    subject: Subject<'_>,
+    args: Option<&portreeve_policy::json::Value<'_>>,
+    now: Timestamp,
+) -> Verdict {
+    let entry = match &visit.ruling {
+        Ruling::InForce(entry) => entry,
+        Ruling::Nothing(why) => {
+            return Verdict::Refuse(Refused::deny(Rule::NO_POLICY, why.clone()));
+        }
+    };
+    let facts = Facts {
+        subject,
+        server: visit.server.name.as_str(),
+        grant: visit.caller.grant.label.as_str(),
+        identity: &visit.caller.grant.identity,
+        client: None,
+        args,
+        now,
+    };
+    match entry.policy.decide(&facts, &AssumeRoom) {
+        Decision::Allow(Admission { rule, charges, .. }) => {
+            Verdict::Allow(Allowed { rule, charges })
+        }
+        Decision::Deny(refusal) => Verdict::Refuse(Refused::from_policy(How::Deny, refusal)),
+        Decision::Hide(refusal) => Verdict::Refuse(Refused::from_policy(How::Hide, refusal)),
+    }
+}
+
+/// Whether limits hold is not asked here but settled by [`super::admit`], where looking and taking
+/// are one step and no other call can come between.
+struct AssumeRoom;
+
+impl Readings for AssumeRoom {
+    fn would_hold(&self, _: &Charge, _: Timestamp) -> Result<(), Shortfall> {
+        Ok(())
+    }
+}

@@ -1,0 +1,74 @@
+//! Handing the judged bytes to the server.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue};
+
+use super::admit::Permit;
+use super::record::OpenCall;
+use super::registry::ServerEntry;
+use super::sessions::Session;
+use crate::mcp::header;
+use crate::mcp::revision::Era;
+use crate::upstream::{Incoming, Outgoing, UpstreamError, Verb};
+
+/// What a permitted request looks like on its way to the server.
+#[derive(Debug)]
+pub(super) struct Parcel<'a> {
+    pub server: &'a ServerEntry,
+    /// INVARIANT: the bytes judged are the bytes forwarded (`forwarded_bytes_are_the_judged_ones`).
+    pub verb: Verb,
+    pub headers: HeaderMap,
+}
+
+/// Forwards one request. The permit is used up; the entry it opened is handed back to be closed.
+pub(super) async fn forward(
+    permit: Permit,
+    parcel: Parcel<'_>,
+) -> (OpenCall, Result<Incoming, UpstreamError>) {
+    let mut entry = permit.consume();
+    entry.sending();
+    let outgoing = Outgoing {
+        verb: parcel.verb,
+        headers: parcel.headers,
+    };
+    let answer = parcel.server.connector.send(outgoing).await;
+    (entry, answer)
+}
+
+/// The headers that go to the server: the protocol's own, never the caller's token or cookies.
+pub(super) fn headers(from: &HeaderMap, session: Option<&Session>, era: Era) -> HeaderMap {
+    let mut to = HeaderMap::new();
+    let plain = [header::PROTOCOL_VERSION, header::METHOD, header::NAME];
+    for name in plain {
+        if let Some(value) = from.get(&name) {
+            to.insert(name, value.clone());
+        }
+    }
+    for (name, value) in from {
+        if name.as_str().starts_with(header::PARAM_PREFIX) {
+            to.append(name, value.clone());
+        }
+    }
+    if era == Era::Legacy {
+        if let Some(id) = from.get(header::LAST_EVENT_ID) {
+            to.insert(header::LAST_EVENT_ID, id.clone());
+        }
+        if let Some(session) = session {
+            let id: HeaderValue = session.upstream.clone();
+            to.insert(header::SESSION_ID, id);
+        }
+    }
+    to
+}
+
+/// Tells a server that the caller will not answer its request. These are the gate's own words, in
+/// answer to a server's, and carry nothing of the caller's.
+pub(super) async fn decline(server: &ServerEntry, headers: HeaderMap, words: Vec<u8>) {
+    let outgoing = Outgoing {
+        verb: Verb::Post(Bytes::from(words)),
+        headers,
+    };
+    if let Err(error) = server.connector.send(outgoing).await {
+        tracing::debug!(server = %server.name, %error, "a refusal did not reach the server");
+    }
+}

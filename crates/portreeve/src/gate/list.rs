@@ -1,0 +1,112 @@
+//! Lists, cut down to what the policy lets the caller see.
+
+use bytes::Bytes;
+use portreeve_policy::json::{Rules, Value, parse};
+use portreeve_policy::{Subject, ToolFacts};
+
+use super::decide::{Verdict, decide_subject};
+use super::inspect::Inspector;
+use super::registry::Ruling;
+use crate::mcp::method::Listed;
+use crate::mcp::splice::{self, Patch};
+use crate::store::model::Definition;
+use crate::upstream::definition_of;
+
+/// Filters a response that carries a list. Where nothing is taken out, the bytes stay as they are.
+pub(super) async fn filter(
+    inspector: &Inspector,
+    listed: Listed,
+    bytes: &Bytes,
+) -> Result<Bytes, String> {
+    let mut definitions = Vec::new();
+    let patches = {
+        let tree = parse(bytes, Rules::MESSAGE).map_err(|e| e.to_string())?;
+        let result = tree.get("result").filter(|r| r.members().is_some());
+        let result = result.ok_or("a list's result must be an object")?;
+        if listed == Listed::Tools {
+            definitions = definitions_in(result, bytes);
+        }
+        // INVARIANT: news is quarantined before the list that brought it is shown.
+        inspector
+            .gate
+            .observe(&inspector.visit.server, definitions.clone())
+            .await;
+        let mut patches: Vec<Patch> = cut(inspector, listed, result, bytes).into_iter().collect();
+        patches.extend(make_private(result));
+        patches
+    };
+    if patches.is_empty() {
+        return Ok(bytes.clone());
+    }
+    Ok(Bytes::from(splice::apply(bytes, patches)))
+}
+
+fn definitions_in(result: &Value<'_>, text: &[u8]) -> Vec<Definition> {
+    let tools = result
+        .get("tools")
+        .and_then(Value::elements)
+        .unwrap_or_default();
+    tools
+        .iter()
+        .filter_map(|tool| definition_of(tool, text).ok())
+        .collect()
+}
+
+/// Takes out what may not be seen; `None` if everything may.
+fn cut(inspector: &Inspector, listed: Listed, result: &Value<'_>, text: &[u8]) -> Option<Patch> {
+    let (list, _) = listed.members();
+    let list = result.get(list)?;
+    let elements = list.elements();
+    let kept: Vec<&Value<'_>> = elements
+        .unwrap_or_default()
+        .iter()
+        .filter(|element| may_see(inspector, listed, element, text))
+        .collect();
+    let untouched = elements.is_some_and(|all| all.len() == kept.len());
+    (!untouched).then(|| Patch {
+        span: list.span,
+        with: splice::array(kept.iter().map(|element| element.span.of(text))),
+    })
+}
+
+fn may_see(inspector: &Inspector, listed: Listed, element: &Value<'_>, text: &[u8]) -> bool {
+    let visit = &inspector.visit;
+    let (_, name) = listed.members();
+    let Some(name) = element.get(name).and_then(Value::as_str) else {
+        return false;
+    };
+    let subject = match listed {
+        Listed::Tools => return may_see_tool(inspector, element, text),
+        Listed::Prompts => Subject::Prompt { name },
+        Listed::Resources | Listed::ResourceTemplates => Subject::Resource { uri: name },
+    };
+    let now = inspector.gate.clock.now();
+    matches!(decide_subject(visit, subject, None, now), Verdict::Allow(_))
+}
+
+fn may_see_tool(inspector: &Inspector, element: &Value<'_>, text: &[u8]) -> bool {
+    let visit = &inspector.visit;
+    let Ruling::InForce(entry) = &visit.ruling else {
+        return false;
+    };
+    let Ok(definition) = definition_of(element, text) else {
+        return false;
+    };
+    // The pins in force now, not those from when the request came: this list may have changed them.
+    let registry = inspector.gate.registry();
+    let server = registry
+        .server(visit.server.name.as_str())
+        .unwrap_or(&visit.server);
+    let pin = server.pins.of_listed(&definition);
+    entry.policy.lists(&ToolFacts::new(&definition.tool, pin))
+}
+
+/// A list that depends on who asks must not be shared by caches.
+fn make_private(result: &Value<'_>) -> Option<Patch> {
+    let scope = result.get("cacheScope")?;
+    let is_private = scope.as_str() == Some("private");
+    (!is_private).then(|| Patch {
+        span: scope.span,
+        with: br#""private""#.to_vec(),
+    })
+}

@@ -1,0 +1,232 @@
+//! The spine: one call's way through the gate, one file per step.
+//!
+//! ```text
+//! authenticate   who calls                      token → Caller
+//! resolve        what is asked                  Message → Call
+//! decide         what the rules say             Call → Verdict
+//! admit          charges taken, call booked     Verdict → Permit
+//! forward        the judged bytes go out        Permit → the server's answer
+//! inspect        what comes back, looked at     (list: filtered; relay: streams)
+//! record         what the ledger is told        the end of the call
+//! ```
+//!
+//! `post`, `stream` and `end` walk a request along it; `registry` is what they decide by. The gate
+//! knows the protocol's messages (`mcp`) but not HTTP's side of them: listening, Host and Origin,
+//! and status codes belong to `front`.
+
+mod admit;
+mod authenticate;
+mod call_id;
+mod decide;
+mod forward;
+mod inspect;
+mod list;
+mod pins;
+mod post;
+mod record;
+mod refuse;
+mod registry;
+mod relay;
+mod resolve;
+mod sessions;
+mod stream;
+mod upkeep;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use tokio::sync::{RwLock, mpsc};
+
+pub use admit::Unavailable;
+pub use authenticate::{Caller, Stranger};
+pub use decide::{How, Refused};
+pub use pins::FirstList;
+pub use record::Keeping;
+pub use registry::{GrantEntry, Registry, Ruling, ServerEntry, Surroundings};
+pub use sessions::{SessionError, SessionId};
+pub use upkeep::UpkeepError;
+
+use crate::clock::{Clock, Stopwatch};
+use crate::counters::Counters;
+use crate::keys::Keys;
+use crate::ledger::Ledger;
+use crate::store::Store;
+
+/// How long a server may be silent in the middle of a stream.
+const STREAM_SILENCE: Duration = Duration::from_mins(10);
+
+/// The rooms the gate stands on.
+#[derive(Clone, Debug)]
+pub struct Footing {
+    pub store: Arc<dyn Store>,
+    pub ledger: Arc<dyn Ledger>,
+    pub counters: Arc<dyn Counters>,
+    pub keys: Arc<Keys>,
+    pub clock: Clock,
+    pub keeping: Keeping,
+    pub surroundings: Surroundings,
+}
+
+/// The gate.
+#[derive(Debug)]
+pub struct Gate {
+    registry: ArcSwap<Registry>,
+    store: Arc<dyn Store>,
+    ledger: Arc<dyn Ledger>,
+    counters: Arc<dyn Counters>,
+    keys: Arc<Keys>,
+    clock: Clock,
+    keeping: Keeping,
+    surroundings: Surroundings,
+    sessions: sessions::Sessions,
+    call_ids: call_id::CallIds,
+    /// Read while charges and records are made to agree; written to see them agreeing.
+    passage: RwLock<()>,
+    /// Held while a registry is built, so that the newest state wins.
+    reloading: tokio::sync::Mutex<()>,
+    first_lists: upkeep::FirstLists,
+}
+
+/// One caller at one server, under the policy in force when the request arrived.
+#[derive(Clone, Debug)]
+pub struct Visit {
+    pub caller: Caller,
+    pub server: Arc<ServerEntry>,
+    pub ruling: Ruling,
+}
+
+/// Why a caller cannot visit a server.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoVisit {
+    #[error(transparent)]
+    Stranger(#[from] Stranger),
+    /// The grant does not reach it; whether it exists is not told.
+    #[error("this grant may not use a server named {0:?}")]
+    Foreign(String),
+    #[error("this grant has {0} servers; call one of them at /mcp/<server>")]
+    NotOne(usize),
+}
+
+/// What the gate answers to a request.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: Status,
+    /// Set when a session was opened.
+    pub session: Option<SessionId>,
+    pub payload: Payload,
+}
+
+/// The outcome of a request as far as its transport has to know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    Fine,
+    /// Taken, with nothing to say.
+    Accepted,
+    /// The request is malformed.
+    Malformed,
+    /// A message that cannot be answered was refused.
+    Forbidden,
+    NoSession,
+    /// The server does not offer this.
+    NotOffered,
+    /// What a modern server answers to a method it does not know.
+    NotFound,
+    Unavailable,
+}
+
+/// The body of an answer.
+#[derive(Debug)]
+pub enum Payload {
+    Nothing,
+    Message(Bytes),
+    /// Events, as they come.
+    Events(mpsc::Receiver<Bytes>),
+}
+
+impl Reply {
+    const fn new(status: Status, payload: Payload) -> Self {
+        Self {
+            status,
+            session: None,
+            payload,
+        }
+    }
+
+    fn message(status: Status, message: impl Into<Bytes>) -> Self {
+        Self::new(status, Payload::Message(message.into()))
+    }
+}
+
+impl Gate {
+    /// A gate with an empty registry: it lets nothing through until [`Gate::reload`].
+    pub fn new(footing: Footing) -> Result<Arc<Self>, UpkeepError> {
+        let call_ids = call_id::CallIds::new().map_err(|_| UpkeepError::NoRandomness)?;
+        Ok(Arc::new(Self {
+            registry: ArcSwap::default(),
+            store: footing.store,
+            ledger: footing.ledger,
+            counters: footing.counters,
+            keys: footing.keys,
+            clock: footing.clock,
+            keeping: footing.keeping,
+            surroundings: footing.surroundings,
+            sessions: sessions::Sessions::default(),
+            call_ids,
+            passage: RwLock::new(()),
+            reloading: tokio::sync::Mutex::new(()),
+            first_lists: upkeep::FirstLists::default(),
+        }))
+    }
+
+    /// What is in force now.
+    pub fn registry(&self) -> Arc<Registry> {
+        self.registry.load_full()
+    }
+
+    /// Finds who calls, and whether they may use the server. `None` asks for a grant's only server.
+    pub fn admit_visitor(
+        &self,
+        headers: &http::HeaderMap,
+        server: Option<&str>,
+    ) -> Result<Visit, NoVisit> {
+        let registry = self.registry.load();
+        let caller = authenticate::authenticate(&registry, headers, self.clock.now())?;
+        let routes = &caller.grant.routes;
+        let found = match server {
+            Some(name) => routes.get_key_value(name),
+            None if routes.len() == 1 => routes.iter().next(),
+            None => return Err(NoVisit::NotOne(routes.len())),
+        };
+        let foreign = || NoVisit::Foreign(server.unwrap_or_default().to_owned());
+        let (name, ruling) = found.ok_or_else(foreign)?;
+        let server = registry.server(name.as_str()).ok_or_else(foreign)?;
+        Ok(Visit {
+            server: Arc::clone(server),
+            ruling: ruling.clone(),
+            caller,
+        })
+    }
+
+    /// Whether calls can be let through at all; if not, why, for a person.
+    pub fn ready(&self) -> Result<(), String> {
+        self.ledger.healthy()
+    }
+
+    /// Looks at charges and records while they agree: no call is between being charged and booked.
+    pub async fn at_rest<T>(&self, look: impl FnOnce() -> T) -> T {
+        let _nobody_passes = self.passage.write().await;
+        look()
+    }
+
+    /// Names a call and reads the time for it.
+    fn moment(&self) -> resolve::Moment {
+        let (id, at) = (self.call_ids.next(), self.clock.now());
+        resolve::Moment {
+            id,
+            at,
+            watch: Stopwatch::start(),
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Which of a server's tools may be called, by the definitions that were accepted.
+
+use std::collections::HashMap;
+
+use portreeve_policy::Pin as Standing;
+
+use crate::store::model::{Accept, Definition, NewTools, Pin, PinState, Server};
+
+/// A server's pins as the gate asks them.
+#[derive(Debug)]
+pub struct Board {
+    pins: HashMap<String, Pin>,
+    /// Whether names that came after the first list are left to the policy.
+    judge_new: bool,
+    first_list: FirstList,
+}
+
+/// Where a server stands with its first tool list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstList {
+    /// Taken, or a person has looked at it.
+    Accepted,
+    /// To be taken as it is as soon as the server can be asked.
+    ToBeTaken,
+    /// Waits for a person.
+    ForAPerson,
+}
+
+impl Board {
+    pub fn new(server: &Server, pins: Vec<Pin>) -> Self {
+        let first_list = match (server.first_list_accepted, server.accept) {
+            (true, _) => FirstList::Accepted,
+            (false, Accept::First) => FirstList::ToBeTaken,
+            (false, Accept::Manual) => FirstList::ForAPerson,
+        };
+        Self {
+            pins: pins
+                .into_iter()
+                .map(|pin| (pin.tool.clone(), pin))
+                .collect(),
+            judge_new: server.new_tools == NewTools::Judge && first_list == FirstList::Accepted,
+            first_list,
+        }
+    }
+
+    pub const fn first_list(&self) -> FirstList {
+        self.first_list
+    }
+
+    /// The standing of a tool that is called.
+    pub fn of_call(&self, tool: &str) -> Standing {
+        match self.pins.get(tool).map(|pin| &pin.state) {
+            Some(PinState::Accepted) => Standing::Pinned,
+            Some(PinState::Changed { .. }) => Standing::Unpinned,
+            Some(PinState::New) | None => self.of_newcomer(),
+        }
+    }
+
+    /// The standing of a tool that is listed with this very definition.
+    pub fn of_listed(&self, definition: &Definition) -> Standing {
+        match self.pins.get(&definition.tool) {
+            Some(pin) if pin.hash == definition.hash => self.of_call(&definition.tool),
+            Some(_) => Standing::Unpinned,
+            None => self.of_newcomer(),
+        }
+    }
+
+    const fn of_newcomer(&self) -> Standing {
+        if self.judge_new {
+            Standing::Judged
+        } else {
+            Standing::Unpinned
+        }
+    }
+
+    /// Whether the board would change by seeing this definition.
+    pub fn is_news(&self, definition: &Definition) -> bool {
+        match self.pins.get(&definition.tool) {
+            None => true,
+            Some(pin) => match &pin.state {
+                PinState::Accepted | PinState::New => pin.hash != definition.hash,
+                PinState::Changed { hash, .. } => *hash != definition.hash,
+            },
+        }
+    }
+}

@@ -1,0 +1,519 @@
+//! A client's message on its way: judged, forwarded, answered.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use http::{HeaderMap, StatusCode};
+use portreeve_policy::Rule;
+use portreeve_policy::json::Value;
+
+use super::admit::{NotAdmitted, Permit, Unavailable, admit};
+use super::decide::{Refused, Verdict, decide};
+use super::forward::{self, Parcel, forward};
+use super::inspect::{Inspector, Look, Request};
+use super::record::{self, End, OpenCall};
+use super::refuse::{self, Asked};
+use super::resolve::{Call, resolve};
+use super::sessions::{Session, SessionError};
+use super::{FirstList, Gate, Payload, Reply, Status, Visit, relay};
+use crate::ledger::{Answer, Ended};
+use crate::mcp::header::{self, Mismatch};
+use crate::mcp::message::{self, Malformed, Message, Shape};
+use crate::mcp::method::{Topic, topic};
+use crate::mcp::revision::{self, Era};
+use crate::mcp::{answer, code};
+use crate::upstream::{Incoming, IncomingBody, UpstreamError, Verb};
+
+/// What every message of one request shares.
+#[derive(Clone, Debug)]
+pub(super) struct Exchange {
+    pub gate: Arc<Gate>,
+    pub visit: Visit,
+    pub headers: HeaderMap,
+    pub session: Option<Arc<Session>>,
+    pub era: Era,
+}
+
+impl Gate {
+    /// Takes one request body: a message, or a batch of the one revision that has them.
+    pub async fn post(self: &Arc<Self>, visit: Visit, headers: &HeaderMap, body: Bytes) -> Reply {
+        let tree = match message::read_tree(&body) {
+            Ok(tree) => tree,
+            Err(malformed) => return self.refuse_malformed(&visit, &malformed).await,
+        };
+        let exchange = match self.exchange(visit.clone(), headers, &tree) {
+            Ok(exchange) => exchange,
+            Err(NoExchange::Mismatch(mismatch)) => {
+                let malformed = mismatched(&tree, &body, &mismatch);
+                return self.refuse_malformed(&visit, &malformed).await;
+            }
+            Err(NoExchange::Session(error)) => return no_session(error),
+        };
+        match message::batch(&tree) {
+            None => exchange.single(&tree, &body).await,
+            Some(batch) => exchange.batch(batch, &body).await,
+        }
+    }
+
+    fn exchange(
+        self: &Arc<Self>,
+        visit: Visit,
+        headers: &HeaderMap,
+        tree: &Value<'_>,
+    ) -> Result<Exchange, NoExchange> {
+        let meta = tree.get("params").and_then(|p| p.get("_meta"));
+        let stated = meta.and_then(|m| m.get(revision::META_PROTOCOL_VERSION));
+        let stated = stated.and_then(Value::as_str);
+        let version = header::version(headers, stated).map_err(NoExchange::Mismatch)?;
+        let era = revision::era(version);
+        let id = header::single(headers, &header::SESSION_ID).map_err(NoExchange::Mismatch)?;
+        let session = match id {
+            Some(id) if era == Era::Legacy => {
+                let now = self.clock.now();
+                Some(
+                    self.sessions
+                        .find(id, &visit, now)
+                        .map_err(NoExchange::Session)?,
+                )
+            }
+            // The modern era has no sessions and ignores the header.
+            _ => None,
+        };
+        let gate = Arc::clone(self);
+        Ok(Exchange {
+            gate,
+            visit,
+            headers: headers.clone(),
+            session,
+            era,
+        })
+    }
+
+    /// Refuses and books a body that is no message, in the form its sender can read.
+    async fn refuse_malformed(self: &Arc<Self>, visit: &Visit, malformed: &Malformed) -> Reply {
+        let method = malformed.method.as_deref().unwrap_or("(malformed)");
+        let call = Call::bare(visit, method, self.moment());
+        let refused = Refused::deny(Rule::MALFORMED, malformed.reason.clone());
+        if let Err(error) = record::refused(self, &call, &refused).await {
+            return unavailable(malformed.id.as_deref(), &error.into());
+        }
+        let id = malformed.id.as_deref();
+        if id.is_some() && call.topic == Topic::Tool && malformed.code != code::HEADER_MISMATCH {
+            let asked = Asked {
+                id,
+                topic: Topic::Tool,
+                era: Era::Legacy,
+                tool: None,
+            };
+            let words = refuse::refusal(&asked, &refused, call.id.as_str());
+            return Reply::message(Status::Fine, words);
+        }
+        let words = answer::plain_error(id, malformed.code, &malformed.reason);
+        Reply::message(Status::Malformed, words)
+    }
+}
+
+enum NoExchange {
+    Mismatch(Mismatch),
+    Session(SessionError),
+}
+
+fn mismatched(tree: &Value<'_>, body: &[u8], mismatch: &Mismatch) -> Malformed {
+    let id = message::read(tree, body)
+        .ok()
+        .and_then(|m| m.id().map(|id| id.as_json().to_owned()));
+    let method = tree
+        .get("method")
+        .and_then(Value::as_str)
+        .map(str::to_owned);
+    Malformed {
+        code: code::HEADER_MISMATCH,
+        reason: mismatch.to_string(),
+        id,
+        method,
+    }
+}
+
+pub(super) fn no_session(error: SessionError) -> Reply {
+    let words = answer::plain_error(None, code::NO_SESSION, &error.to_string());
+    match error {
+        SessionError::Unknown => Reply::message(Status::NoSession, words),
+        SessionError::Full | SessionError::NoRandomness => {
+            Reply::message(Status::Unavailable, words)
+        }
+    }
+}
+
+pub(super) fn unavailable(id: Option<&str>, error: &Unavailable) -> Reply {
+    tracing::error!(%error, "a call was refused because the gate is not able to book or count");
+    let words = "the gateway cannot book or count calls just now, so it lets none through";
+    Reply::message(
+        Status::Unavailable,
+        answer::plain_error(id, code::UNAVAILABLE, words),
+    )
+}
+
+impl Exchange {
+    async fn single(&self, tree: &Value<'_>, body: &Bytes) -> Reply {
+        let message = match message::read(tree, body) {
+            Ok(message) => message,
+            Err(malformed) => return self.gate.refuse_malformed(&self.visit, &malformed).await,
+        };
+        if let Err(mismatch) = header::agree(&self.headers, &message, self.era) {
+            let malformed = mismatched(tree, body, &mismatch);
+            return self.gate.refuse_malformed(&self.visit, &malformed).await;
+        }
+        // The message, not the body: white space around it is nobody's.
+        let bytes = body.slice_ref(message.raw);
+        self.message(&message, bytes).await
+    }
+
+    /// Judges a batch one by one; each message goes to the server by itself.
+    async fn batch(&self, batch: &[Value<'_>], body: &Bytes) -> Reply {
+        let version = self.session.as_ref().map_or_else(
+            || {
+                header::version(&self.headers, None)
+                    .unwrap_or_default()
+                    .to_owned()
+            },
+            |session| session.version.clone(),
+        );
+        let problem = if version != revision::WITH_BATCHES {
+            Some(format!(
+                "batches exist only in revision {}",
+                revision::WITH_BATCHES
+            ))
+        } else if batch.is_empty() || batch.len() > MAX_BATCH {
+            Some(format!("a batch holds 1 to {MAX_BATCH} messages"))
+        } else {
+            None
+        };
+        if let Some(reason) = problem {
+            let code = code::INVALID_REQUEST;
+            let malformed = Malformed {
+                code,
+                reason,
+                id: None,
+                method: None,
+            };
+            return self.gate.refuse_malformed(&self.visit, &malformed).await;
+        }
+        let replies = join_all(batch.iter().map(|tree| self.single_of_batch(tree, body))).await;
+        relay::gather(replies)
+    }
+
+    async fn single_of_batch(&self, tree: &Value<'_>, body: &Bytes) -> Reply {
+        match message::read(tree, body) {
+            // A session that a batch opened could not be told to the client in one header.
+            Ok(message) if message.method() == Some("initialize") => {
+                let id = message.id().map(|id| id.as_json());
+                let words = "`initialize` must not be part of a batch";
+                let words = answer::plain_error(id, code::INVALID_REQUEST, words);
+                Reply::message(Status::Malformed, words)
+            }
+            Ok(message) => self.message(&message, body.slice_ref(message.raw)).await,
+            Err(malformed) => self.gate.refuse_malformed(&self.visit, &malformed).await,
+        }
+    }
+
+    async fn message(&self, message: &Message<'_>, bytes: Bytes) -> Reply {
+        match message.shape {
+            Shape::Request { id, method } => {
+                self.judged(message, method, Some(id.as_json()), bytes)
+                    .await
+            }
+            Shape::Notification { method } => self.judged(message, method, None, bytes).await,
+            Shape::Response { id, .. } => self.response(id.as_json(), bytes).await,
+        }
+    }
+
+    /// The way of everything that has a method.
+    async fn judged(
+        &self,
+        message: &Message<'_>,
+        method: &str,
+        id: Option<&str>,
+        bytes: Bytes,
+    ) -> Reply {
+        let taken;
+        let visit = if topic(method) == Topic::Tool
+            && self.visit.server.pins.first_list() == FirstList::ToBeTaken
+        {
+            taken = self.gate.with_first_list(&self.visit).await;
+            &taken
+        } else {
+            &self.visit
+        };
+        let moment = self.gate.moment();
+        let call = match resolve(visit, message, method, moment.clone()) {
+            Ok(call) => call,
+            Err(unjudgeable) => {
+                let call = Call::bare(visit, method, moment);
+                let refused = Refused::deny(Rule::MALFORMED, unjudgeable.0);
+                return self.refuse(&call, id, &refused).await;
+            }
+        };
+        let allowed = match decide(&call) {
+            Verdict::Allow(allowed) => allowed,
+            Verdict::Refuse(refused) => return self.refuse(&call, id, &refused).await,
+        };
+        match admit(&self.gate, &call, allowed).await {
+            Ok(permit) => self.forwarded(permit, &call, id, bytes).await,
+            Err(NotAdmitted::Refused(refused)) => self.refuse(&call, id, &refused).await,
+            Err(NotAdmitted::Unavailable(error)) => unavailable(id, &error),
+        }
+    }
+
+    async fn refuse(&self, call: &Call<'_>, id: Option<&str>, refused: &Refused) -> Reply {
+        if let Err(error) = record::refused(&self.gate, call, refused).await {
+            return unavailable(id, &error.into());
+        }
+        let asked = Asked {
+            id,
+            topic: call.topic,
+            era: self.era,
+            tool: call.tool(),
+        };
+        let words = refuse::refusal(&asked, refused, call.id.as_str());
+        // A notification has no answer; its refusal is the transport's.
+        let status = if id.is_some() {
+            Status::Fine
+        } else {
+            Status::Forbidden
+        };
+        Reply::message(status, words)
+    }
+
+    async fn forwarded(
+        &self,
+        permit: Permit,
+        call: &Call<'_>,
+        id: Option<&str>,
+        bytes: Bytes,
+    ) -> Reply {
+        let parcel = Parcel {
+            server: &self.visit.server,
+            verb: Verb::Post(bytes),
+            headers: forward::headers(&self.headers, self.session.as_deref(), self.era),
+        };
+        let (entry, incoming) = forward(permit, parcel).await;
+        let request = id.map(|id| Request {
+            id: id.to_owned(),
+            topic: call.topic,
+            tool: call.tool().map(str::to_owned),
+            call_id: call.id.to_string(),
+        });
+        match incoming {
+            Ok(incoming) => self.answered(entry, call, request, incoming).await,
+            Err(error) => self.failed(entry, id, &error, None).await,
+        }
+    }
+
+    /// The client's answer to a request of the server that was let through.
+    async fn response(&self, id: &str, bytes: Bytes) -> Reply {
+        let asked = self
+            .session
+            .as_ref()
+            .is_some_and(|session| session.take_asked(id));
+        let call = Call::bare(&self.visit, "(response)", self.gate.moment());
+        if !asked {
+            let reason = "it answers nothing that the server asked for in this session";
+            return self
+                .refuse(&call, None, &Refused::deny(Rule::MALFORMED, reason))
+                .await;
+        }
+        let allowed = match decide(&call) {
+            Verdict::Allow(allowed) => allowed,
+            Verdict::Refuse(refused) => return self.refuse(&call, None, &refused).await,
+        };
+        match admit(&self.gate, &call, allowed).await {
+            Ok(permit) => self.forwarded(permit, &call, None, bytes).await,
+            Err(NotAdmitted::Refused(refused)) => self.refuse(&call, None, &refused).await,
+            Err(NotAdmitted::Unavailable(error)) => unavailable(None, &error),
+        }
+    }
+
+    async fn answered(
+        &self,
+        entry: OpenCall,
+        call: &Call<'_>,
+        request: Option<Request>,
+        incoming: Incoming,
+    ) -> Reply {
+        let status = incoming.status;
+        if status == StatusCode::NOT_FOUND
+            && let Some(session) = &self.session
+        {
+            self.gate.sessions.close(&session.id);
+            let reason = Some("the server has ended the session".to_owned());
+            let status = Some(status.as_u16());
+            entry
+                .close(End {
+                    ended: Ended::Allow,
+                    result: Some(Answer::Error),
+                    reason,
+                    status,
+                })
+                .await;
+            return no_session(SessionError::Unknown);
+        }
+        let Some(request) = request else {
+            return self.accepted(entry, incoming).await;
+        };
+        let inspector = Inspector {
+            gate: Arc::clone(&self.gate),
+            visit: self.visit.clone(),
+            session: self.session.clone(),
+            era: self.era,
+            request: Some(request.clone()),
+        };
+        match incoming.body {
+            IncomingBody::Json(body) => {
+                self.whole(entry, &inspector, call, (status, incoming.session, body))
+                    .await
+            }
+            IncomingBody::Events(events) => {
+                let opening = relay::Opening {
+                    upstream: incoming.session.filter(|_| call.method == "initialize"),
+                };
+                relay::start(entry, inspector, events, opening).await
+            }
+            IncomingBody::Empty => {
+                let error = UpstreamError::Nonsense(format!("HTTP {status} without a body"));
+                self.failed(entry, Some(&request.id), &error, Some(status))
+                    .await
+            }
+            IncomingBody::Other(what) => {
+                let error = UpstreamError::Nonsense(what);
+                self.failed(entry, Some(&request.id), &error, Some(status))
+                    .await
+            }
+        }
+    }
+
+    /// An answer in one piece.
+    async fn whole(
+        &self,
+        entry: OpenCall,
+        inspector: &Inspector,
+        call: &Call<'_>,
+        (status, upstream, body): (StatusCode, Option<http::HeaderValue>, Bytes),
+    ) -> Reply {
+        let id = inspector.request.as_ref().map(|r| r.id.as_str());
+        let fail = |what: String| UpstreamError::Nonsense(what);
+        let (passed, kind) = match inspector.look(&body).await {
+            Ok(Look::Pass(passed, Some(kind))) => (passed, kind),
+            Ok(_) => {
+                let error = fail(format!("HTTP {status}, and it does not answer the request"));
+                return self.failed(entry, id, &error, Some(status)).await;
+            }
+            Err(what) => return self.failed(entry, id, &fail(what), Some(status)).await,
+        };
+        if !status.is_success() && kind != Answer::Error {
+            let error = fail(format!("HTTP {status} with a result"));
+            return self.failed(entry, id, &error, Some(status)).await;
+        }
+        let mut reply = Reply::message(client_status(status), passed);
+        if call.method == "initialize"
+            && kind == Answer::Ok
+            && let Some(upstream) = upstream
+        {
+            match self.gate.open_session(&self.visit, upstream, &body) {
+                Ok(session) => reply.session = Some(session.id.clone()),
+                Err(error) => reply = no_session(error),
+            }
+        }
+        let status = Some(status.as_u16());
+        entry
+            .close(End {
+                ended: Ended::Allow,
+                result: Some(kind),
+                reason: None,
+                status,
+            })
+            .await;
+        reply
+    }
+
+    /// A notification or response was handed over.
+    async fn accepted(&self, entry: OpenCall, incoming: Incoming) -> Reply {
+        let status = incoming.status;
+        let fine = status.is_success();
+        let result = Some(if fine { Answer::Ok } else { Answer::Error });
+        let end = End {
+            ended: Ended::Allow,
+            result,
+            reason: None,
+            status: Some(status.as_u16()),
+        };
+        entry.close(end).await;
+        if fine {
+            return Reply::new(Status::Accepted, Payload::Nothing);
+        }
+        let words = format!("the server did not take the message (HTTP {status})");
+        let words = answer::plain_error(None, code::UPSTREAM_FAILED, &words);
+        Reply::message(Status::Malformed, words)
+    }
+
+    /// The server failed us: said in the protocol's own form, and booked.
+    async fn failed(
+        &self,
+        entry: OpenCall,
+        id: Option<&str>,
+        error: &UpstreamError,
+        status: Option<StatusCode>,
+    ) -> Reply {
+        let message = relay::failure(id, error, entry.id().as_str());
+        let sent = !error.surely_not_sent();
+        let ended = if sent { Ended::Failed } else { Ended::NotSent };
+        let reason = Some(error.to_string());
+        let status = status.map(|s| s.as_u16());
+        entry
+            .close(End {
+                ended,
+                result: None,
+                reason,
+                status,
+            })
+            .await;
+        Reply::message(
+            if id.is_some() {
+                Status::Fine
+            } else {
+                Status::Unavailable
+            },
+            message,
+        )
+    }
+}
+
+/// How many messages one batch may hold.
+const MAX_BATCH: usize = 100;
+
+/// A modern client tells eras and unknown methods apart by the status of an error.
+fn client_status(upstream: StatusCode) -> Status {
+    match upstream {
+        StatusCode::BAD_REQUEST => Status::Malformed,
+        StatusCode::NOT_FOUND => Status::NotFound,
+        _ => Status::Fine,
+    }
+}
+
+impl Gate {
+    /// Opens our side of the session that an `initialize` result brings.
+    pub(super) fn open_session(
+        &self,
+        visit: &Visit,
+        upstream: http::HeaderValue,
+        result: &[u8],
+    ) -> Result<Arc<Session>, SessionError> {
+        let version = message::read_tree(result).ok().and_then(|tree| {
+            let version = tree.get("result")?.get("protocolVersion")?.as_str()?;
+            Some(version.to_owned())
+        });
+        let version = version.unwrap_or_else(|| revision::WITH_BATCHES.to_owned());
+        self.sessions
+            .open(visit, upstream, version, self.clock.now())
+    }
+}

@@ -1,0 +1,244 @@
+//! Everything the gate decides by, compiled and swapped whole.
+//!
+//! A registry is built from one consistent read of the store and never changes afterwards; a call
+//! takes the one in force when it arrives and keeps it to its end.
+//!
+//! INVARIANT: a call sees one version of everything (`a_swap_does_not_reach_a_running_call`).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use portreeve_policy::Policy;
+use portreeve_policy::time::Timestamp;
+
+use super::pins::Board;
+use crate::config::resolve_secret;
+use crate::name::{Label, Name};
+use crate::store::model::{Grant, PolicyVersion, Secret, Server, Snapshot, Target};
+use crate::upstream::{Connector, HttpServer, Network, UpstreamError};
+
+/// The compiled state.
+#[derive(Debug, Default)]
+pub struct Registry {
+    grants: HashMap<String, Arc<GrantEntry>>,
+    servers: HashMap<Name, Arc<ServerEntry>>,
+    policies: HashMap<Name, Arc<PolicyEntry>>,
+}
+
+/// A caller's grant, ready to be asked.
+#[derive(Debug)]
+pub struct GrantEntry {
+    pub label: Label,
+    /// The identity it belongs to; its label where none was given.
+    pub identity: String,
+    pub expires_at: Option<Timestamp>,
+    /// Each server it may use, with the policy in force there.
+    pub routes: HashMap<Name, Ruling>,
+}
+
+/// What rules a grant's calls on one server.
+#[derive(Clone, Debug)]
+pub enum Ruling {
+    InForce(Arc<PolicyEntry>),
+    /// Nothing does, so everything is denied; in words, why.
+    Nothing(String),
+}
+
+/// One version of a policy, compiled.
+#[derive(Debug)]
+pub struct PolicyEntry {
+    pub name: Name,
+    pub version: u64,
+    pub policy: Policy,
+}
+
+/// One server, ready to be reached.
+#[derive(Debug)]
+pub struct ServerEntry {
+    pub name: Name,
+    pub revision: u64,
+    pub connector: Connector,
+    pub pins: Board,
+}
+
+/// What building a registry needs besides the snapshot.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    pub network: Network,
+    /// Where the built-in server listens, if it runs.
+    pub demo_url: Option<String>,
+    pub default_timeout: Duration,
+}
+
+impl Registry {
+    /// Compiles a snapshot. Policies that `before` holds in the same version are taken over.
+    pub fn build(snapshot: Snapshot, around: &Surroundings, before: &Self) -> Self {
+        let policies = compile_all(snapshot.policies, before);
+        let mut pins: HashMap<Name, Vec<_>> = HashMap::new();
+        for pin in snapshot.pins {
+            pins.entry(pin.server.clone()).or_default().push(pin);
+        }
+        let servers = snapshot
+            .servers
+            .into_iter()
+            .map(|server| {
+                let board = Board::new(&server, pins.remove(&server.name).unwrap_or_default());
+                (
+                    server.name.clone(),
+                    Arc::new(ServerEntry::new(server, board, around)),
+                )
+            })
+            .collect();
+        let grants = snapshot
+            .grants
+            .into_iter()
+            .map(|grant| {
+                (
+                    grant.token_sha256.clone(),
+                    Arc::new(GrantEntry::new(grant, &policies)),
+                )
+            })
+            .collect();
+        Self {
+            grants,
+            servers,
+            policies: policies.into_iter().filter_map(usable).collect(),
+        }
+    }
+
+    /// The grant whose token has this SHA-256 (lower-case hex).
+    pub fn grant(&self, token_sha256: &str) -> Option<&Arc<GrantEntry>> {
+        self.grants.get(token_sha256)
+    }
+
+    pub fn server(&self, name: &str) -> Option<&Arc<ServerEntry>> {
+        self.servers.get(name)
+    }
+
+    pub fn servers(&self) -> impl Iterator<Item = &Arc<ServerEntry>> {
+        self.servers.values()
+    }
+}
+
+type Compiled = HashMap<Name, Result<Arc<PolicyEntry>, String>>;
+
+fn usable(
+    (name, compiled): (Name, Result<Arc<PolicyEntry>, String>),
+) -> Option<(Name, Arc<PolicyEntry>)> {
+    compiled.ok().map(|entry| (name, entry))
+}
+
+fn compile_all(versions: Vec<PolicyVersion>, before: &Registry) -> Compiled {
+    versions
+        .into_iter()
+        .map(|version| {
+            let known = before
+                .policies
+                .get(&version.name)
+                .filter(|e| e.version == version.version);
+            let entry = known.cloned().map_or_else(|| compile_one(&version), Ok);
+            (version.name, entry)
+        })
+        .collect()
+}
+
+fn compile_one(version: &PolicyVersion) -> Result<Arc<PolicyEntry>, String> {
+    match portreeve_policy::compile(version.text.as_bytes()) {
+        Ok(checked) => Ok(Arc::new(PolicyEntry {
+            name: version.name.clone(),
+            version: version.version,
+            policy: checked.policy,
+        })),
+        Err(problems) => {
+            let first = problems
+                .first()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            tracing::error!(policy = %version.reference(), problem = %first, "does not compile: it denies everything");
+            Err(format!(
+                "the policy {} does not compile",
+                version.reference()
+            ))
+        }
+    }
+}
+
+impl GrantEntry {
+    fn new(grant: Grant, policies: &Compiled) -> Self {
+        let ruling = |policy: Option<Name>| match policy {
+            None => Ruling::Nothing("the grant has no policy for this server".into()),
+            Some(name) => match policies.get(&name) {
+                Some(Ok(entry)) => Ruling::InForce(Arc::clone(entry)),
+                Some(Err(why)) => Ruling::Nothing(why.clone()),
+                None => Ruling::Nothing(format!("there is no policy {name}")),
+            },
+        };
+        let routes = grant
+            .servers
+            .into_iter()
+            .map(|(name, policy)| (name, ruling(policy)));
+        Self {
+            identity: grant.identity.unwrap_or_else(|| grant.label.to_string()),
+            expires_at: grant.expires_at,
+            routes: routes.collect(),
+            label: grant.label,
+        }
+    }
+}
+
+impl ServerEntry {
+    fn new(server: Server, pins: Board, around: &Surroundings) -> Self {
+        let connector = connector(&server, around).unwrap_or_else(|error| {
+            tracing::warn!(server = %server.name, %error, "the server cannot be used");
+            let why = match error {
+                UpstreamError::Unusable(why) => why,
+                other => other.to_string(),
+            };
+            Connector::Unusable(why)
+        });
+        Self {
+            name: server.name,
+            revision: server.revision,
+            connector,
+            pins,
+        }
+    }
+}
+
+fn connector(server: &Server, around: &Surroundings) -> Result<Connector, UpstreamError> {
+    let timeout = server
+        .timeout_ms
+        .map_or(around.default_timeout, Duration::from_millis);
+    let network = around.network.clone();
+    let unusable = |why: &str| UpstreamError::Unusable(why.to_owned());
+    let http = match &server.target {
+        Target::Http { url, headers } => {
+            HttpServer::new(network, url, credentials(headers)?, server.private, timeout)
+        }
+        Target::Demo => {
+            let url = around.demo_url.as_deref();
+            let url = url.ok_or_else(|| unusable("the built-in server is not running"))?;
+            HttpServer::new(network, url, HeaderMap::new(), false, timeout)
+        }
+        Target::Command { .. } => Err(unusable(
+            "this version cannot start stdio servers yet; give it a URL",
+        )),
+    };
+    http.map(|server| Connector::Http(Box::new(server)))
+}
+
+fn credentials(headers: &[(String, Secret)]) -> Result<HeaderMap, UpstreamError> {
+    let mut map = HeaderMap::new();
+    for (name, secret) in headers {
+        let bad = |what: &str| UpstreamError::Unusable(format!("its header {name:?} {what}"));
+        let value = resolve_secret(secret).map_err(|e| bad(&format!("cannot be set: {e}")))?;
+        let name = HeaderName::try_from(name.as_str()).map_err(|_| bad("has no valid name"))?;
+        let mut value =
+            HeaderValue::from_str(value.reveal()).map_err(|_| bad("has no valid value"))?;
+        value.set_sensitive(true);
+        map.append(name, value);
+    }
+    Ok(map)
+}

@@ -1,0 +1,166 @@
+//! What is asked: a message becomes a call with everything its judgement needs, read once.
+
+use portreeve_policy::json::{Kind, Member, Value};
+use portreeve_policy::time::Timestamp;
+use portreeve_policy::{Subject, ToolFacts};
+
+use super::Visit;
+use super::call_id::CallId;
+use crate::clock::Stopwatch;
+use crate::mcp::keys;
+use crate::mcp::message::Message;
+use crate::mcp::method::{Topic, topic};
+
+/// One request passing the gate.
+#[derive(Debug)]
+pub(super) struct Call<'a> {
+    pub id: CallId,
+    /// The call's one time: windows, expiry and the ledger all use it.
+    pub at: Timestamp,
+    /// Runs since the call arrived.
+    pub watch: Stopwatch,
+    pub visit: &'a Visit,
+    pub method: &'a str,
+    pub topic: Topic,
+    /// What the policy is asked about; `None` for the protocol's own business and for lists.
+    pub subject: Option<Subject<'a>>,
+    /// The tool's arguments: an object, or absent.
+    pub arguments: Option<&'a Value<'a>>,
+}
+
+/// The name and the time of a call, taken once when it arrives.
+#[derive(Clone, Debug)]
+pub(super) struct Moment {
+    pub id: CallId,
+    pub at: Timestamp,
+    pub watch: Stopwatch,
+}
+
+impl<'a> Call<'a> {
+    /// A call that is not judged by what it asks: the protocol's own, or one too malformed to tell.
+    pub(super) fn bare(visit: &'a Visit, method: &'a str, moment: Moment) -> Self {
+        let Moment { id, at, watch } = moment;
+        let topic = topic(method);
+        Self {
+            id,
+            at,
+            watch,
+            visit,
+            method,
+            topic,
+            subject: None,
+            arguments: None,
+        }
+    }
+
+    /// The tool, prompt or resource that is named, for the ledger.
+    pub(super) const fn tool(&self) -> Option<&'a str> {
+        match &self.subject {
+            Some(Subject::Tool(tool)) => Some(tool.name),
+            _ => None,
+        }
+    }
+
+    pub(super) fn argument_members(&self) -> &'a [Member<'a>] {
+        self.arguments.and_then(Value::members).unwrap_or_default()
+    }
+}
+
+/// A message of the right form whose content cannot be judged; in words, why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Unjudgeable(pub String);
+
+/// Reads what `message` asks for.
+pub(super) fn resolve<'a>(
+    visit: &'a Visit,
+    message: &Message<'a>,
+    method: &'a str,
+    moment: Moment,
+) -> Result<Call<'a>, Unjudgeable> {
+    let topic = topic(method);
+    let subject = subject(visit, message, method, topic)?;
+    let arguments = if topic == Topic::Tool {
+        arguments(message)?
+    } else {
+        None
+    };
+    let Moment { id, at, watch } = moment;
+    Ok(Call {
+        id,
+        at,
+        watch,
+        visit,
+        method,
+        topic,
+        subject,
+        arguments,
+    })
+}
+
+fn subject<'a>(
+    visit: &'a Visit,
+    message: &Message<'a>,
+    method: &'a str,
+    topic: Topic,
+) -> Result<Option<Subject<'a>>, Unjudgeable> {
+    Ok(Some(match topic {
+        Topic::Protocol | Topic::List(_) => return Ok(None),
+        Topic::Tool => {
+            let name = text(message.param("name"), "name")?;
+            Subject::Tool(ToolFacts::new(name, visit.server.pins.of_call(name)))
+        }
+        Topic::Prompt => Subject::Prompt {
+            name: text(message.param("name"), "name")?,
+        },
+        Topic::Resource => Subject::Resource {
+            uri: text(message.param("uri"), "uri")?,
+        },
+        Topic::Completion => completion_target(message)?,
+        Topic::Other => Subject::Method { name: method },
+    }))
+}
+
+fn completion_target<'a>(message: &Message<'a>) -> Result<Subject<'a>, Unjudgeable> {
+    let target = message.param("ref");
+    let members = target.and_then(Value::members);
+    let members = members.ok_or_else(|| Unjudgeable("`ref` must be an object".into()))?;
+    if let Some(key) = keys::variant(members) {
+        return Err(Unjudgeable(format!(
+            "the key {key:?} of `ref` is a variant of another"
+        )));
+    }
+    let member = |name: &str| target.and_then(|t| t.get(name));
+    match member("type").and_then(Value::as_str) {
+        Some("ref/prompt") => Ok(Subject::Prompt {
+            name: text(member("name"), "ref.name")?,
+        }),
+        Some("ref/resource") => Ok(Subject::Resource {
+            uri: text(member("uri"), "ref.uri")?,
+        }),
+        _ => Err(Unjudgeable(
+            "`ref.type` must be \"ref/prompt\" or \"ref/resource\"".into(),
+        )),
+    }
+}
+
+fn text<'a>(value: Option<&'a Value<'a>>, name: &str) -> Result<&'a str, Unjudgeable> {
+    value.and_then(Value::as_str).ok_or_else(|| match value {
+        None => Unjudgeable(format!("`{name}` is missing")),
+        Some(other) => Unjudgeable(format!(
+            "`{name}` must be a string, not {}",
+            other.type_name()
+        )),
+    })
+}
+
+fn arguments<'a>(message: &Message<'a>) -> Result<Option<&'a Value<'a>>, Unjudgeable> {
+    match message.param("arguments") {
+        None => Ok(None),
+        Some(object) if matches!(object.kind, Kind::Object(_)) => Ok(Some(object)),
+        Some(other) => Err(Unjudgeable(format!(
+            "`arguments` must be an object, not {}",
+            other.type_name()
+        ))),
+    }
+}

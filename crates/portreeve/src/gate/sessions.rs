@@ -1,0 +1,205 @@
+//! Legacy sessions: ours towards the client, and the server's behind it.
+//!
+//! A client only ever sees our session id: 128 random bits, bound to its grant and server. Whoever
+//! else presents it is told that there is no such session. What the server calls the session never
+//! leaves the gate, so a client cannot steer it.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::HeaderValue;
+use portreeve_policy::time::Timestamp;
+use ring::rand::{SecureRandom, SystemRandom};
+
+use super::Visit;
+use crate::hex;
+use crate::mcp::method::Topic;
+use crate::name::{Label, Name};
+
+/// How many sessions may live at once, in all and for one grant. A grant that opens more loses its
+/// longest idle one; a stranger's cannot be pushed out.
+const MAX_SESSIONS: usize = 50_000;
+const MAX_PER_GRANT: usize = 1_000;
+/// How long a session may lie idle.
+pub(super) const IDLE: Duration = Duration::from_hours(12);
+/// How many requests one side may have open towards the other.
+const MAX_OPEN: usize = 1_000;
+
+/// Our name for a session.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct SessionId(String);
+
+impl SessionId {
+    fn random() -> Result<Self, SessionError> {
+        let mut bits = [0_u8; 16];
+        SystemRandom::new()
+            .fill(&mut bits)
+            .map_err(|_| SessionError::NoRandomness)?;
+        Ok(Self(hex::encode(&bits)))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionId(…)")
+    }
+}
+
+/// Why there is no session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SessionError {
+    #[error("no such session: it has expired or is not yours; initialize again")]
+    Unknown,
+    #[error("too many sessions are open; try again later")]
+    Full,
+    #[error("the system gives no random bytes")]
+    NoRandomness,
+}
+
+/// One conversation of one caller with one server.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub id: SessionId,
+    /// What the server calls it.
+    pub upstream: HeaderValue,
+    /// The revision both sides agreed on.
+    pub version: String,
+    grant: Label,
+    server: Name,
+    last_used: AtomicI64,
+    /// Requests of the server that were let through and wait for the client's answer.
+    asked: Mutex<HashSet<String>>,
+    /// Requests of the client whose stream ended before the answer; it may come on another.
+    awaited: Mutex<HashMap<String, Topic>>,
+}
+
+impl Session {
+    /// Notes a request of the server; false if too many wait already.
+    pub(super) fn note_asked(&self, id: &str) -> bool {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.len() < MAX_OPEN && asked.insert(id.to_owned())
+    }
+
+    /// Whether the client may answer this request; it may do so once.
+    pub(super) fn take_asked(&self, id: &str) -> bool {
+        self.asked
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(id)
+    }
+
+    /// Notes that the answer to a request of the client may come on another stream.
+    pub(super) fn note_awaited(&self, id: &str, topic: Topic) {
+        let mut awaited = self.awaited.lock().unwrap_or_else(PoisonError::into_inner);
+        if awaited.len() < MAX_OPEN {
+            awaited.insert(id.to_owned(), topic);
+        }
+    }
+
+    /// What the request was about whose answer came on another stream.
+    pub(super) fn take_awaited(&self, id: &str) -> Option<Topic> {
+        self.awaited
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(id)
+    }
+
+    fn belongs_to(&self, visit: &Visit) -> bool {
+        self.grant == visit.caller.grant.label && self.server == visit.server.name
+    }
+}
+
+/// All sessions.
+#[derive(Debug, Default)]
+pub(super) struct Sessions {
+    table: Mutex<HashMap<SessionId, Arc<Session>>>,
+}
+
+impl Sessions {
+    /// Opens our side of a session that the server opened.
+    pub(super) fn open(
+        &self,
+        visit: &Visit,
+        upstream: HeaderValue,
+        version: String,
+        now: Timestamp,
+    ) -> Result<Arc<Session>, SessionError> {
+        let session = Arc::new(Session {
+            id: SessionId::random()?,
+            upstream,
+            version,
+            grant: visit.caller.grant.label.clone(),
+            server: visit.server.name.clone(),
+            last_used: AtomicI64::new(now.0),
+            asked: Mutex::default(),
+            awaited: Mutex::default(),
+        });
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        make_room(&mut table, &session.grant)?;
+        table.insert(session.id.clone(), Arc::clone(&session));
+        Ok(session)
+    }
+
+    /// The session with this id, if it is the visitor's own.
+    pub(super) fn find(
+        &self,
+        id: &str,
+        visit: &Visit,
+        now: Timestamp,
+    ) -> Result<Arc<Session>, SessionError> {
+        let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        let session = table
+            .get(&SessionId(id.to_owned()))
+            .filter(|s| s.belongs_to(visit));
+        let session = session.ok_or(SessionError::Unknown)?;
+        session.last_used.store(now.0, Ordering::Relaxed);
+        Ok(Arc::clone(session))
+    }
+
+    pub(super) fn close(&self, id: &SessionId) {
+        self.table
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(id);
+    }
+
+    /// Forgets what lay idle for too long; returns how many.
+    pub(super) fn sweep(&self, now: Timestamp) -> usize {
+        let idle = i64::try_from(IDLE.as_millis()).unwrap_or(i64::MAX);
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = table.len();
+        table.retain(|_, s| now.0.saturating_sub(s.last_used.load(Ordering::Relaxed)) <= idle);
+        before - table.len()
+    }
+}
+
+fn make_room(
+    table: &mut HashMap<SessionId, Arc<Session>>,
+    grant: &Label,
+) -> Result<(), SessionError> {
+    // Counting is left out while it cannot matter.
+    if table.len() < MAX_PER_GRANT {
+        return Ok(());
+    }
+    let own = table.values().filter(|s| s.grant == *grant);
+    if own.clone().count() >= MAX_PER_GRANT {
+        let oldest = own
+            .min_by_key(|s| s.last_used.load(Ordering::Relaxed))
+            .map(|s| s.id.clone());
+        if let Some(oldest) = oldest {
+            table.remove(&oldest);
+        }
+    }
+    if table.len() >= MAX_SESSIONS {
+        Err(SessionError::Full)
+    } else {
+        Ok(())
+    }
+}

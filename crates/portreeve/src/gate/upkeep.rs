@@ -1,0 +1,183 @@
+//! Keeping the registry true: after a change, when a server's tools are first seen, and when they
+//! are not what they were.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use portreeve_policy::time::Timestamp;
+
+use super::pins::FirstList;
+use super::registry::{Registry, ServerEntry};
+use super::{Gate, Visit};
+use crate::ledger::{AdminAct, LedgerError};
+use crate::name::Name;
+use crate::store::StoreError;
+use crate::store::model::{Definition, Drift, DriftKind};
+use crate::upstream::{UpstreamError, discover};
+
+/// How long a server that did not show its tools is left alone before it is asked again.
+const ASK_AGAIN_MS: i64 = 2_000;
+
+/// What can go wrong with keeping up.
+#[derive(Debug, thiserror::Error)]
+pub enum UpkeepError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error("there is no server named {0}")]
+    NoServer(String),
+    #[error("the system gives no random bytes")]
+    NoRandomness,
+}
+
+/// When each server was last asked for its first list; the lock lets one caller ask at a time.
+#[derive(Debug, Default)]
+pub(super) struct FirstLists {
+    asked: Mutex<HashMap<Name, Arc<tokio::sync::Mutex<Option<Timestamp>>>>>,
+}
+
+impl FirstLists {
+    fn of(&self, server: &Name) -> Arc<tokio::sync::Mutex<Option<Timestamp>>> {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(asked.entry(server.clone()).or_default())
+    }
+}
+
+impl Gate {
+    /// Builds the registry anew from the store and puts it in force for the next call.
+    pub async fn reload(&self) -> Result<(), UpkeepError> {
+        let _newest_wins = self.reloading.lock().await;
+        let snapshot = self.store.load_all().await?;
+        let registry = Registry::build(snapshot, &self.surroundings, &self.registry());
+        self.registry.store(Arc::new(registry));
+        Ok(())
+    }
+
+    /// Reads a server's tools, whatever its pins say.
+    pub async fn discover(&self, server: &str) -> Result<Vec<Definition>, UpkeepError> {
+        let entry = self.registry().server(server).cloned();
+        let entry = entry.ok_or_else(|| UpkeepError::NoServer(server.to_owned()))?;
+        Ok(discover(&entry.connector).await?)
+    }
+
+    /// Asks every server whose first list was not yet seen. One that cannot be asked now is asked
+    /// again when it is first called.
+    pub async fn take_first_lists(&self) {
+        let waiting: Vec<Arc<ServerEntry>> = self
+            .registry()
+            .servers()
+            .filter(|s| s.pins.first_list() == FirstList::ToBeTaken)
+            .cloned()
+            .collect();
+        for server in waiting {
+            if let Err(error) = self.take_first_list(&server.name).await {
+                tracing::warn!(server = %server.name, %error, "its tools could not be read yet");
+            }
+        }
+    }
+
+    /// The same visit with the server's pins, if its first list can be had by now.
+    pub(super) async fn with_first_list(&self, visit: &Visit) -> Visit {
+        if let Err(error) = self.take_first_list(&visit.server.name).await {
+            tracing::warn!(server = %visit.server.name, %error, "its tools could not be read yet");
+        }
+        let registry = self.registry();
+        let server = registry
+            .server(visit.server.name.as_str())
+            .unwrap_or(&visit.server);
+        Visit {
+            server: Arc::clone(server),
+            ..visit.clone()
+        }
+    }
+
+    async fn take_first_list(&self, name: &Name) -> Result<(), UpkeepError> {
+        let asked = self.first_lists.of(name);
+        let mut last = asked.lock().await;
+        let entry = self.registry().server(name.as_str()).cloned();
+        let Some(entry) = entry.filter(|s| s.pins.first_list() == FirstList::ToBeTaken) else {
+            return Ok(());
+        };
+        let now = self.clock.now();
+        if last.is_some_and(|last| now.since(last) < ASK_AGAIN_MS) {
+            return Ok(());
+        }
+        *last = Some(now);
+        let tools = discover(&entry.connector).await?;
+        let count = tools.len();
+        if self.store.accept_first(name, tools, now).await? {
+            tracing::info!(server = %name, tools = count, "accepted its first tool list");
+            let detail = format!("{{\"tools\":{count}}}");
+            self.book("server.accept_first", name.as_str(), Some(detail))
+                .await?;
+        }
+        self.reload().await
+    }
+
+    /// Takes note of definitions that a server shows. What is new or changed waits for a person
+    /// from now on.
+    pub(super) async fn observe(&self, server: &ServerEntry, seen: Vec<Definition>) {
+        let registry = self.registry();
+        let Some(entry) = registry.server(server.name.as_str()) else {
+            return;
+        };
+        let news: Vec<Definition> = seen
+            .into_iter()
+            .filter(|definition| entry.pins.is_news(definition))
+            .collect();
+        if news.is_empty() {
+            return;
+        }
+        let noted = match entry.pins.first_list() {
+            // A list that came through a caller is not taken as the first one: the gate asks
+            // itself, so that no caller chooses what is accepted.
+            FirstList::ToBeTaken => self.take_first_list(&server.name).await,
+            FirstList::Accepted | FirstList::ForAPerson => self.note(&server.name, news).await,
+        };
+        if let Err(error) = noted {
+            // Unnoted news has no pin that fits, so it is neither listed nor callable.
+            tracing::error!(server = %server.name, %error, "changed tools could not be noted");
+        }
+    }
+
+    async fn note(&self, server: &Name, news: Vec<Definition>) -> Result<(), UpkeepError> {
+        let drifts = self.store.observe(server, news, self.clock.now()).await?;
+        for Drift { tool, kind, hash } in &drifts {
+            let act = match kind {
+                DriftKind::Appeared => "tool.appeared",
+                DriftKind::Changed => "tool.changed",
+                DriftKind::Restored => "tool.restored",
+            };
+            tracing::warn!(%server, %tool, act, "a definition is not the one that was accepted");
+            let detail = serde_json::json!({ "tool": tool, "hash": hash }).to_string();
+            self.book(act, server.as_str(), Some(detail)).await?;
+        }
+        self.reload().await
+    }
+
+    /// Books something the gate itself did or saw.
+    pub async fn book(
+        &self,
+        act: &str,
+        subject: &str,
+        detail: Option<String>,
+    ) -> Result<(), LedgerError> {
+        let detail = detail.and_then(|d| serde_json::value::RawValue::from_string(d).ok());
+        let act = AdminAct {
+            at: self.clock.now(),
+            actor: "gateway",
+            act,
+            subject,
+            detail: detail.as_deref(),
+        };
+        self.ledger.admin(act).await.map(drop)
+    }
+
+    /// Forgets sessions that lay idle for too long.
+    pub fn sweep_sessions(&self) -> usize {
+        self.sessions.sweep(self.clock.now())
+    }
+}
