@@ -3,11 +3,18 @@
 //! One module is one room; `ARCHITECTURE.md` is the map and states the invariants.
 
 pub mod clock;
+pub mod config;
+pub mod counters;
 pub mod demo;
 pub mod duration;
+pub mod front;
+pub mod gate;
 pub mod grants;
 mod hex;
 pub mod keys;
+pub mod ledger;
 pub mod mcp;
 pub mod name;
+pub mod node;
 pub mod store;
+pub mod upstream;

@@ -109,7 +109,7 @@ impl Events {
             while let Some((event, rest)) = self.text.split_once("\n\n") {
                 let data = event.lines().find_map(|line| line.strip_prefix("data: "));
                 let message = data.map(|data| serde_json::from_str(data).unwrap());
-                self.text = rest.to_owned();
+                self.text = String::from(rest);
                 if message.is_some() {
                     return message;
                 }

@@ -1,0 +1,51 @@
+//! Why a gate does not start, or does not end well.
+
+use std::io;
+use std::net::SocketAddr;
+
+use crate::counters::RebuildError;
+use crate::demo;
+use crate::gate::UpkeepError;
+use crate::keys::KeyError;
+use crate::ledger::{AnchorError, LedgerError, OpenError};
+use crate::store::StoreError;
+use crate::upstream::UpstreamError;
+
+/// Why the gate cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    #[error(
+        "cannot listen on {address}: {source}; is another gateway running, or is `--listen` wrong?"
+    )]
+    Listen {
+        address: SocketAddr,
+        source: io::Error,
+    },
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Anchor(#[from] AnchorError),
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error(transparent)]
+    Counters(#[from] RebuildError),
+    #[error(transparent)]
+    Upkeep(#[from] UpkeepError),
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+    #[error("the built-in server does not start: {0}")]
+    Demo(#[from] demo::Error),
+    #[error("a part of the start broke off: {0}")]
+    Task(String),
+}
+
+impl NodeError {
+    #[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
+    pub(super) fn task(error: tokio::task::JoinError) -> Self {
+        Self::Task(error.to_string())
+    }
+}

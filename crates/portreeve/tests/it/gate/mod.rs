@@ -1,0 +1,27 @@
+//! The gate, end to end: real HTTP on both sides, a real ledger and store between.
+
+mod failures;
+mod hostile;
+mod lists;
+mod rules;
+mod streams;
+mod survival;
+
+use serde_json::{Value, json};
+
+/// Tools with these names, all alike.
+fn tools(names: &[&str]) -> Value {
+    names
+        .iter()
+        .map(|name| json!({ "name": name, "description": name, "inputSchema": { "type": "object" } }))
+        .collect()
+}
+
+/// A policy that allows these tools and nothing else.
+fn allowing(names: &[&str]) -> String {
+    let tools: serde_json::Map<String, Value> = names
+        .iter()
+        .map(|name| ((*name).to_owned(), json!({})))
+        .collect();
+    json!({ "version": "1", "default": "deny", "tools": tools }).to_string()
+}

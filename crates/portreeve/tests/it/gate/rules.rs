@@ -1,0 +1,221 @@
+//! Calls pass, are refused and are booked as the policy says.
+
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use serde_json::json;
+
+use super::{allowing, tools};
+use crate::support::gate::TOKEN;
+use crate::support::{TestGate, TestServer};
+
+fn pasted(tool: &str) -> String {
+    format!(
+        r#"{{"version":"1","default":"deny","tools":{{"{tool}":{{"limits":[{{"counter":"{tool}_rate","window":"minute","max":10,"scope":"grant"}}]}}}}}}"#
+    )
+}
+
+#[tokio::test]
+async fn ten_calls_a_minute_pass_and_the_eleventh_is_refused() {
+    for tool in [
+        "run-rerun",
+        "rerun_agent_run",
+        "rerun_workflow",
+        "flowforge_retry_run",
+    ] {
+        let server = TestServer::with_tools(tools(&[tool])).await;
+        let gate = TestGate::start(&server.url(), &pasted(tool)).await;
+        for _ in 0..10 {
+            let answer = gate.call(tool, json!({})).await;
+            assert_eq!(answer.json()["result"]["content"][0]["text"], "ok");
+            gate.clock.advance(Duration::from_secs(1));
+        }
+        let refused = gate.call(tool, json!({})).await;
+        assert_eq!(refused.status, StatusCode::OK);
+        let text = refused.json()["result"]["content"][0]["text"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        assert!(text.starts_with("[POLICY DENIED] "), "{text}");
+        let decision = refused.decision();
+        assert_eq!(decision["outcome"], "deny");
+        assert_eq!(decision["rule"], format!("/tools/{tool}/limits/0"));
+        // The first charge was made ten seconds ago and leaves the window in fifty.
+        assert_eq!(decision["retry_after_ms"], 50_000);
+        gate.clock.advance(Duration::from_millis(49_999));
+        assert!(gate.call(tool, json!({})).await.decision().is_object());
+        gate.clock.advance(Duration::from_millis(1));
+        assert!(gate.call(tool, json!({})).await.decision().is_null());
+        assert_eq!(server.seen("tools/call").len(), 11);
+    }
+}
+
+#[tokio::test]
+async fn every_decision_is_booked_with_its_rule_and_policy() {
+    let server = TestServer::with_tools(tools(&["a", "b", "h"])).await;
+    let policy = r#"{"version":"1","default":"deny","hide":["h"],
+        "tools":{"a":{},"b":{"action":"deny","reason":"not today"}}}"#;
+    let gate = TestGate::start(&server.url(), policy).await;
+    gate.call("a", json!({ "secret": "hunter2", "n": 1.0 }))
+        .await;
+    let denied = gate.call("b", json!({})).await;
+    assert_eq!(
+        denied.json()["result"]["content"][0]["text"],
+        "[POLICY DENIED] not today"
+    );
+    assert_eq!(denied.decision()["rule"], "/tools/b/action");
+    let hidden = gate.call("h", json!({})).await.json();
+    assert_eq!(
+        hidden["error"],
+        json!({ "code": -32602, "message": "Unknown tool: h" })
+    );
+    let unknown = gate.call("nobody", json!({})).await;
+    assert_eq!(unknown.decision()["rule"], "(not pinned)");
+
+    let booked: Vec<_> = gate
+        .booked()
+        .into_iter()
+        .map(|c| (c.tool.unwrap(), c.end.outcome, c.rule, c.policy.unwrap()))
+        .collect();
+    let row = |tool: &str, outcome: &str, rule: &str| {
+        (
+            tool.to_owned(),
+            outcome.to_owned(),
+            rule.to_owned(),
+            "p@1".to_owned(),
+        )
+    };
+    assert_eq!(
+        booked,
+        [
+            row("a", "allow", "/tools/a"),
+            row("b", "deny", "/tools/b/action"),
+            row("h", "hide", "(hidden)"),
+            row("nobody", "deny", "(not pinned)"),
+        ]
+    );
+    let ledger = std::fs::read_dir(gate.ledger_dir()).unwrap();
+    for file in ledger {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        assert!(
+            !text.contains("hunter2"),
+            "INVARIANT 8: no argument values unless asked for"
+        );
+        assert!(!text.contains(TOKEN));
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_never_arrived_gives_its_charge_back() {
+    let server = TestServer::with_tools(tools(&["t"])).await;
+    let policy =
+        r#"{"version":"1","default":"deny","tools":{"t":{"rate_limit":{"max":1,"window":60}}}}"#;
+    let gate = TestGate::start(&server.url(), policy).await;
+    server.vanish().await;
+    for _ in 0..3 {
+        let answer = gate.call("t", json!({})).await.json();
+        assert_eq!(answer["error"]["code"], 50200, "{answer}");
+        assert_eq!(answer["error"]["data"]["may_have_run"], false);
+    }
+    assert!(
+        gate.booked()
+            .iter()
+            .all(|c| c.end.outcome == "not_sent" && c.end.refunded)
+    );
+}
+
+#[tokio::test]
+async fn a_policy_is_swapped_for_the_next_call() {
+    let server = TestServer::with_tools(tools(&["a", "b"])).await;
+    let gate = TestGate::start(&server.url(), &allowing(&["a"])).await;
+    assert!(gate.call("b", json!({})).await.decision().is_object());
+    gate.put_policy("p", &allowing(&["b"])).await;
+    assert!(gate.call("b", json!({})).await.decision().is_null());
+    assert!(gate.call("a", json!({})).await.decision().is_object());
+    assert_eq!(gate.booked().last().unwrap().policy.as_deref(), Some("p@2"));
+}
+
+#[tokio::test]
+async fn a_grant_without_a_policy_denies_everything() {
+    let server = TestServer::with_tools(tools(&["a"])).await;
+    let gate = TestGate::start(&server.url(), &allowing(&["a"])).await;
+    let other = "another-token-0123456789-abcdefghijkl";
+    gate.add_grant("bare", other, &[("s", None)]).await;
+    let auth = format!("Bearer {other}");
+    server.forget();
+    for method in ["tools/list", "tools/call", "initialize", "ping"] {
+        let body =
+            json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": { "name": "a" } });
+        let answer = gate
+            .send(
+                Method::POST,
+                "/mcp/s",
+                &[("authorization", &auth)],
+                body.to_string(),
+            )
+            .await
+            .json();
+        assert!(
+            answer.to_string().contains("(no policy)"),
+            "{method}: {answer}"
+        );
+    }
+    assert!(server.seen("").is_empty());
+}
+
+#[tokio::test]
+async fn strangers_and_foreign_servers_are_turned_away() {
+    let server = TestServer::with_tools(tools(&["a"])).await;
+    let gate = TestGate::start(&server.url(), &allowing(&["a"])).await;
+    gate.add_server(
+        "other",
+        &server.url(),
+        portreeve::store::model::NewTools::Quarantine,
+    )
+    .await;
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a"}}"#;
+    server.forget();
+    for (auth, words) in [
+        ("", "no token"),
+        ("Basic abc", "Bearer"),
+        (
+            "Bearer nobody-knows-this-token-0123456789",
+            "belongs to no grant",
+        ),
+    ] {
+        let answer = gate.post_with(&[("authorization", auth)], body).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+        assert!(answer.headers.contains_key("www-authenticate"));
+        assert!(answer.text().contains(words), "{}", answer.text());
+    }
+    for path in ["/mcp/other", "/mcp/nowhere"] {
+        let answer = gate.send(Method::POST, path, &[], body).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path}");
+    }
+    for headers in [
+        [("host", "evil.example")],
+        [("origin", "https://evil.example")],
+    ] {
+        assert_eq!(
+            gate.post_with(&headers, body).await.status,
+            StatusCode::FORBIDDEN
+        );
+    }
+    assert!(server.seen("").is_empty(), "nothing reached the server");
+    assert_eq!(
+        gate.send(Method::POST, "/mcp", &[], body).await.status,
+        StatusCode::OK
+    );
+    assert_eq!(
+        gate.send(Method::GET, "/healthz", &[], "").await.status,
+        StatusCode::OK
+    );
+    assert_eq!(
+        gate.send(Method::GET, "/readyz", &[], "").await.status,
+        StatusCode::OK
+    );
+    assert_eq!(
+        gate.send(Method::POST, "/other", &[], body).await.status,
+        StatusCode::NOT_FOUND
+    );
+}
