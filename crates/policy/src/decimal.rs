@@ -360,3 +360,6 @@ const fn digits_of(magnitude: u128) -> u32 {
         None => 0,
     }
 }
+
+#[cfg(test)]
+mod tests;
