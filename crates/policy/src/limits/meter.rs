@@ -307,3 +307,6 @@ impl Meter {
         self.floor.max(last)
     }
 }
+
+#[cfg(test)]
+mod tests;
