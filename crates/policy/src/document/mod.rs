@@ -13,3 +13,6 @@ mod selector;
 pub(crate) use limit::{WrittenCost, WrittenLimit};
 pub(crate) use root::{Entry, PolicyDocument, Verdict, read};
 pub(crate) use rules::{Action, WrittenRules};
+
+#[cfg(test)]
+mod tests;

@@ -13,11 +13,11 @@ pub(super) fn exact_name(selector: &str) -> Result<String, String> {
     if selector.starts_with('@') {
         return Err(format!(
             "{}; a literal name that begins with @ is written \"\\\\{selector}\"",
-            not_yet("@ class selectors")
+            not_yet("a class selector")
         ));
     }
     if selector.contains(['*', '?']) {
-        return Err(not_yet("selectors with * or ?"));
+        return Err(not_yet("a selector with * or ?"));
     }
     Ok(selector.to_owned())
 }

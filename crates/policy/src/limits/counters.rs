@@ -306,3 +306,6 @@ fn millis(window_ms: u64) -> i64 {
 fn wait(now: Timestamp, until: i64) -> u64 {
     u64::try_from(Timestamp(until).since(now)).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests;

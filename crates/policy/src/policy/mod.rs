@@ -49,3 +49,6 @@ impl Policy {
         self.mentions.iter().map(|(name, rule)| (&**name, rule))
     }
 }
+
+#[cfg(test)]
+mod tests;
