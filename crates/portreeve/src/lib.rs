@@ -3,9 +3,13 @@
 //! One module is one room; `ARCHITECTURE.md` is the map and states the invariants.
 
 pub mod clock;
+pub mod config;
 pub mod duration;
 pub mod grants;
 mod hex;
 pub mod keys;
 pub mod name;
+pub mod nearest;
+pub mod policy_text;
+pub mod server_url;
 pub mod store;
