@@ -5,7 +5,6 @@
 
 use std::fmt::Write as _;
 
-use portreeve_policy::json::{self, Place};
 use serde::{Deserialize, Serialize};
 
 /// A problem of a policy text, in a form that can be sent and shown.
@@ -37,18 +36,27 @@ pub struct Checked {
 
 /// Compiles the text.
 pub fn check(text: &[u8]) -> Result<Checked, Vec<Problem>> {
-    json::parse(text, json::Rules::DOCUMENT).map_err(|error| {
-        let place = Place::of(text, error.at);
-        vec![Problem {
-            severity: Severity::Error,
-            pointer: String::new(),
-            line: place.line,
-            column: place.column,
-            message: error.trouble.to_string(),
-            suggestion: None,
-        }]
-    })?;
-    Ok(Checked::default())
+    let compiled = portreeve_policy::compile(text).map_err(sendable)?;
+    let tools = compiled.policy.tool_names();
+    Ok(Checked {
+        tools: tools.map(|(name, _)| name.to_owned()).collect(),
+        warnings: sendable(compiled.warnings),
+    })
+}
+
+fn sendable(problems: Vec<portreeve_policy::Problem>) -> Vec<Problem> {
+    let convert = |problem: portreeve_policy::Problem| Problem {
+        severity: match problem.severity {
+            portreeve_policy::Severity::Error => Severity::Error,
+            portreeve_policy::Severity::Warning => Severity::Warning,
+        },
+        pointer: problem.pointer,
+        line: problem.place.line,
+        column: problem.place.column,
+        message: problem.message,
+        suggestion: problem.suggestion,
+    };
+    problems.into_iter().map(convert).collect()
 }
 
 /// The problem as a compiler shows it: what, where, the line, a caret, and what was meant.
@@ -71,7 +79,8 @@ pub fn show(problem: &Problem, file: &str, text: &str) -> String {
         let _ = writeln!(shown, "{:margin$} | {:>column$}", "", "^");
     }
     if !problem.pointer.is_empty() {
-        let _ = writeln!(shown, "{:margin$} = at {}", "", problem.pointer);
+        let (pointer, _) = window(&problem.pointer, 1);
+        let _ = writeln!(shown, "{:margin$} = at {pointer}", "");
     }
     if let Some(word) = &problem.suggestion {
         let _ = writeln!(shown, "{:margin$} = did you mean `{word}`?", "");

@@ -9,11 +9,13 @@
 //! It owns syntax only. What a key means, and which spellings of it are suspicious, is the
 //! business of whoever reads the tree.
 
+mod canonical;
 mod error;
 mod outline;
 mod reader;
 mod value;
 
+pub use canonical::canonical;
 pub use error::{JsonError, Place, Trouble};
 pub use outline::{RawMember, outline};
 pub use value::{Kind, Member, Span, Value, parse};

@@ -1,0 +1,173 @@
+//! The answer to a call: what it is, which rule gave it, and why, in words for the agent.
+
+use std::fmt::{self, Write as _};
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use crate::limits::{Charge, Shortfall, Why, window};
+
+/// What becomes of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It may pass once its charges are reserved, all of them or none.
+    Allow(Admission),
+    Deny(Refusal),
+    /// It is answered as if the tool did not exist.
+    Hide(Refusal),
+}
+
+/// What an allowed call owes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admission {
+    /// The rule that names what is called.
+    pub rule: Rule,
+    pub charges: Vec<Charge>,
+}
+
+/// Why a call does not pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub rule: Rule,
+    pub reason: String,
+    /// In how many milliseconds the same call could pass, if waiting helps.
+    pub retry_after_ms: Option<u64>,
+}
+
+impl Refusal {
+    pub(crate) fn new(rule: &Rule, reason: impl Into<String>) -> Self {
+        Self {
+            rule: rule.clone(),
+            reason: reason.into(),
+            retry_after_ms: None,
+        }
+    }
+
+    /// For a grant that has no policy on the server.
+    pub fn no_policy(server: &str) -> Self {
+        let reason = format!("no policy is in force for this grant on {}", shown(server));
+        Self::new(&Rule::NO_POLICY, reason)
+    }
+}
+
+/// The rule that decided: a JSON Pointer into the policy, or what stands in for one in parentheses.
+#[derive(Clone)]
+pub struct Rule(Name);
+
+#[derive(Clone)]
+enum Name {
+    Pointer(Arc<str>),
+    Word(&'static str),
+}
+
+impl Rule {
+    pub const DEFAULT_DENY: Self = Self(Name::Word("(default deny)"));
+    pub const DEFAULT_ALLOW: Self = Self(Name::Word("(default allow)"));
+    pub const NO_POLICY: Self = Self(Name::Word("(no policy)"));
+    pub const MALFORMED: Self = Self(Name::Word("(malformed)"));
+    pub const NOT_PINNED: Self = Self(Name::Word("(not pinned)"));
+    pub const HIDDEN: Self = Self(Name::Word("(hidden)"));
+
+    pub(crate) fn at(pointer: &str) -> Self {
+        Self(Name::Pointer(pointer.into()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        match &self.0 {
+            Name::Pointer(pointer) => pointer,
+            Name::Word(word) => word,
+        }
+    }
+}
+
+impl PartialEq for Rule {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Rule {}
+
+impl Hash for Rule {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Rule({})", self.as_str())
+    }
+}
+
+/// The refusal of a call for which `charge` does not fit.
+///
+/// The same words whether the decision found it or the reservation after it.
+pub fn refusal(charge: &Charge, shortfall: &Shortfall) -> Refusal {
+    let reason = match &charge.on_deny {
+        Some(text) => text.to_string(),
+        None => limit_reason(charge, shortfall),
+    };
+    Refusal {
+        rule: charge.rule.clone(),
+        reason,
+        retry_after_ms: shortfall.retry_after_ms,
+    }
+}
+
+fn limit_reason(charge: &Charge, shortfall: &Shortfall) -> String {
+    let counter = shown(charge.key.counter());
+    let limit = format!(
+        "limit of {} per {} on {counter}",
+        charge.max,
+        window::in_words(charge.window_ms)
+    );
+    let mut reason = match (&shortfall.why, shortfall.retry_after_ms) {
+        (Why::TooMany, Some(_)) => format!("{limit} is reached"),
+        (Why::TooMany, None) => format!("this call alone exceeds the {limit}"),
+        (Why::TooManyKeys, _) => format!(
+            "{limit} is kept for {} different values at a time, and this would be one more",
+            charge.max_keys
+        ),
+        (Why::Full, _) => format!("{limit} cannot be counted: the gateway holds no more counters"),
+        (Why::Unavailable(_), _) => {
+            format!("{limit} cannot be checked: the counters are unavailable")
+        }
+    };
+    if let Some(millis) = shortfall.retry_after_ms {
+        // Writing to a string cannot fail.
+        let _ = write!(reason, "; try again in {}", window::wait_in_words(millis));
+    }
+    reason
+}
+
+/// A name as it may stand in a message: in backquotes, on one line, of bearable length.
+pub(crate) fn shown(name: &str) -> String {
+    const LONGEST: usize = 128;
+    let mut out = String::from("`");
+    for (i, c) in name.chars().enumerate() {
+        if i == LONGEST {
+            out.push('…');
+            break;
+        }
+        if c.is_control() || is_invisible(c) || c == '`' {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    out.push('`');
+    out
+}
+
+/// Characters that change how others are read, or cannot be seen.
+const fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+}

@@ -1,0 +1,132 @@
+//! A value of the document with its pointer, and the questions every reader asks of one.
+
+use crate::json::{Kind, Value};
+use crate::problem::{Pointer, Problems};
+
+/// One value and where it stands.
+#[derive(Clone)]
+pub(super) struct Node<'v> {
+    pub(super) value: &'v Value<'v>,
+    pub(super) pointer: Pointer,
+}
+
+/// The keys an object may have.
+pub(super) struct Keys {
+    pub(super) known: &'static [&'static str],
+    /// Part of the language, and not carried out by this version.
+    // INVARIANT: such a key is an error; a rule that is silently ignored would be worse than none.
+    pub(super) later: &'static [&'static str],
+}
+
+impl<'v> Node<'v> {
+    pub(super) fn at(&self) -> usize {
+        self.value.span.start as usize
+    }
+
+    pub(super) fn error(&self, problems: &mut Problems<'_>, message: impl Into<String>) {
+        problems.error(&self.pointer, self.at(), message);
+    }
+
+    pub(super) fn warning(&self, problems: &mut Problems<'_>, message: impl Into<String>) {
+        problems.warning(&self.pointer, self.at(), message);
+    }
+
+    pub(super) fn expected(&self, problems: &mut Problems<'_>, wanted: &str) {
+        let found = self.value.type_name();
+        self.error(problems, format!("{wanted} is expected here, not {found}"));
+    }
+
+    pub(super) fn text(&self, problems: &mut Problems<'_>) -> Option<&'v str> {
+        if let Kind::String(text) = &self.value.kind {
+            return Some(text);
+        }
+        self.expected(problems, "a string");
+        None
+    }
+
+    /// A string that is one of `words`; `what` names the thing in the message.
+    pub(super) fn word(
+        &self,
+        problems: &mut Problems<'_>,
+        what: &str,
+        words: &[&str],
+    ) -> Option<&'v str> {
+        let text = self.text(problems)?;
+        if words.contains(&text) {
+            return Some(text);
+        }
+        let message = format!("{text:?} is no {what}; it is one of {}", listed(words));
+        problems.bad_word(&self.pointer, self.at(), message, (text, words));
+        None
+    }
+
+    pub(super) fn flag(&self, problems: &mut Problems<'_>) -> Option<bool> {
+        let flag = self.value.as_bool();
+        if flag.is_none() {
+            self.expected(problems, "true or false");
+        }
+        flag
+    }
+
+    pub(super) fn elements(&self, problems: &mut Problems<'_>) -> Vec<Self> {
+        let Some(elements) = self.value.elements() else {
+            self.expected(problems, "a list");
+            return Vec::new();
+        };
+        let node = |(index, value)| Node {
+            value,
+            pointer: self.pointer.index(index),
+        };
+        elements.iter().enumerate().map(node).collect()
+    }
+
+    /// The members of an object whose keys are the author's own.
+    pub(super) fn entries(&self, problems: &mut Problems<'_>) -> Vec<(&'v str, usize, Self)> {
+        let Some(members) = self.value.members() else {
+            self.expected(problems, "an object");
+            return Vec::new();
+        };
+        let entry = |member: &'v crate::json::Member<'v>| {
+            let node = Node {
+                value: &member.value,
+                pointer: self.pointer.key(&member.key),
+            };
+            (&*member.key, member.key_span.start as usize, node)
+        };
+        members.iter().map(entry).collect()
+    }
+
+    /// The members of an object of the language; keys it does not know are reported.
+    pub(super) fn members(&self, problems: &mut Problems<'_>, keys: &Keys) -> Vec<(&'v str, Self)> {
+        let mut known = Vec::new();
+        for (key, at, node) in self.entries(problems) {
+            if keys.known.contains(&key) {
+                known.push((key, node));
+            } else if keys.later.contains(&key) {
+                problems.error(&node.pointer, at, not_yet(key));
+            } else {
+                let message = format!("unknown key {key:?}");
+                let all: Vec<&str> = [keys.known, keys.later].concat();
+                problems.bad_word(&node.pointer, at, message, (key, &all));
+            }
+        }
+        known
+    }
+}
+
+/// What is said of a part of the language that this version does not carry out.
+pub(super) fn not_yet(what: &str) -> String {
+    format!(
+        "`{what}` is not carried out by this version of Portreeve yet; \
+         remove it, so that the policy does not promise more than it keeps"
+    )
+}
+
+/// `"a"`, `"b"` or `"c"`.
+pub(super) fn listed(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();
+    match quoted.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => quoted.concat(),
+    }
+}

@@ -1,0 +1,245 @@
+//! The document itself and its uppermost keys.
+
+use super::locate::pointer_at;
+use super::node::{Keys, Node};
+use super::rules::{Action, WrittenRules, rules};
+use super::selector::exact_name;
+use crate::facts::ServerRequest;
+use crate::json::{self, Rules, Trouble, Value};
+use crate::problem::{Pointer, Problems};
+
+/// A policy as it is written.
+#[derive(Clone, Debug)]
+pub(crate) struct PolicyDocument {
+    pub(crate) default: Verdict,
+    pub(crate) description: Option<String>,
+    pub(crate) hide: Vec<Named<()>>,
+    pub(crate) all_tools: Option<WrittenRules>,
+    pub(crate) tools: Vec<Entry>,
+    pub(crate) resources: Vec<Entry>,
+    pub(crate) prompts: Vec<Entry>,
+    pub(crate) methods: Vec<Named<Verdict>>,
+    pub(crate) server_requests: Vec<(ServerRequest, Named<Verdict>)>,
+}
+
+/// The rules for one name.
+pub(crate) type Entry = Named<WrittenRules>;
+
+/// Something said of a name, and where.
+#[derive(Clone, Debug)]
+pub(crate) struct Named<T> {
+    pub(crate) name: String,
+    pub(crate) pointer: Pointer,
+    pub(crate) at: usize,
+    pub(crate) says: T,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Allow,
+    Deny,
+}
+
+impl Verdict {
+    const WORDS: [&'static str; 2] = ["allow", "deny"];
+
+    fn read(node: &Node<'_>, what: &str, problems: &mut Problems<'_>) -> Option<Self> {
+        let word = node.word(problems, what, &Self::WORDS)?;
+        Some(if word == "allow" {
+            Self::Allow
+        } else {
+            Self::Deny
+        })
+    }
+}
+
+const DOCUMENT: Keys = Keys {
+    known: &[
+        "version",
+        "default",
+        "description",
+        "hide",
+        "all_tools",
+        "tools",
+        "resources",
+        "prompts",
+        "methods",
+        "server_requests",
+    ],
+    later: &["timezone", "flow"],
+};
+
+/// The smallest policy, for messages.
+const SMALLEST: &str = r#"{"version": "1", "default": "deny"}"#;
+
+/// Reads a text. What has a problem is left out of the document; no object, no document.
+pub(crate) fn read(text: &[u8], problems: &mut Problems<'_>) -> Option<PolicyDocument> {
+    let value = match json::parse(text, Rules::DOCUMENT) {
+        Ok(value) => value,
+        Err(error) => {
+            let message = match &error.trouble {
+                Trouble::Empty => format!("the policy is empty; the smallest one is {SMALLEST}"),
+                trouble => trouble.to_string(),
+            };
+            problems.error(&pointer_at(text, error.at), error.at, message);
+            return None;
+        }
+    };
+    document(&value, problems)
+}
+
+fn document(value: &Value<'_>, problems: &mut Problems<'_>) -> Option<PolicyDocument> {
+    let root = Node {
+        value,
+        pointer: Pointer::default(),
+    };
+    let members = root.members(problems, &DOCUMENT);
+    value.members()?;
+    let mut document = PolicyDocument {
+        default: Verdict::Deny,
+        description: None,
+        hide: Vec::new(),
+        all_tools: None,
+        tools: Vec::new(),
+        resources: Vec::new(),
+        prompts: Vec::new(),
+        methods: Vec::new(),
+        server_requests: Vec::new(),
+    };
+    for key in ["version", "default"] {
+        if !members.iter().any(|(k, _)| *k == key) {
+            root.error(
+                problems,
+                format!("`{key}` is missing; the smallest policy is {SMALLEST}"),
+            );
+        }
+    }
+    for (key, node) in &members {
+        match *key {
+            "version" => version(node, problems),
+            "default" => {
+                document.default =
+                    Verdict::read(node, "default", problems).unwrap_or(Verdict::Deny);
+            }
+            "description" => document.description = node.text(problems).map(str::to_owned),
+            "hide" => document.hide = hide(node, problems),
+            "all_tools" => document.all_tools = Some(all_tools(node, problems)),
+            "tools" => document.tools = entries(node, problems),
+            "resources" => document.resources = entries(node, problems),
+            "prompts" => document.prompts = entries(node, problems),
+            "methods" => document.methods = methods(node, problems),
+            _ => document.server_requests = server_requests(node, problems),
+        }
+    }
+    Some(document)
+}
+
+fn version(node: &Node<'_>, problems: &mut Problems<'_>) {
+    match node.value.as_str() {
+        Some("1") => {}
+        Some(other) => {
+            node.error(
+                problems,
+                format!("version {other:?} is not known; this is version \"1\" of the language"),
+            );
+        }
+        None => node.error(problems, "the version is the string \"1\", with its quotes"),
+    }
+}
+
+fn hide(node: &Node<'_>, problems: &mut Problems<'_>) -> Vec<Named<()>> {
+    let mut hidden = Vec::new();
+    for element in node.elements(problems) {
+        let Some(selector) = element.text(problems) else {
+            continue;
+        };
+        match exact_name(selector) {
+            Ok(name) => hidden.push(Named {
+                name,
+                at: element.at(),
+                pointer: element.pointer,
+                says: (),
+            }),
+            Err(message) => element.error(problems, message),
+        }
+    }
+    hidden
+}
+
+fn all_tools(node: &Node<'_>, problems: &mut Problems<'_>) -> WrittenRules {
+    let rules = rules(node, "all_tools", problems);
+    if rules.action == Some(Action::Allow) {
+        let message = "`action`: \"allow\" has no effect here: all_tools names no tool; \
+                       name them under `tools`, or write `default`: \"allow\"";
+        node.warning(problems, message);
+    }
+    rules
+}
+
+fn entries(node: &Node<'_>, problems: &mut Problems<'_>) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    for (selector, at, value) in node.entries(problems) {
+        let name = match exact_name(selector) {
+            Ok(name) => name,
+            Err(message) => {
+                problems.error(&value.pointer, at, message);
+                continue;
+            }
+        };
+        let says = rules(&value, selector, problems);
+        entries.push(Named {
+            name,
+            pointer: value.pointer,
+            at,
+            says,
+        });
+    }
+    entries
+}
+
+fn methods(node: &Node<'_>, problems: &mut Problems<'_>) -> Vec<Named<Verdict>> {
+    let mut methods = Vec::new();
+    for (name, at, value) in node.entries(problems) {
+        let name = match exact_name(name) {
+            Ok(name) => name,
+            Err(message) => {
+                problems.error(&value.pointer, at, message);
+                continue;
+            }
+        };
+        if let Some(says) = Verdict::read(&value, "verdict on a method", problems) {
+            methods.push(Named {
+                name,
+                pointer: value.pointer,
+                at,
+                says,
+            });
+        }
+    }
+    methods
+}
+
+fn server_requests(
+    node: &Node<'_>,
+    problems: &mut Problems<'_>,
+) -> Vec<(ServerRequest, Named<Verdict>)> {
+    const KEYS: Keys = Keys {
+        known: &["sampling", "elicitation", "elicitation_url", "roots"],
+        later: &[],
+    };
+    let mut requests = Vec::new();
+    for (key, value) in node.members(problems, &KEYS) {
+        let request = ServerRequest::ALL.into_iter().find(|r| r.key() == key);
+        let verdict = Verdict::read(&value, "verdict on a server's request", problems);
+        if let (Some(request), Some(says)) = (request, verdict) {
+            let named = Named {
+                name: key.to_owned(),
+                at: value.at(),
+                pointer: value.pointer,
+                says,
+            };
+            requests.push((request, named));
+        }
+    }
+    requests
+}

@@ -1,0 +1,97 @@
+//! What is known of a call when it is decided.
+//!
+//! Facts are borrowed and already established: who calls is authenticated, the pin is looked up,
+//! the time is read once. This module owns the vocabulary, not how any of it is found out.
+
+use crate::json::Value;
+use crate::time::Timestamp;
+
+/// One call, as the policy sees it.
+#[derive(Clone, Debug)]
+pub struct Facts<'a> {
+    pub subject: Subject<'a>,
+    pub server: &'a str,
+    pub grant: &'a str,
+    pub identity: &'a str,
+    /// What the client says of itself; no proof of anything.
+    pub client: Option<&'a str>,
+    pub args: Option<&'a Value<'a>>,
+    pub now: Timestamp,
+}
+
+/// What the call wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject<'a> {
+    Tool(ToolFacts<'a>),
+    /// The URI as the client wrote it; the policy normalises it.
+    Resource {
+        uri: &'a str,
+    },
+    Prompt {
+        name: &'a str,
+    },
+    /// A method the protocol does not know.
+    Method {
+        name: &'a str,
+    },
+    /// Something the server asks of the client.
+    ServerRequest(ServerRequest),
+}
+
+/// A tool and what is known of its definition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ToolFacts<'a> {
+    pub name: &'a str,
+    pub pin: Pin,
+}
+
+impl<'a> ToolFacts<'a> {
+    pub const fn new(name: &'a str, pin: Pin) -> Self {
+        Self { name, pin }
+    }
+}
+
+/// How the tool's name and definition stand with the server's pins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pin {
+    /// Accepted with the definition it has now.
+    Pinned,
+    /// A new name on a server whose new tools are left to the policy (`new_tools = "judge"`).
+    Judged,
+    /// Never accepted, or changed since.
+    Unpinned,
+}
+
+/// What a server may ask of the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ServerRequest {
+    Sampling,
+    Elicitation,
+    ElicitationUrl,
+    Roots,
+}
+
+impl ServerRequest {
+    pub const ALL: [Self; 4] = [
+        Self::Sampling,
+        Self::Elicitation,
+        Self::ElicitationUrl,
+        Self::Roots,
+    ];
+
+    /// The key under `server_requests`.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Sampling => "sampling",
+            Self::Elicitation => "elicitation",
+            Self::ElicitationUrl => "elicitation_url",
+            Self::Roots => "roots",
+        }
+    }
+
+    /// Allowed where the policy says nothing?
+    pub(crate) const fn allowed_unless_denied(self) -> bool {
+        matches!(self, Self::Elicitation | Self::Roots)
+    }
+}

@@ -1,0 +1,188 @@
+//! The name of a counter, and its spelling on one line.
+//!
+//! The policy's version is no part of it: editing a policy resets nothing.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use crate::facts::Facts;
+
+/// Whose calls a counter counts together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scope {
+    Grant,
+    Identity,
+    Server,
+    Gateway,
+}
+
+impl Scope {
+    pub(crate) const WORDS: [&'static str; 4] = ["grant", "identity", "server", "gateway"];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Grant => "grant",
+            Self::Identity => "identity",
+            Self::Server => "server",
+            Self::Gateway => "gateway",
+        }
+    }
+
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
+        [Self::Grant, Self::Identity, Self::Server, Self::Gateway]
+            .into_iter()
+            .find(|scope| scope.as_str() == word)
+    }
+}
+
+/// A counter: its family, and the `per` value that splits it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct CounterKey {
+    pub(super) family: Family,
+    pub(super) per: Option<Arc<str>>,
+}
+
+/// The counters that differ in their `per` value only.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Family {
+    scope: Scope,
+    /// The grant or identity; empty for the wider scopes.
+    owner: Box<str>,
+    /// Empty for the gateway's own.
+    server: Box<str>,
+    counter: Arc<str>,
+}
+
+impl CounterKey {
+    pub(crate) fn of_call(
+        scope: Scope,
+        counter: &Arc<str>,
+        per: Option<Arc<str>>,
+        facts: &Facts<'_>,
+    ) -> Self {
+        let (owner, server) = match scope {
+            Scope::Grant => (facts.grant, facts.server),
+            Scope::Identity => (facts.identity, facts.server),
+            Scope::Server => ("", facts.server),
+            Scope::Gateway => ("", ""),
+        };
+        Self {
+            family: Family {
+                scope,
+                owner: owner.into(),
+                server: server.into(),
+                counter: Arc::clone(counter),
+            },
+            per,
+        }
+    }
+
+    pub const fn scope(&self) -> Scope {
+        self.family.scope
+    }
+
+    /// The grant or identity whose counter it is; empty for the wider scopes.
+    pub fn owner(&self) -> &str {
+        &self.family.owner
+    }
+
+    /// Nothing for a counter of the whole gateway.
+    pub fn server(&self) -> Option<&str> {
+        (self.family.scope != Scope::Gateway).then_some(&*self.family.server)
+    }
+
+    pub fn counter(&self) -> &str {
+        &self.family.counter
+    }
+
+    /// The `per` value, with its type (`n:1` and `s:1` differ), or its tag.
+    pub fn per(&self) -> Option<&str> {
+        self.per.as_deref()
+    }
+
+    /// Puts a tag in the place of the `per` value, which may be a secret.
+    pub fn with_per_tag(self, tag: impl FnOnce(&str) -> String) -> Self {
+        Self {
+            per: self.per.map(|value| tag(&value).into()),
+            family: self.family,
+        }
+    }
+}
+
+/// `grant/ci/runs/run-rerun_rate`, with a fifth part for a `per` value.
+impl fmt::Display for CounterKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.family.scope.as_str())?;
+        let family = &self.family;
+        let parts: [&str; 3] = [&family.owner, &family.server, &family.counter];
+        for part in parts.into_iter().chain(self.per.as_deref()) {
+            f.write_str("/")?;
+            write_escaped(part, f)?;
+        }
+        Ok(())
+    }
+}
+
+/// Visible ASCII but `%` and `/` stands for itself, everything else is escaped byte for byte.
+fn write_escaped(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for byte in text.bytes() {
+        if byte.is_ascii_graphic() && !matches!(byte, b'%' | b'/') {
+            write!(f, "{}", char::from(byte))?;
+        } else {
+            write!(f, "%{byte:02X}")?;
+        }
+    }
+    Ok(())
+}
+
+/// The text is no counter's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadKey;
+
+impl fmt::Display for BadKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not the name of a counter, as in `grant/ci/runs/run-rerun_rate`")
+    }
+}
+
+impl std::error::Error for BadKey {}
+
+impl FromStr for CounterKey {
+    type Err = BadKey;
+
+    fn from_str(text: &str) -> Result<Self, BadKey> {
+        let mut parts = text.split('/');
+        let mut next = || parts.next().ok_or(BadKey);
+        let scope = next().ok().and_then(Scope::from_word).ok_or(BadKey)?;
+        let family = Family {
+            scope,
+            owner: unescaped(next()?)?.into(),
+            server: unescaped(next()?)?.into(),
+            counter: unescaped(next()?)?.into(),
+        };
+        let per = parts.next().map(unescaped).transpose()?.map(Arc::from);
+        if parts.next().is_some() {
+            return Err(BadKey);
+        }
+        let key = Self { family, per };
+        // One counter, one spelling: a second one would be a second counter.
+        if key.to_string() == text {
+            Ok(key)
+        } else {
+            Err(BadKey)
+        }
+    }
+}
+
+fn unescaped(text: &str) -> Result<String, BadKey> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut parts = text.split('%');
+    bytes.extend_from_slice(parts.next().unwrap_or_default().as_bytes());
+    for part in parts {
+        let (hex, after) = part.split_at_checked(2).ok_or(BadKey)?;
+        bytes.push(u8::from_str_radix(hex, 16).map_err(|_| BadKey)?);
+        bytes.extend_from_slice(after.as_bytes());
+    }
+    String::from_utf8(bytes).map_err(|_| BadKey)
+}

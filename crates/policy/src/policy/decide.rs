@@ -1,0 +1,266 @@
+//! Deciding one call.
+//!
+//! A pure function of policy, facts and readings: same inputs, same answer, same named rule. The
+//! order of the refusals is part of the language, for the first one is the answer.
+
+use std::collections::HashMap;
+
+use super::Policy;
+use super::rules::RuleSet;
+use crate::decision::{Admission, Decision, Refusal, Rule, refusal, shown};
+use crate::facts::{Facts, Pin, ServerRequest, Subject, ToolFacts};
+use crate::json::Kind;
+use crate::limits::Readings;
+use crate::uri;
+
+/// How a name stands with the policy, before anything about the call is asked.
+enum Standing<'p> {
+    Hidden,
+    NotPinned,
+    /// Nothing names it, and the default denies.
+    Unnamed,
+    /// It may be called unless something refuses; the rule is what lets it.
+    Open(&'p Rule),
+}
+
+impl Policy {
+    /// Decides one call. Nothing is charged: an allowed call says what it owes.
+    pub fn decide(&self, facts: &Facts<'_>, readings: &dyn Readings) -> Decision {
+        let answer = match facts.subject {
+            Subject::Tool(tool) => {
+                let own = self.tools.get(tool.name);
+                let standing = self.standing_of_tool(&tool);
+                let call = Call {
+                    kind: "tool",
+                    name: tool.name,
+                    all: self.all_tools.as_ref(),
+                    own,
+                };
+                call.decide(&standing, facts, readings)
+            }
+            Subject::Resource { uri } => match uri::normalise(uri) {
+                Ok(normal) => {
+                    self.decide_named(("resource", &normal), &self.resources, facts, readings)
+                }
+                Err(why) => Err(deny(malformed(format!("the URI is refused: {why}")))),
+            },
+            Subject::Prompt { name } => {
+                self.decide_named(("prompt", name), &self.prompts, facts, readings)
+            }
+            Subject::Method { name } => self.decide_method(name),
+            Subject::ServerRequest(request) => self.decide_server_request(request),
+        };
+        match answer {
+            Ok(admission) => Decision::Allow(admission),
+            Err(refused) => refused,
+        }
+    }
+
+    /// Does the tool stand in the server's list for this caller? Arguments, time and limits do not
+    /// matter.
+    pub fn lists(&self, tool: &ToolFacts<'_>) -> bool {
+        matches!(self.standing_of_tool(tool), Standing::Open(_))
+    }
+
+    /// The same for a resource.
+    pub fn lists_resource(&self, uri: &str) -> bool {
+        uri::normalise(uri).is_ok_and(|normal| {
+            matches!(
+                self.standing(self.resources.get(&*normal)),
+                Standing::Open(_)
+            )
+        })
+    }
+
+    /// The same for a prompt.
+    pub fn lists_prompt(&self, name: &str) -> bool {
+        matches!(self.standing(self.prompts.get(name)), Standing::Open(_))
+    }
+
+    fn standing_of_tool(&self, tool: &ToolFacts<'_>) -> Standing<'_> {
+        let all_hide = self.all_tools.as_ref().is_some_and(|all| all.hides);
+        let own = self.standing(self.tools.get(tool.name));
+        if all_hide || matches!(own, Standing::Hidden) || self.hidden.contains(tool.name) {
+            return Standing::Hidden;
+        }
+        match tool.pin {
+            Pin::Unpinned => Standing::NotPinned,
+            Pin::Pinned | Pin::Judged => own,
+        }
+    }
+
+    fn standing<'p>(&self, own: Option<&'p RuleSet>) -> Standing<'p> {
+        match own {
+            Some(own) if own.hides => Standing::Hidden,
+            Some(own) => Standing::Open(&own.names),
+            None if self.default_allows => Standing::Open(&Rule::DEFAULT_ALLOW),
+            None => Standing::Unnamed,
+        }
+    }
+
+    fn decide_named(
+        &self,
+        (kind, name): (&'static str, &str),
+        map: &HashMap<Box<str>, RuleSet>,
+        facts: &Facts<'_>,
+        readings: &dyn Readings,
+    ) -> Result<Admission, Decision> {
+        let own = map.get(name);
+        let call = Call {
+            kind,
+            name,
+            all: None,
+            own,
+        };
+        call.decide(&self.standing(own), facts, readings)
+    }
+
+    fn decide_method(&self, name: &str) -> Result<Admission, Decision> {
+        match self.methods.get(name) {
+            Some(ruling) if ruling.allows => Ok(free(&ruling.rule)),
+            Some(ruling) => {
+                let reason = format!("the method {} is denied by policy", shown(name));
+                Err(deny(Refusal::new(&ruling.rule, reason)))
+            }
+            None if self.default_allows => Ok(free(&Rule::DEFAULT_ALLOW)),
+            None => Err(deny(unnamed("method", name))),
+        }
+    }
+
+    fn decide_server_request(&self, request: ServerRequest) -> Result<Admission, Decision> {
+        let key = request.key();
+        match self.server_requests.get(&request) {
+            Some(ruling) if ruling.allows => Ok(free(&ruling.rule)),
+            None if request.allowed_unless_denied() => Ok(free(&Rule::DEFAULT_ALLOW)),
+            Some(ruling) => {
+                let reason = format!("the server may not ask for `{key}`: it is denied by policy");
+                Err(deny(Refusal::new(&ruling.rule, reason)))
+            }
+            None => {
+                let reason = format!(
+                    "the server may not ask for `{key}` unless the policy allows it \
+                     under `server_requests`"
+                );
+                Err(deny(Refusal::new(&Rule::DEFAULT_DENY, reason)))
+            }
+        }
+    }
+}
+
+/// A call and the rule sets that match it.
+struct Call<'p> {
+    kind: &'static str,
+    name: &'p str,
+    all: Option<&'p RuleSet>,
+    own: Option<&'p RuleSet>,
+}
+
+impl Call<'_> {
+    fn decide(
+        &self,
+        standing: &Standing<'_>,
+        facts: &Facts<'_>,
+        readings: &dyn Readings,
+    ) -> Result<Admission, Decision> {
+        Self::check_shape(facts)?;
+        Self::check_spelling(self.all, facts)?;
+        if matches!(standing, Standing::Hidden) {
+            let reason = format!("Unknown {}: {}", self.kind, self.name);
+            return Err(Decision::Hide(Refusal::new(&Rule::HIDDEN, reason)));
+        }
+        // A hidden name's own rules must not answer before it is hidden: they would show it.
+        Self::check_spelling(self.own, facts)?;
+        if matches!(standing, Standing::NotPinned) {
+            return Err(deny(self.not_pinned()));
+        }
+        self.check_actions()?;
+        let Standing::Open(rule) = standing else {
+            return Err(deny(unnamed(self.kind, self.name)));
+        };
+        let mut charges = Vec::new();
+        for limit in self.sets().flat_map(|set| &set.limits) {
+            let charge = limit.charge(facts).map_err(deny)?;
+            readings
+                .would_hold(&charge, facts.now)
+                .map_err(|shortfall| deny(refusal(&charge, &shortfall)))?;
+            charges.push(charge);
+        }
+        Ok(Admission {
+            rule: (*rule).clone(),
+            charges,
+        })
+    }
+
+    fn sets(&self) -> impl Iterator<Item = &RuleSet> {
+        self.all.into_iter().chain(self.own)
+    }
+
+    fn check_shape(facts: &Facts<'_>) -> Result<(), Decision> {
+        match facts.args.map(|args| (&args.kind, args.type_name())) {
+            None | Some((Kind::Object(_), _)) => Ok(()),
+            Some((_, found)) => {
+                let reason = format!("the arguments must be an object, not {found}");
+                Err(deny(malformed(reason)))
+            }
+        }
+    }
+
+    fn check_spelling(set: Option<&RuleSet>, facts: &Facts<'_>) -> Result<(), Decision> {
+        let imitation = set
+            .zip(facts.args)
+            .and_then(|(set, args)| set.imitation(args));
+        let Some(key) = imitation else {
+            return Ok(());
+        };
+        let reason = format!(
+            "the argument {} is another spelling of a name that the policy uses; \
+             write it as the tool's schema does",
+            shown(key)
+        );
+        Err(deny(malformed(reason)))
+    }
+
+    fn check_actions(&self) -> Result<(), Decision> {
+        let Some(denial) = self.sets().find_map(|set| set.denies.as_ref()) else {
+            return Ok(());
+        };
+        let reason = match &denial.reason {
+            Some(text) => text.to_string(),
+            None => format!("the {} {} is denied by policy", self.kind, shown(self.name)),
+        };
+        Err(deny(Refusal::new(&denial.rule, reason)))
+    }
+
+    fn not_pinned(&self) -> Refusal {
+        let reason = format!(
+            "the tool {} is not accepted on this server, or its definition has changed since; \
+             a person must accept it first",
+            shown(self.name)
+        );
+        Refusal::new(&Rule::NOT_PINNED, reason)
+    }
+}
+
+fn deny(refusal: Refusal) -> Decision {
+    Decision::Deny(refusal)
+}
+
+/// An admission that owes nothing.
+fn free(rule: &Rule) -> Admission {
+    Admission {
+        rule: rule.clone(),
+        charges: Vec::new(),
+    }
+}
+
+fn malformed(reason: String) -> Refusal {
+    Refusal::new(&Rule::MALFORMED, reason)
+}
+
+fn unnamed(kind: &str, name: &str) -> Refusal {
+    let reason = format!(
+        "the policy does not name the {kind} {}, and its default is deny",
+        shown(name)
+    );
+    Refusal::new(&Rule::DEFAULT_DENY, reason)
+}

@@ -1,0 +1,51 @@
+//! The meaning of a policy: what its words come to, ready to be asked.
+//!
+//! Nothing of the written form is left here but the pointers that name rules.
+
+mod compile;
+mod decide;
+mod rules;
+
+use std::collections::{HashMap, HashSet};
+
+pub use compile::{Checked, compile};
+
+use crate::decision::Rule;
+use crate::facts::ServerRequest;
+use rules::RuleSet;
+
+/// A compiled policy.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    description: Option<String>,
+    /// May be called what nothing names?
+    default_allows: bool,
+    hidden: HashSet<Box<str>>,
+    all_tools: Option<RuleSet>,
+    tools: HashMap<Box<str>, RuleSet>,
+    resources: HashMap<Box<str>, RuleSet>,
+    prompts: HashMap<Box<str>, RuleSet>,
+    methods: HashMap<Box<str>, Ruling>,
+    server_requests: HashMap<ServerRequest, Ruling>,
+    /// The tools it mentions, in the order of the document.
+    mentions: Vec<(Box<str>, Rule)>,
+}
+
+/// A plain allow or deny, and the rule that says so.
+#[derive(Clone, Debug)]
+struct Ruling {
+    allows: bool,
+    rule: Rule,
+}
+
+impl Policy {
+    pub fn description(&self) -> Option<&str> {
+        self.description.as_deref()
+    }
+
+    /// The exact tool names the policy mentions, each with the rule that does, so that rules about
+    /// tools a server does not have can be reported.
+    pub fn tool_names(&self) -> impl Iterator<Item = (&str, &Rule)> {
+        self.mentions.iter().map(|(name, rule)| (&**name, rule))
+    }
+}

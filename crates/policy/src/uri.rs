@@ -1,0 +1,151 @@
+//! Resource URIs in one spelling, so that a rule about one is a rule about its disguises too.
+//!
+//! What servers read differently (encoded dots and slashes, backslashes, control characters) is
+//! not repaired but refused. Rules match the result; the bytes that are forwarded stay as they came.
+
+/// The normal spelling, or what makes the URI doubtful.
+pub(crate) fn normalise(uri: &str) -> Result<String, &'static str> {
+    if uri
+        .chars()
+        .any(|c| c.is_whitespace() || c.is_control() || c == '\\')
+    {
+        return Err("it contains white space, a control character or a backslash");
+    }
+    let (scheme, rest) = uri.split_once(':').ok_or("it has no scheme")?;
+    let scheme_letter = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+    if !scheme.starts_with(|c: char| c.is_ascii_alphabetic()) || !scheme.chars().all(scheme_letter)
+    {
+        return Err("it has no scheme");
+    }
+    let scheme = scheme.to_ascii_lowercase();
+    let rest = normal_escapes(rest)?;
+    let path_end = rest.find(['?', '#']).unwrap_or(rest.len());
+    let (hierarchy, tail) = rest.split_at_checked(path_end).unwrap_or((&rest, ""));
+    let is_file = scheme == "file";
+    if is_file && !tail.is_empty() {
+        return Err("a file URI has no query and no fragment");
+    }
+    let Some(after) = hierarchy.strip_prefix("//") else {
+        let path = without_dot_segments(hierarchy);
+        return Ok(format!("{scheme}:{path}{tail}"));
+    };
+    let slash = after.find('/').unwrap_or(after.len());
+    let (authority, path) = after.split_at_checked(slash).unwrap_or((after, ""));
+    let mut authority = normal_authority(authority);
+    if is_file {
+        if path.contains("//") {
+            return Err("its path has an empty segment");
+        }
+        if authority == "localhost" {
+            authority.clear();
+        }
+    }
+    let path = without_dot_segments(path);
+    Ok(format!("{scheme}://{authority}{path}{tail}"))
+}
+
+/// The user part is kept byte for byte; letter case of a host means nothing.
+fn normal_authority(authority: &str) -> String {
+    match authority.rsplit_once('@') {
+        Some((user, host)) => format!("{user}@{}", host.to_ascii_lowercase()),
+        None => authority.to_ascii_lowercase(),
+    }
+}
+
+/// Decodes escapes of unreserved characters and writes the others in upper case.
+fn normal_escapes(text: &str) -> Result<String, &'static str> {
+    let mut out = String::with_capacity(text.len());
+    let mut parts = text.split('%');
+    out.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        let (hex, after) = part.split_at_checked(2).ok_or("it has a broken escape")?;
+        if !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err("it has a broken escape");
+        }
+        let byte = u8::from_str_radix(hex, 16).map_err(|_| "it has a broken escape")?;
+        match byte {
+            b'.' | b'/' | b'\\' | 0..=0x1F | 0x7F => {
+                return Err("it has an encoded dot, slash, backslash or control character");
+            }
+            b'-' | b'_' | b'~' => out.push(char::from(byte)),
+            _ if byte.is_ascii_alphanumeric() => out.push(char::from(byte)),
+            _ => {
+                out.push('%');
+                out.push_str(&hex.to_ascii_uppercase());
+            }
+        }
+        out.push_str(after);
+    }
+    Ok(out)
+}
+
+/// Resolves `.` and `..` in an absolute path; a path without a leading slash has no directories.
+fn without_dot_segments(path: &str) -> String {
+    let Some(relative) = path.strip_prefix('/') else {
+        return path.to_owned();
+    };
+    let mut kept: Vec<&str> = Vec::new();
+    let mut ends_in_directory = false;
+    for segment in relative.split('/') {
+        ends_in_directory = matches!(segment, "." | "..");
+        match segment {
+            "." => {}
+            ".." => {
+                kept.pop();
+            }
+            _ => kept.push(segment),
+        }
+    }
+    if ends_in_directory && !kept.is_empty() {
+        kept.push("");
+    }
+    format!("/{}", kept.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn disguises_are_undone() {
+        for (uri, normal) in [
+            ("file:///etc/passwd", "file:///etc/passwd"),
+            ("FILE:///etc/./passwd", "file:///etc/passwd"),
+            ("file://localhost/etc/x/../passwd", "file:///etc/passwd"),
+            ("file:///%65tc/p%61sswd", "file:///etc/passwd"),
+            ("file:///../../etc", "file:///etc"),
+            ("file:///etc/.", "file:///etc/"),
+            (
+                "https://User@Example.COM/A%2a",
+                "https://User@example.com/A%2A",
+            ),
+            ("memo:insights", "memo:insights"),
+            ("test://x/a//b?q=%7e#f", "test://x/a//b?q=~#f"),
+        ] {
+            assert_eq!(normalise(uri).as_deref(), Ok(normal), "{uri}");
+        }
+    }
+
+    #[test]
+    fn what_servers_read_differently_is_refused() {
+        for uri in [
+            "",
+            "passwd",
+            "1a:b",
+            "file:///etc/%2e%2E/passwd",
+            "file:///etc%2fpasswd",
+            "file:///etc\\passwd",
+            "file:///etc%5cpasswd",
+            "file:///etc%00",
+            "file:///a%",
+            "file:///a%zz",
+            "file:///a%+1",
+            "file:///etc//passwd",
+            "file:///etc/passwd#x",
+            "file:///etc/passwd?x",
+            "file:///a b",
+        ] {
+            assert!(normalise(uri).is_err(), "{uri}");
+        }
+    }
+}
