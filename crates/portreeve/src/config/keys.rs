@@ -81,8 +81,9 @@ pub(super) const KEYS: &[Key] = &[
     key(
         "data_dir",
         Form::Text,
-        "`PORTREEVE_DATA_DIR`, else the platform's data folder",
-        "The directory that holds the database, the ledger and the key. `--data-dir` goes first.",
+        "the platform's data folder",
+        "The directory that holds the database, the ledger and the key. `--data-dir` goes first, then \
+         `PORTREEVE_DATA_DIR`.",
     ),
     key(
         "public_url",

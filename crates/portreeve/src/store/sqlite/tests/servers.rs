@@ -74,7 +74,7 @@ fn the_same_name_twice_is_refused_with_the_way_out() {
     wait(store.add_server(new.clone(), NOON)).expect("added");
     let error = wait(store.add_server(new, NOON)).expect_err("twice");
     assert!(
-        error.to_string().contains("portreeve server remove a"),
+        error.advice().contains("portreeve server remove a"),
         "{error}"
     );
 }
