@@ -9,6 +9,7 @@ pub mod duration;
 pub mod grants;
 mod hex;
 pub mod keys;
+pub mod ledger;
 pub mod name;
 pub mod nearest;
 pub mod policy_text;

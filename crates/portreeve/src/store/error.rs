@@ -46,8 +46,6 @@ pub enum StoreError {
     NoSuchTool { server: String, tool: String },
     #[error("the definition of `{tool}` on `{server}` changed while it was being looked at")]
     Moved { server: String, tool: String },
-    #[error("the ledger's anchor stands at {stored} already, record {offered} cannot replace it")]
-    AnchorBehind { stored: u64, offered: u64 },
     #[error("a stored secret of the server `{server}` cannot be opened with this key file")]
     Unsealable { server: String },
     #[error("the database holds something unreadable in {what}")]
@@ -91,7 +89,6 @@ impl StoreError {
             Self::Moved { server, .. } => {
                 format!("look again with `portreeve server tools {server}`")
             }
-            Self::AnchorBehind { .. } => "run `portreeve ledger verify`".to_owned(),
             Self::Unsealable { .. } => {
                 "restore the key file and the database from one backup".to_owned()
             }

@@ -1,0 +1,320 @@
+//! Calls, put together from their records: what happened, newest first.
+//!
+//! Reads the book backward, so that the newest calls of a large book come at once, and holds only
+//! the ends of calls whose beginning is still further back.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+
+use portreeve_policy::time::Timestamp;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::lines::Backward;
+use super::read::{Phase, Record};
+use super::records::ReadError;
+use super::segment::{self, SegmentFile};
+use crate::clock;
+
+/// Records stand in the book nearly in the order of their times; a search in time looks so much
+/// further, for calls that waited and clocks that were set.
+const SLACK_MS: i64 = 60 * 60 * 1_000;
+
+/// The outcome of a call that was begun and has no finish.
+pub const UNKNOWN: &str = "unknown";
+
+/// One call, begin and finish together.
+#[derive(Clone, Debug, Serialize)]
+pub struct BookedCall {
+    /// The record that tells of it first.
+    pub seq: u64,
+    #[serde(serialize_with = "rfc3339")]
+    pub at: Timestamp,
+    pub call_id: String,
+    pub grant: String,
+    pub identity: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+    pub method: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    pub rule: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arg_keys: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arguments: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub args_mac: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approval_id: Option<String>,
+    #[serde(flatten)]
+    pub end: CallEnd,
+}
+
+/// How a call ended, as far as the book knows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CallEnd {
+    /// `allow`, `failed`, `not_sent`, `cancelled`, `deny`, `hide`, `ask`, or [`UNKNOWN`].
+    pub outcome: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream_status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency_us: Option<u64>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub refunded: bool,
+}
+
+impl CallEnd {
+    // INVARIANT: a begin without a finish reads as unknown, never as success.
+    fn unknown() -> Self {
+        Self {
+            outcome: UNKNOWN.to_owned(),
+            result: None,
+            reason: None,
+            retry_after_ms: None,
+            upstream_status: None,
+            latency_us: None,
+            refunded: false,
+        }
+    }
+
+    fn of(record: &Record<'_>) -> Self {
+        Self {
+            outcome: owned(record.outcome.as_deref()),
+            result: record.result.as_deref().map(str::to_owned),
+            reason: record.reason.as_deref().map(str::to_owned),
+            retry_after_ms: record.retry_after_ms,
+            upstream_status: record.upstream_status,
+            latency_us: record.latency_us,
+            refunded: record.refunded,
+        }
+    }
+}
+
+fn owned(text: Option<&str>) -> String {
+    text.unwrap_or_default().to_owned()
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn rfc3339<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&clock::rfc3339(*at))
+}
+
+impl BookedCall {
+    fn of(record: &Record<'_>, end: CallEnd) -> Self {
+        Self {
+            seq: record.seq,
+            at: record.at,
+            call_id: owned(record.call_id.as_deref()),
+            grant: owned(record.grant.as_deref()),
+            identity: owned(record.identity()),
+            server: record.server.as_deref().map(str::to_owned),
+            method: owned(record.method.as_deref()),
+            tool: record.tool.as_deref().map(str::to_owned),
+            policy: record.policy.as_deref().map(str::to_owned),
+            rule: owned(record.rule.as_deref()),
+            arg_keys: record.arg_keys.map(ToOwned::to_owned),
+            arguments: record.arguments.map(ToOwned::to_owned),
+            args_mac: record.args_mac.as_deref().map(str::to_owned),
+            approval_id: record.approval_id.as_deref().map(str::to_owned),
+            end,
+        }
+    }
+}
+
+/// Which calls. What is absent doesn't restrict.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Calls at this time or later.
+    pub since: Option<Timestamp>,
+    /// Calls before this time.
+    pub until: Option<Timestamp>,
+    pub grant: Option<String>,
+    pub identity: Option<String>,
+    pub server: Option<String>,
+    pub tool: Option<String>,
+    pub method: Option<String>,
+    pub outcome: Option<String>,
+    pub call_id: Option<String>,
+    pub rule: Option<String>,
+    /// At most so many: the newest.
+    pub limit: Option<usize>,
+}
+
+impl Filter {
+    pub fn matches(&self, call: &BookedCall) -> bool {
+        let is = |wanted: &Option<String>, found: Option<&str>| {
+            wanted.as_deref().is_none_or(|wanted| found == Some(wanted))
+        };
+        self.since.is_none_or(|since| call.at >= since)
+            && self.until.is_none_or(|until| call.at < until)
+            && is(&self.grant, Some(&call.grant))
+            && is(&self.identity, Some(&call.identity))
+            && is(&self.server, call.server.as_deref())
+            && is(&self.tool, call.tool.as_deref())
+            && is(&self.method, Some(&call.method))
+            && is(&self.outcome, Some(&call.end.outcome))
+            && is(&self.call_id, Some(&call.call_id))
+            && is(&self.rule, Some(&call.rule))
+    }
+}
+
+/// The matching calls, newest first, read as they are asked for.
+pub fn calls(dir: &Path, filter: Filter) -> Result<Calls, ReadError> {
+    Ok(Calls {
+        left: filter.limit.unwrap_or(usize::MAX),
+        filter,
+        lines: BookBackward::open(dir)?,
+        reached: None,
+        ends: HashMap::new(),
+    })
+}
+
+/// The matching calls, newest last: the order of a book. Holds them all; set a limit.
+pub fn query(dir: &Path, filter: Filter) -> Result<Vec<BookedCall>, ReadError> {
+    let mut found = calls(dir, filter)?.collect::<Result<Vec<_>, _>>()?;
+    found.reverse();
+    Ok(found)
+}
+
+/// The last `count` records as they stand in the book, newest last.
+pub fn tail(dir: &Path, count: usize) -> Result<Vec<String>, ReadError> {
+    let mut lines = BookBackward::open(dir)?;
+    let mut records = Vec::new();
+    while records.len() < count
+        && let Some(line) = lines.next_line()?
+    {
+        records.push(String::from_utf8_lossy(line.trim_ascii_end()).into_owned());
+    }
+    records.reverse();
+    Ok(records)
+}
+
+/// See [`calls`].
+#[derive(Debug)]
+pub struct Calls {
+    filter: Filter,
+    left: usize,
+    lines: BookBackward,
+    reached: Option<u64>,
+    /// Ends whose beginning is still to come: as many as calls were under way at once.
+    ends: HashMap<String, CallEnd>,
+}
+
+impl Calls {
+    fn next_call(&mut self) -> Result<Option<BookedCall>, ReadError> {
+        while self.left > 0
+            && let Some(line) = self.lines.next_line()?
+        {
+            let record =
+                Record::parse(&line).map_err(|error| self.lines.damaged(self.reached, &error))?;
+            self.reached = Some(record.seq);
+            if self.is_before_all(record.at) {
+                break;
+            }
+            if let Some(call) = self.put_together(&record)
+                && self.filter.matches(&call)
+            {
+                self.left -= 1;
+                return Ok(Some(call));
+            }
+        }
+        self.left = 0;
+        Ok(None)
+    }
+
+    fn is_before_all(&self, at: Timestamp) -> bool {
+        let since = self.filter.since;
+        since.is_some_and(|since| since.since(at) > SLACK_MS)
+    }
+
+    fn put_together(&mut self, record: &Record<'_>) -> Option<BookedCall> {
+        match record.phase {
+            Phase::Finish if record.is_refusal() => {
+                Some(BookedCall::of(record, CallEnd::of(record)))
+            }
+            Phase::Finish => {
+                let call_id = owned(record.call_id.as_deref());
+                self.ends.insert(call_id, CallEnd::of(record));
+                None
+            }
+            Phase::Begin => {
+                let end = self.ends.remove(record.call_id.as_deref()?);
+                Some(BookedCall::of(record, end.unwrap_or_else(CallEnd::unknown)))
+            }
+            Phase::Admin | Phase::Checkpoint => None,
+        }
+    }
+}
+
+impl Iterator for Calls {
+    type Item = Result<BookedCall, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = self.next_call().transpose();
+        if matches!(next, Some(Err(_))) {
+            self.left = 0;
+        }
+        next
+    }
+}
+
+/// The lines of all segments from the last to the first.
+#[derive(Debug)]
+struct BookBackward {
+    earlier: Vec<SegmentFile>,
+    open: Option<(SegmentFile, Backward)>,
+}
+
+impl BookBackward {
+    fn open(dir: &Path) -> Result<Self, ReadError> {
+        Ok(Self {
+            earlier: segment::list(dir).map_err(ReadError::io(dir))?,
+            open: None,
+        })
+    }
+
+    /// The line before. A line without an end is still being written, and passed over.
+    fn next_line(&mut self) -> Result<Option<Vec<u8>>, ReadError> {
+        loop {
+            if let Some((segment, lines)) = &mut self.open {
+                match lines.next_line().map_err(ReadError::io(&segment.path))? {
+                    Some(line) if line.ends_with(b"\n") => return Ok(Some(line)),
+                    Some(_) => continue,
+                    None => self.open = None,
+                }
+            }
+            let Some(segment) = self.earlier.pop() else {
+                return Ok(None);
+            };
+            match Backward::open(&segment.path) {
+                Ok(lines) => self.open = Some((segment, lines)),
+                // Retired since the directory was listed; so are all before it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                Err(error) => return Err(ReadError::io(&segment.path)(error)),
+            }
+        }
+    }
+
+    /// The line before record `reached` can't be read.
+    fn damaged(&self, reached: Option<u64>, error: &serde_json::Error) -> ReadError {
+        let segment = self.open.as_ref().map(|(segment, _)| segment);
+        ReadError::Damaged {
+            segment: segment.map(SegmentFile::name).unwrap_or_default(),
+            seq: reached
+                .map(|seq| seq.saturating_sub(1))
+                .or(segment.map(|segment| segment.first))
+                .unwrap_or_default(),
+            what: error.to_string(),
+        }
+    }
+}
