@@ -5,6 +5,7 @@
 pub mod clock;
 pub mod config;
 pub mod counters;
+pub mod data_dir;
 pub mod demo;
 pub mod duration;
 pub mod front;
@@ -15,6 +16,9 @@ pub mod keys;
 pub mod ledger;
 pub mod mcp;
 pub mod name;
+pub mod nearest;
 pub mod node;
+pub mod policy_text;
+pub mod server_url;
 pub mod store;
 pub mod upstream;

@@ -158,6 +158,16 @@ checked_text!(
     Label, "label", &['@']
 );
 
+/// What may stand as an identity.
+pub fn check_identity(identity: &str) -> Result<(), &'static str> {
+    let length = identity.chars().count();
+    if (1..=256).contains(&length) && !identity.chars().any(char::is_control) {
+        Ok(())
+    } else {
+        Err("an identity is 1 to 256 characters without control characters")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

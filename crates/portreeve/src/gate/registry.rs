@@ -14,7 +14,7 @@ use portreeve_policy::Policy;
 use portreeve_policy::time::Timestamp;
 
 use super::pins::Board;
-use crate::config::resolve_secret;
+use crate::config::{self, Environment};
 use crate::name::{Label, Name};
 use crate::store::model::{Grant, PolicyVersion, Secret, Server, Snapshot, Target};
 use crate::upstream::{Connector, HttpServer, Network, UpstreamError};
@@ -70,6 +70,8 @@ pub struct Surroundings {
     /// Where the built-in server listens, if it runs.
     pub demo_url: Option<String>,
     pub default_timeout: Duration,
+    /// Where credentials that are named, not given, are looked up.
+    pub environment: Environment,
 }
 
 impl Registry {
@@ -214,9 +216,13 @@ fn connector(server: &Server, around: &Surroundings) -> Result<Connector, Upstre
     let network = around.network.clone();
     let unusable = |why: &str| UpstreamError::Unusable(why.to_owned());
     let http = match &server.target {
-        Target::Http { url, headers } => {
-            HttpServer::new(network, url, credentials(headers)?, server.private, timeout)
-        }
+        Target::Http { url, headers } => HttpServer::new(
+            network,
+            url,
+            credentials(headers, &around.environment)?,
+            server.private,
+            timeout,
+        ),
         Target::Demo => {
             let url = around.demo_url.as_deref();
             let url = url.ok_or_else(|| unusable("the built-in server is not running"))?;
@@ -229,11 +235,15 @@ fn connector(server: &Server, around: &Surroundings) -> Result<Connector, Upstre
     http.map(|server| Connector::Http(Box::new(server)))
 }
 
-fn credentials(headers: &[(String, Secret)]) -> Result<HeaderMap, UpstreamError> {
+fn credentials(
+    headers: &[(String, Secret)],
+    environment: &Environment,
+) -> Result<HeaderMap, UpstreamError> {
     let mut map = HeaderMap::new();
     for (name, secret) in headers {
         let bad = |what: &str| UpstreamError::Unusable(format!("its header {name:?} {what}"));
-        let value = resolve_secret(secret).map_err(|e| bad(&format!("cannot be set: {e}")))?;
+        let value = config::resolve(secret, environment)
+            .map_err(|e| bad(&format!("cannot be set: {e}")))?;
         let name = HeaderName::try_from(name.as_str()).map_err(|_| bad("has no valid name"))?;
         let mut value =
             HeaderValue::from_str(value.reveal()).map_err(|_| bad("has no valid value"))?;

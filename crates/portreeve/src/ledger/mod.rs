@@ -22,6 +22,7 @@ mod chain;
 mod commit;
 mod export;
 mod file;
+mod in_store;
 mod keep;
 mod line;
 mod lines;
@@ -49,6 +50,7 @@ pub use calls::{BookedCall, CallEnd, Calls, Filter, UNKNOWN, calls, query, tail}
 pub use chain::{Anchor, Digest, Head};
 pub use export::{Follow, export};
 pub use file::FileLedger;
+pub use in_store::StoreAnchors;
 pub use keep::{Cadence, keep_anchored, keep_probing};
 pub use open::{OpenError, Opened, Opening, Torn};
 pub use read::{BookedCharge, Phase, Record, Text};

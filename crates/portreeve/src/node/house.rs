@@ -5,11 +5,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{NodeError, StoreAnchors};
+use super::NodeError;
 use crate::clock::Clock;
 use crate::keys::Keys;
 use crate::ledger::{
     Anchors, Durability, FileLedger, KnownAnchor, Opened, Opening, Rotation, SecondPlace, Settings,
+    StoreAnchors,
 };
 use crate::store::Store;
 use crate::store::sqlite::{FILE_NAME, SqliteStore};

@@ -3,7 +3,6 @@
 //! Owns what belongs to no single room: which is opened before which, what runs in the background,
 //! and what must happen before the process may end. It decides nothing about calls.
 
-mod anchors;
 mod error;
 mod house;
 mod tasks;
@@ -17,10 +16,10 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-pub use anchors::StoreAnchors;
 pub use error::NodeError;
 pub use house::{House, HouseOptions};
 
+use crate::config::Environment;
 use crate::counters::{MemoryCounters, Rebuilt};
 use crate::demo;
 use crate::front::{Allowed, Front, FrontSettings};
@@ -42,6 +41,7 @@ pub struct Plan {
     pub retention: Retention,
     /// How long one request to a server may take where the server does not say.
     pub default_timeout: Duration,
+    pub environment: Environment,
 }
 
 /// A gate that runs.
@@ -79,6 +79,7 @@ impl Node {
                     .as_ref()
                     .map(|demo| format!("http://{}/mcp", demo.address())),
                 default_timeout: plan.default_timeout,
+                environment: plan.environment.clone(),
             },
         })?;
         gate.reload().await?;

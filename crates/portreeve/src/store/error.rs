@@ -1,4 +1,5 @@
-//! What can go wrong with the store, said for the person who must act.
+//! What can go wrong with the store, said for the person who must act: what happened is the
+//! error's text, what to do about it is its [`StoreError::advice`].
 
 use std::path::PathBuf;
 
@@ -7,61 +8,94 @@ use super::model::Kind;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error(
-        "{} was written by a newer portreeve (schema {found}; this one knows up to {known}): \
-         run the newer version, or restore a backup made before the upgrade", path.display()
+        "{} was written by a newer portreeve (schema {found}; this one knows up to {known})",
+        path.display()
     )]
     Newer {
         path: PathBuf,
         found: u32,
         known: u32,
     },
-    #[error("{} is not a portreeve database: choose another data directory", path.display())]
+    #[error("{} is not a portreeve database", path.display())]
     NotOurs { path: PathBuf },
     #[error("cannot open the database {}: {why}", path.display())]
     Open { path: PathBuf, why: String },
-    #[error("the {kind} `{name}` exists already: choose another name, or run `{}` first", .kind.removing_command(.name))]
+    #[error("the {kind} `{name}` exists already")]
     Exists { kind: Kind, name: String },
     #[error("there is no {kind} named `{name}`")]
     Missing { kind: Kind, name: String },
     #[error("there is no version {version} of the policy `{name}`")]
     NoSuchVersion { name: String, version: u64 },
-    #[error(
-        "the {kind} `{name}` is declared in the configuration file: change it there \
-         (the file is read again when it changes)"
-    )]
+    #[error("the {kind} `{name}` is declared in the configuration file")]
     OwnedByFile { kind: Kind, name: String },
     #[error(
-        "the configuration file declares the {kind} `{name}`, but one of that name was added by hand: \
-         run `{}`, or choose another name in the file", .kind.removing_command(.name)
+        "the configuration file declares the {kind} `{name}`, but one of that name was added by hand"
     )]
     OwnedByStore { kind: Kind, name: String },
-    #[error("the {kind} `{name}` is still used by {users}: change or remove that first")]
+    #[error("the {kind} `{name}` is still used by {users}")]
     InUse {
         kind: Kind,
         name: String,
         users: String,
     },
-    #[error("the grant `{label}` is revoked: create another one")]
+    #[error("the grant `{label}` is revoked")]
     Revoked { label: String },
-    #[error("the grant `{label}` has the same token as another grant: give each its own")]
+    #[error("the grant `{label}` has the same token as another grant")]
     TokenTaken { label: String },
     #[error("no tool named `{tool}` is known on the server `{server}`")]
     NoSuchTool { server: String, tool: String },
-    #[error(
-        "the definition of `{tool}` on `{server}` changed while it was being looked at: look again"
-    )]
+    #[error("the definition of `{tool}` on `{server}` changed while it was being looked at")]
     Moved { server: String, tool: String },
-    #[error("the ledger's anchor stands at {stored} already, record {offered} cannot replace it")]
-    AnchorBehind { stored: u64, offered: u64 },
-    #[error(
-        "a stored secret of the server `{server}` cannot be opened: \
-         the key file does not belong to this database; restore both from one backup"
-    )]
+    #[error("a stored secret of the server `{server}` cannot be opened with this key file")]
     Unsealable { server: String },
-    #[error("the database holds something unreadable in {what}: restore a backup")]
+    #[error("the database holds something unreadable in {what}")]
     Corrupt { what: String },
     #[error("the database does not answer: {0}")]
     Unavailable(String),
+}
+
+impl StoreError {
+    /// What the person who sees this can do.
+    pub fn advice(&self) -> String {
+        match self {
+            Self::Newer { .. } => {
+                "run the newer version, or restore a backup made before the upgrade".to_owned()
+            }
+            Self::NotOurs { .. } => "choose another data directory with --data-dir".to_owned(),
+            Self::Open { .. } => "check the file's owner and the disk".to_owned(),
+            Self::Exists { kind, name } => format!(
+                "choose another name, or run `{}` first",
+                kind.removing_command(name)
+            ),
+            Self::Missing { kind, .. } => format!("`portreeve {kind} list` shows those there are"),
+            Self::NoSuchVersion { name, .. } => {
+                format!("`portreeve policy list {name}` shows its versions")
+            }
+            Self::OwnedByFile { .. } => {
+                "change it there; the file is read again when it changes".to_owned()
+            }
+            Self::OwnedByStore { kind, name } => format!(
+                "run `{}`, or choose another name in the file",
+                kind.removing_command(name)
+            ),
+            Self::InUse { .. } => "change or remove that first".to_owned(),
+            Self::Revoked { label } => {
+                format!("create another grant; `portreeve grant remove {label}` frees the label")
+            }
+            Self::TokenTaken { .. } => "give each grant its own token".to_owned(),
+            Self::NoSuchTool { server, .. } => {
+                format!("`portreeve server tools {server}` shows what is known")
+            }
+            Self::Moved { server, .. } => {
+                format!("look again with `portreeve server tools {server}`")
+            }
+            Self::Unsealable { .. } => {
+                "restore the key file and the database from one backup".to_owned()
+            }
+            Self::Corrupt { .. } => "restore a backup".to_owned(),
+            Self::Unavailable(_) => "check the disk and the data directory".to_owned(),
+        }
+    }
 }
 
 impl From<rusqlite::Error> for StoreError {

@@ -83,9 +83,11 @@ pub trait Pins {
 
 /// The ledger's anchors, and small values that need no table of their own.
 pub trait Book {
-    /// The anchor only moves forward.
     fn put_anchor(&self, anchor: Anchor) -> Answer<()>;
+    /// The anchor that was put last.
     fn anchor(&self) -> Answer<Option<Anchor>>;
+    /// As many as are kept, oldest first.
+    fn anchors(&self) -> Answer<Vec<Anchor>>;
     fn meta(&self, key: &str) -> Answer<Option<Vec<u8>>>;
     fn put_meta(&self, key: &str, value: Vec<u8>) -> Answer<()>;
 }

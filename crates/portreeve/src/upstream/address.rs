@@ -6,53 +6,18 @@
 //! so that a name cannot resolve to one address for the check and to another for the connection.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::vec;
 
 use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 
+use crate::server_url::{Place, place};
+
 /// Whether an undeclared server may live there.
 pub(super) fn is_open(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => is_open_v4(v4),
-        IpAddr::V6(v6) => v6
-            .to_ipv4_mapped()
-            .map_or_else(|| is_open_v6(v6), is_open_v4),
-    }
-}
-
-const fn is_open_v4(address: Ipv4Addr) -> bool {
-    let [a, b, ..] = address.octets();
-    let shared = a == 100 && b & 0xC0 == 64;
-    address.is_loopback()
-        || !(address.is_private()
-            || address.is_link_local()
-            || address.is_unspecified()
-            || address.is_broadcast()
-            || address.is_multicast()
-            || shared
-            || a == 0)
-}
-
-fn is_open_v6(address: Ipv6Addr) -> bool {
-    let [first, second, ..] = address.segments();
-    // NAT64 and 6to4 carry a v4 address that a translator would reach.
-    let carried = match (first, second) {
-        (0x64, 0xff9b) => Some(address.to_bits()),
-        (0x2002, _) => Some(address.to_bits() >> 80),
-        _ => None,
-    };
-    let carried = carried.and_then(|bits| u32::try_from(bits & 0xFFFF_FFFF).ok());
-    if let Some(v4) = carried {
-        return is_open_v4(Ipv4Addr::from_bits(v4));
-    }
-    address.is_loopback()
-        || !(address.is_unicast_link_local()
-            || address.is_unique_local()
-            || address.is_unspecified()
-            || address.is_multicast())
+    matches!(place(address), Place::Public | Place::Loopback)
 }
 
 /// Resolves names, and drops the addresses that an undeclared server may not have.

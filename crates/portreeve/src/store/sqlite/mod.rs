@@ -250,7 +250,11 @@ impl Book for SqliteStore {
     }
 
     fn anchor(&self) -> Answer<Option<Anchor>> {
-        self.read(|db, _| book::anchor(db))
+        self.read(|db, _| Ok(book::anchors(db, 1)?.pop()))
+    }
+
+    fn anchors(&self) -> Answer<Vec<Anchor>> {
+        self.read(|db, _| book::anchors(db, book::KEPT))
     }
 
     fn meta(&self, key: &str) -> Answer<Option<Vec<u8>>> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, StatusCode};
+use portreeve::config::Environment;
 use portreeve::counters::MemoryCounters;
 use portreeve::gate::{Footing, Gate, Keeping, Payload, Status, Surroundings};
 use portreeve::ledger::{AdminAct, Begin, Booked, Finish, Head, Ledger, LedgerError, Refusal};
@@ -226,6 +227,7 @@ async fn what_cannot_be_booked_is_not_forwarded_and_not_charged() {
             network: Network::new(1024 * 1024).unwrap(),
             demo_url: None,
             default_timeout: Duration::from_secs(2),
+            environment: Environment::given([]),
         },
     })
     .unwrap();

@@ -10,6 +10,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use portreeve::clock::Clock;
+use portreeve::config::Environment;
 use portreeve::front::FrontSettings;
 use portreeve::gate::Keeping;
 use portreeve::grants::token;
@@ -84,6 +85,7 @@ pub fn plan(dir: &Path, clock: &Clock) -> Plan {
         keeping: Keeping::Keys,
         retention: Retention::default(),
         default_timeout: Duration::from_secs(2),
+        environment: Environment::given([]),
     }
 }
 

@@ -82,8 +82,11 @@ CREATE TABLE pins (
     CHECK ((state = 'changed') = (changed_definition IS NOT NULL))
 ) STRICT;
 
+-- In the order in which they were put: a book that a person accepted as cut goes on from a lower
+-- record than the anchor before.
 CREATE TABLE anchors (
-    seq  INTEGER PRIMARY KEY,
+    id   INTEGER PRIMARY KEY AUTOINCREMENT,
+    seq  INTEGER NOT NULL,
     hash TEXT NOT NULL,
     at   INTEGER NOT NULL
 ) STRICT;

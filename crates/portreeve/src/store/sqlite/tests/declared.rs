@@ -120,7 +120,7 @@ fn a_name_that_a_person_took_is_refused_and_nothing_at_all_is_changed() {
         assert!(matches!(error, StoreError::OwnedByStore { .. }), "{error}");
         assert!(
             error
-                .to_string()
+                .advice()
                 .contains(&format!("portreeve {taken} remove")),
             "{error}"
         );

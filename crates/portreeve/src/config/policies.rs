@@ -1,0 +1,123 @@
+//! `[policies.NAME]`: texts from files or from the configuration itself, checked.
+
+use std::path::PathBuf;
+
+use portreeve_policy::json::Place;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::problem::{Problem, Severity};
+use super::reader::{Found, Reader, entries, table, text};
+use super::servers::name;
+use crate::name::Name;
+use crate::policy_text;
+
+pub(super) fn read(reader: &mut Reader<'_>, root: &DeTable<'_>) -> Vec<(Name, String)> {
+    let Some(section) = table(root, "policies") else {
+        return Vec::new();
+    };
+    let all: Vec<_> = entries(section).collect();
+    all.into_iter()
+        .filter_map(|entry| policy(reader, entry))
+        .collect()
+}
+
+fn policy(
+    reader: &mut Reader<'_>,
+    (key, at, value): (&str, usize, &Spanned<DeValue<'_>>),
+) -> Option<(Name, String)> {
+    let section = value.get_ref().as_table()?;
+    let name = name(reader, key, at);
+    let text = match (text(section, "file"), text(section, "inline")) {
+        (Some(file), None) => from_file(reader, key, file),
+        (None, Some(inline)) => from_text(reader, inline),
+        (Some(_), Some(_)) => {
+            let message = format!("`policies.{key}` has both `file` and `inline`: keep one");
+            reader.error(at, message);
+            None
+        }
+        (None, None) => {
+            let message = format!("`policies.{key}` needs `file` or `inline`");
+            reader.error(at, message);
+            None
+        }
+    };
+    Some((name?, text?))
+}
+
+fn from_file(reader: &mut Reader<'_>, key: &str, file: Found<&str>) -> Option<String> {
+    let path = reader.resolve_path(file.value);
+    reader.files.push(path.clone());
+    match super::read_file(&path) {
+        Ok(text) => check(reader, &text, |place| (path.clone(), place)).then_some(text),
+        Err(why) => {
+            let path = path.display();
+            reader.error(
+                file.at,
+                format!("`policies.{key}.file`: cannot read {path}: {why}"),
+            );
+            None
+        }
+    }
+}
+
+fn from_text(reader: &mut Reader<'_>, inline: Found<&str>) -> Option<String> {
+    let path = reader.path().to_owned();
+    let inner = inner_start(reader.text(), inline.at);
+    let whole = reader.text();
+    let locate = |place: Place| {
+        // Between `'''` the text stands as it is, so a place in it is a place in the file.
+        let place = match inner {
+            Some(start) => shifted(Place::of(whole.as_bytes(), start), place),
+            None => Place::of(whole.as_bytes(), inline.at),
+        };
+        (path.clone(), place)
+    };
+    check(reader, inline.value, locate).then(|| inline.value.to_owned())
+}
+
+/// Where the text of a `'''` literal begins in the file.
+fn inner_start(whole: &str, at: usize) -> Option<usize> {
+    let rest = whole.get(at..)?.strip_prefix("'''")?;
+    let line_break = ["\r\n", "\n"].iter().find(|b| rest.starts_with(**b));
+    Some(at + 3 + line_break.map_or(0, |b| b.len()))
+}
+
+fn shifted(start: Place, inner: Place) -> Place {
+    Place {
+        line: start.line + inner.line - 1,
+        column: if inner.line == 1 {
+            start.column + inner.column - 1
+        } else {
+            inner.column
+        },
+    }
+}
+
+/// Reports the text's problems; `true` if it is a policy.
+fn check(reader: &mut Reader<'_>, text: &str, locate: impl Fn(Place) -> (PathBuf, Place)) -> bool {
+    let (problems, good) = match policy_text::check(text.as_bytes()) {
+        Ok(checked) => (checked.warnings, true),
+        Err(problems) => (problems, false),
+    };
+    for problem in problems {
+        let (file, place) = locate(Place {
+            line: problem.line,
+            column: problem.column,
+        });
+        let suggestion = problem
+            .suggestion
+            .map(|word| format!("; did you mean `{word}`?"));
+        reader.push(Problem {
+            severity: match problem.severity {
+                policy_text::Severity::Error => Severity::Error,
+                policy_text::Severity::Warning => Severity::Warning,
+            },
+            file,
+            line: place.line,
+            column: place.column,
+            message: problem.message + &suggestion.unwrap_or_default(),
+        });
+    }
+    good
+}

@@ -1,0 +1,157 @@
+//! The file being read: its text, where its paths start, and the problems found so far.
+
+use std::path::{Path, PathBuf};
+
+use portreeve_policy::json::Place;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::{Config, ConfigError, Environment, Problem, Severity};
+
+pub(super) struct Reader<'t> {
+    path: &'t Path,
+    text: &'t str,
+    pub(super) environment: &'t Environment,
+    problems: Vec<Problem>,
+    /// Other files that were read.
+    pub(super) files: Vec<PathBuf>,
+}
+
+impl<'t> Reader<'t> {
+    pub(super) fn new(path: &'t Path, text: &'t str, environment: &'t Environment) -> Self {
+        Self {
+            path,
+            text,
+            environment,
+            problems: Vec::new(),
+            files: Vec::new(),
+        }
+    }
+
+    pub(super) fn text(&self) -> &'t str {
+        self.text
+    }
+
+    pub(super) fn path(&self) -> &'t Path {
+        self.path
+    }
+
+    pub(super) fn error(&mut self, at: usize, message: impl Into<String>) {
+        self.add(Severity::Error, at, message.into());
+    }
+
+    pub(super) fn warning(&mut self, at: usize, message: impl Into<String>) {
+        self.add(Severity::Warning, at, message.into());
+    }
+
+    fn add(&mut self, severity: Severity, at: usize, message: String) {
+        let place = Place::of(self.text.as_bytes(), at);
+        self.push(Problem {
+            severity,
+            file: self.path.to_owned(),
+            line: place.line,
+            column: place.column,
+            message,
+        });
+    }
+
+    /// A problem at a place of its own, such as in a policy's file.
+    pub(super) fn push(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+
+    pub(super) fn has_errors(&self) -> bool {
+        let is_error = |problem: &Problem| problem.severity == Severity::Error;
+        self.problems.iter().any(is_error)
+    }
+
+    pub(super) fn refuse(mut self) -> ConfigError {
+        self.sort();
+        ConfigError::Wrong(self.problems)
+    }
+
+    pub(super) fn finish(mut self, mut config: Config) -> Result<Config, ConfigError> {
+        if self.has_errors() {
+            return Err(self.refuse());
+        }
+        self.sort();
+        config.files = std::iter::once(self.path.to_owned())
+            .chain(self.files)
+            .collect();
+        config.warnings = self.problems;
+        Ok(config)
+    }
+
+    /// In the order of the configuration file; another file's problems stay where it is named.
+    fn sort(&mut self) {
+        let own = |problem: &Problem| problem.file == self.path;
+        if self.problems.iter().all(own) {
+            self.problems.sort_by_key(|p| (p.line, p.column));
+        }
+    }
+
+    /// A relative path starts at the configuration file.
+    pub(super) fn resolve_path(&self, written: &str) -> PathBuf {
+        match self.path.parent() {
+            Some(folder) => folder.join(written),
+            None => PathBuf::from(written),
+        }
+    }
+}
+
+/// A value and where it begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found<T> {
+    pub(super) value: T,
+    pub(super) at: usize,
+}
+
+fn start<T>(spanned: &Spanned<T>) -> usize {
+    spanned.span().start
+}
+
+/// The entries of a table: name, where the name begins, value.
+pub(super) fn entries<'a, 'i>(
+    table: &'a DeTable<'i>,
+) -> impl Iterator<Item = (&'a str, usize, &'a Spanned<DeValue<'i>>)> {
+    table
+        .iter()
+        .map(|(key, value)| (key.get_ref().as_ref(), start(key), value))
+}
+
+/// The text under a key. Types were checked before, so another type reads as absent.
+pub(super) fn text<'a>(table: &'a DeTable<'_>, key: &str) -> Option<Found<&'a str>> {
+    let found = table.get(key)?;
+    found.get_ref().as_str().map(|value| Found {
+        value,
+        at: start(found),
+    })
+}
+
+pub(super) fn flag(table: &DeTable<'_>, key: &str) -> Option<bool> {
+    table.get(key)?.get_ref().as_bool()
+}
+
+pub(super) fn table<'a, 'i>(table: &'a DeTable<'i>, key: &str) -> Option<&'a DeTable<'i>> {
+    table.get(key)?.get_ref().as_table()
+}
+
+pub(super) fn texts<'a>(table: &'a DeTable<'_>, key: &str) -> Vec<Found<&'a str>> {
+    let list = table.get(key).and_then(|value| value.get_ref().as_array());
+    list.into_iter()
+        .flat_map(|list| list.iter())
+        .filter_map(|entry| {
+            let value = entry.get_ref().as_str()?;
+            Some(Found {
+                value,
+                at: start(entry),
+            })
+        })
+        .collect()
+}
+
+/// A whole number from a decimal, hexadecimal, octal or binary integer.
+pub(super) fn count(value: &DeValue<'_>) -> Option<u64> {
+    let integer = value.as_integer()?;
+    u64::from_str_radix(&integer.as_str().replace('_', ""), integer.radix()).ok()
+}
