@@ -18,6 +18,7 @@ mod decision;
 mod document;
 mod facts;
 mod fold;
+mod glob;
 mod path;
 mod policy;
 mod problem;
