@@ -46,6 +46,10 @@ fn texts_that_are_no_document() {
             "error at line 3, column 3 (/tools/a): the key \"a\" appears twice".into(),
         ),
         (
+            "{\"version\":\"1\",\"default\":\"deny\",\"\\u001b[2J\":1}",
+            "error at line 1, column 33 (/\\u{1b}[2J): unknown key \"\\u{1b}[2J\"".into(),
+        ),
+        (
             "{\"tools\":{\"x/y\":{\"limits\":[{},{\"max\":01}]}}}",
             "error at line 1, column 39 (/tools/x~1y/limits/1/max): \
              not a number as JSON writes them"

@@ -6,11 +6,12 @@
 use super::Policy;
 use super::rule_map::{Matching, RuleMap};
 use super::rules::RuleSet;
-use crate::decision::{Admission, Decision, Refusal, Rule, refusal, shown};
+use crate::decision::{Admission, Decision, Refusal, Rule, refusal};
 use crate::facts::{Facts, Pin, ServerRequest, Subject, ToolFacts};
 use crate::json::Kind;
 use crate::limits::Readings;
 use crate::uri;
+use crate::visible::shown;
 
 /// How a name stands with the policy, before anything about the call is asked.
 enum Standing<'p> {

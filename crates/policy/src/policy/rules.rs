@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use crate::decimal::{Decimal, DecimalError};
-use crate::decision::{Refusal, Rule, shown};
+use crate::decision::{Refusal, Rule};
 use crate::facts::Facts;
 use crate::json::{Kind, Value};
 use crate::limits::{Charge, CounterKey, Scope};
 use crate::path::{Found, Path};
+use crate::visible::shown;
 
 /// What the policy says of the names that one selector matches.
 #[derive(Clone, Debug)]
