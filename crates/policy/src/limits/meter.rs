@@ -22,7 +22,7 @@ const SLACK: i64 = 60_000;
 
 /// The charges of one counter.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Meter {
+pub(super) struct Meter {
     /// The longest window asked for so far; charges are kept that long, and the slack.
     retain: i64,
     /// The latest time of any charge.
@@ -86,7 +86,7 @@ impl Meter {
     /// never can.
     ///
     /// INVARIANT: recording `cost` at a time this answers lets no window hold more than `max`.
-    pub fn earliest(
+    pub(super) fn earliest(
         &self,
         at: Timestamp,
         window: i64,
@@ -164,7 +164,7 @@ impl Meter {
     }
 
     /// Writes a charge down, whether it fits or not.
-    pub fn record(&mut self, at: Timestamp, amount: Decimal, window: i64) {
+    pub(super) fn record(&mut self, at: Timestamp, amount: Decimal, window: i64) {
         if window > self.retain {
             self.retain = window;
             self.settle();
@@ -206,7 +206,7 @@ impl Meter {
     }
 
     /// Gives a charge back to its own time.
-    pub fn give_back(&mut self, at: Timestamp, amount: Decimal) {
+    pub(super) fn give_back(&mut self, at: Timestamp, amount: Decimal) {
         let index = self.lots.partition_point(|lot| lot.first <= at.0);
         let Some(index) = index.checked_sub(1) else {
             return;

@@ -1,6 +1,6 @@
-//! Decisions as data, and what must hold for all policies.
+//! Decisions as data.
 
-use proptest::prelude::*;
+mod properties;
 
 use super::*;
 use crate::json::{self, Rules};
@@ -296,6 +296,77 @@ fn resources_prompts_and_methods_are_judged() {
 }
 
 #[test]
+fn globs_restrict_what_they_match_and_name_only_when_they_say_so() {
+    const POLICY: &str = r#"{"version":"1","default":"deny",
+        "hide":["secret_?"],
+        "tools":{
+            "run-*":{"rate_limit":{"max":3,"window":60}},
+            "run-list":{},
+            "get_*":{"action":"allow"},
+            "*_all":{"action":"deny","reason":"too much"},
+            "?ist":{"action":"hide"},
+            "get_none":{"action":"deny"}},
+        "resources":{"file:///a/**":{"action":"allow"},"file:///a/*/x":{"action":"deny"}},
+        "prompts":{"p*":{"action":"allow"}}}"#;
+    for (name, expected) in [
+        ("run-list", "allow /tools/run-list grant/g/s/run-*_rate=1"),
+        (
+            "run-rerun",
+            "deny (default deny): the policy does not name the tool `run-rerun`, and its default is deny",
+        ),
+        ("get_one", "allow /tools/get_*/action"),
+        ("get_all", "deny /tools/*_all/action: too much"),
+        ("delete_all", "deny /tools/*_all/action: too much"),
+        (
+            "get_none",
+            "deny /tools/get_none/action: the tool `get_none` is denied by policy",
+        ),
+        ("list", "hide (hidden): Unknown tool: list"),
+        ("secret_1", "hide (hidden): Unknown tool: secret_1"),
+    ] {
+        assert_eq!(tool(POLICY, name, "{}"), expected);
+    }
+    let compiled = policy(POLICY);
+    let listed = [
+        "run-list",
+        "run-rerun",
+        "get_one",
+        "get_all",
+        "delete_all",
+        "list",
+        "secret_1",
+    ]
+    .map(|name| compiled.lists(&ToolFacts::new(name, Pin::Pinned)));
+    assert_eq!(listed, [true, false, true, true, false, false, false]);
+    for (uri, expected) in [
+        ("file:///a/b/c", "allow /resources/file:~1~1~1a~1**/action"),
+        (
+            "file:///a/b/x",
+            "deny /resources/file:~1~1~1a~1*~1x/action: the resource `file:///a/b/x` is denied by policy",
+        ),
+        (
+            "file:///a/b/c/x",
+            "allow /resources/file:~1~1~1a~1**/action",
+        ),
+        (
+            "file:///a/../b",
+            "deny (default deny): the policy does not name the resource `file:///b`, and its default is deny",
+        ),
+    ] {
+        let subject = Subject::Resource { uri };
+        let decision = compiled.decide(&facts(subject, None), &Counters::new(10));
+        assert_eq!(line(decision), expected);
+    }
+    assert!(compiled.lists_prompt("pp") && !compiled.lists_prompt("q"));
+    let names: Vec<&str> = compiled.tool_names().map(|(name, _)| name).collect();
+    assert_eq!(
+        names,
+        ["run-list", "get_none"],
+        "patterns name no tool that could be missing"
+    );
+}
+
+#[test]
 fn names_are_shown_on_one_line() {
     let closed = r#"{"version":"1","default":"deny"}"#;
     assert_eq!(
@@ -332,107 +403,4 @@ fn unreadable_counters_refuse_and_tell_no_secret() {
         line(own_words.decide(&facts(subject, None), &Unreadable)),
         "deny /tools/t/limits/0: Not today."
     );
-}
-
-/// A rule set as text; often one that refuses.
-fn rules() -> impl Strategy<Value = Vec<String>> {
-    let action = prop::sample::select(vec![
-        "",
-        "\"action\":\"allow\"",
-        "\"action\":\"deny\"",
-        "\"action\":\"hide\"",
-    ]);
-    let limit = (0_u8..3, 0_u8..3, prop::bool::ANY).prop_map(|(counter, max, by_path)| {
-        let cost = if by_path { "\"args.n\"" } else { "1" };
-        format!("{{\"counter\":\"c{counter}{by_path}\",\"window\":\"day\",\"max\":{max},\"cost\":{cost}}}")
-    });
-    (action, prop::collection::vec(limit, 0..3)).prop_map(|(action, limits)| {
-        let mut entries: Vec<String> = Vec::new();
-        if !action.is_empty() {
-            entries.push(action.to_owned());
-        }
-        if !limits.is_empty() {
-            entries.push(format!("\"limits\":[{}]", limits.join(",")));
-        }
-        entries
-    })
-}
-
-fn document(default: &str, all: &[String], own: &[String], hide: &[&str]) -> String {
-    let hide: Vec<String> = hide.iter().map(|name| format!("{name:?}")).collect();
-    format!(
-        "{{\"version\":\"1\",\"default\":\"{default}\",\"all_tools\":{{{}}},\"tools\":{{\"t\":{{{}}}}},\"hide\":[{}]}}",
-        all.join(","),
-        own.join(","),
-        hide.join(",")
-    )
-}
-
-fn passes(policy: &Policy, name: &str, args: &str) -> bool {
-    let args = json::parse(args.as_bytes(), Rules::MESSAGE).expect("JSON");
-    let subject = Subject::Tool(ToolFacts::new(name, Pin::Pinned));
-    let decision = policy.decide(&facts(subject, Some(&args)), &Counters::new(10));
-    assert_eq!(
-        decision,
-        policy.decide(&facts(subject, Some(&args)), &Counters::new(10)),
-        "the same question, the same answer"
-    );
-    matches!(decision, Decision::Allow(_))
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
-
-    /// Adding an entry to a rule set that is there, to `all_tools` or to `hide` never allows more.
-    #[test]
-    fn more_rules_never_allow_more(
-        default in prop::sample::select(vec!["allow", "deny"]),
-        all in rules(), own in rules(), cut_all in 0_usize..3, cut_own in 0_usize..3,
-        hides in prop::bool::ANY,
-        args in prop::sample::select(vec!["{}", r#"{"n":1}"#, r#"{"n":2}"#, r#"{"N":1}"#, r#"{"n":""}"#]),
-    ) {
-        let hide: &[&str] = if hides { &["t"] } else { &[] };
-        let more = policy(&document(default, &all, &own, hide));
-        let (fewer_all, fewer_own) = (&all[cut_all.min(all.len())..], &own[cut_own.min(own.len())..]);
-        let fewer = policy(&document(default, fewer_all, fewer_own, &[]));
-        for name in ["t", "u"] {
-            prop_assert!(!passes(&more, name, args) || passes(&fewer, name, args));
-            let listed = ToolFacts::new(name, Pin::Pinned);
-            prop_assert!(!more.lists(&listed) || fewer.lists(&listed));
-            prop_assert!(!passes(&more, name, args) || more.lists(&listed));
-        }
-    }
-
-    #[test]
-    fn compiling_never_panics_on_bytes(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        prop_assert!(compile(&bytes).is_err());
-    }
-
-    /// Documents with a piece cut out, doubled or replaced: an answer, and places in the text.
-    #[test]
-    fn compiling_never_panics_on_mutated_documents(
-        from in 0_usize..400, length in 0_usize..40, to in 0_usize..400,
-        piece in prop::sample::select(vec![
-            "", "{", "}", "[", "]", "\"", ",", ":", "null", "1e999", "-1", "\\u0000", "é", "*", "@",
-            "\"tools\":{}", "args.a[*]", "\"\":", "\\",
-        ]),
-    ) {
-        const GOOD: &str = r#"{"version":"1","default":"deny","description":"é","hide":["x"],
-            "all_tools":{"rate_limit":{"max":10,"window":60}},
-            "tools":{"a":{"action":"deny","reason":"r"},"\\@b":{"limits":[
-                {"counter":"c","window":"90s","max":1.5,"scope":"gateway","cost":"args.a[\"b\"]",
-                 "allow_zero":true,"per":"client","max_keys":3,"on_deny":"x"}]}},
-            "resources":{"file:///a":{}},"methods":{"m":"allow"},"server_requests":{"roots":"deny"}}"#;
-        let mut bytes = GOOD.as_bytes().to_vec();
-        let from = from.min(bytes.len());
-        let end = (from + length).min(bytes.len());
-        let cut: Vec<u8> = bytes.splice(from..end, piece.bytes()).collect();
-        let to = to.min(bytes.len());
-        bytes.splice(to..to, cut);
-        let lines = bytes.split(|b| *b == b'\n').count();
-        if let Err(problems) = compile(&bytes) {
-            prop_assert!(!problems.is_empty());
-            prop_assert!(problems.iter().all(|p| (1..=lines).contains(&p.place.line)));
-        }
-    }
 }

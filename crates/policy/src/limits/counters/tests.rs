@@ -71,6 +71,19 @@ fn a_shared_counter_is_charged_once_and_the_smaller_maximum_decides() {
 }
 
 #[test]
+fn should_limits_disagree_on_cost_the_larger_counts() {
+    let mut counters = Counters::new(CAPACITY);
+    let unlike = [charge("grant/g/s/a", 5, 2), charge("grant/g/s/a", 5, 3)];
+    let held = counters.reserve(&unlike, Timestamp(0)).expect("it fits");
+    let amounts: Vec<Decimal> = held.booked().iter().map(|b| b.amount).collect();
+    assert_eq!(amounts, [Decimal::from(3)]);
+    assert_eq!(
+        reserve(&mut counters, &unlike[1..], 0),
+        Err((0, Some(1_000), Why::TooMany))
+    );
+}
+
+#[test]
 fn a_reservation_is_given_back_whole() {
     let mut counters = Counters::new(CAPACITY);
     let both = [charge("grant/g/s/a", 1, 1), charge("grant/g/s/b", 1, 1)];
