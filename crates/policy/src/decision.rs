@@ -112,10 +112,16 @@ impl fmt::Debug for Rule {
 ///
 /// The same words whether the decision found it or the reservation after it.
 pub fn refusal(charge: &Charge, shortfall: &Shortfall) -> Refusal {
-    let reason = match &charge.on_deny {
+    let mut reason = match &charge.on_deny {
         Some(text) => text.to_string(),
         None => limit_reason(charge, shortfall),
     };
+    // Whatever the words, a denial says when to come back.
+    if let Some(millis) = shortfall.retry_after_ms {
+        reason.truncate(reason.trim_end_matches(['.', ' ']).len());
+        // Writing to a string cannot fail.
+        let _ = write!(reason, "; try again in {}", window::wait_in_words(millis));
+    }
     Refusal {
         rule: charge.rule.clone(),
         reason,
@@ -130,7 +136,7 @@ fn limit_reason(charge: &Charge, shortfall: &Shortfall) -> String {
         charge.max,
         window::in_words(charge.window_ms)
     );
-    let mut reason = match (&shortfall.why, shortfall.retry_after_ms) {
+    match (&shortfall.why, shortfall.retry_after_ms) {
         (Why::TooMany, Some(_)) => format!("{limit} is reached"),
         (Why::TooMany, None) => format!("this call alone exceeds the {limit}"),
         (Why::TooManyKeys, _) => format!(
@@ -141,10 +147,5 @@ fn limit_reason(charge: &Charge, shortfall: &Shortfall) -> String {
         (Why::Unavailable(_), _) => {
             format!("{limit} cannot be checked: the counters are unavailable")
         }
-    };
-    if let Some(millis) = shortfall.retry_after_ms {
-        // Writing to a string cannot fail.
-        let _ = write!(reason, "; try again in {}", window::wait_in_words(millis));
     }
-    reason
 }

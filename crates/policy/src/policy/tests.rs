@@ -404,3 +404,22 @@ fn unreadable_counters_refuse_and_tell_no_secret() {
         "deny /tools/t/limits/0: Not today."
     );
 }
+
+#[test]
+fn a_limit_says_when_to_come_back_whatever_its_words() {
+    let own_words = policy(&limited(r#""on_deny":"Not today.""#));
+    let charge = match own_words.decide(
+        &facts(Subject::Tool(ToolFacts::new("t", Pin::Pinned)), None),
+        &Counters::new(1),
+    ) {
+        Decision::Allow(admission) => admission.charges[0].clone(),
+        other => panic!("{other:?}"),
+    };
+    let shortfall = Shortfall {
+        retry_after_ms: Some(1_500),
+        why: Why::TooMany,
+    };
+    let refusal = crate::refusal(&charge, &shortfall);
+    assert_eq!(refusal.reason, "Not today; try again in 2 s");
+    assert_eq!(refusal.retry_after_ms, Some(1_500));
+}
