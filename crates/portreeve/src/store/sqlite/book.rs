@@ -10,7 +10,7 @@ use crate::store::model::Anchor;
 pub(super) const KEPT: i64 = 256;
 
 pub(super) fn put_anchor(db: &Connection, anchor: &Anchor) -> Result<(), StoreError> {
-    let newest = self::anchors(db, 1)?.pop();
+    let newest = anchors(db, 1)?.pop();
     if newest.is_some_and(|newest| newest.seq == anchor.seq && newest.hash == anchor.hash) {
         return Ok(());
     }
