@@ -8,7 +8,7 @@
 
 mod error;
 pub mod model;
-mod seal;
+pub(crate) mod seal;
 pub mod sqlite;
 
 use std::collections::BTreeMap;

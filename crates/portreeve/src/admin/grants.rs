@@ -1,0 +1,189 @@
+//! What a person does with grants.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::failure::{Answer, Failure};
+use super::office::Office;
+use super::request::Request;
+use super::response::{GrantView, Response};
+use super::servers::missing;
+use crate::grants::token::Token;
+use crate::name::{Label, Name, check_identity};
+use crate::store::StoreError;
+use crate::store::model::{Grant, Kind, NewGrant, Owner};
+
+impl Office {
+    pub(super) async fn grant(&self, actor: &str, request: Request) -> Result<Response, Failure> {
+        match request {
+            Request::GrantCreate {
+                label,
+                identity,
+                servers,
+                expires_in_ms,
+            } => {
+                if let Some(identity) = &identity {
+                    check_identity(identity).map_err(|why| Failure::usage(why, ""))?;
+                }
+                let now = self.clock.now();
+                let new = NewGrant {
+                    label,
+                    identity,
+                    token_sha256: String::new(),
+                    servers: servers.into_iter().map(|(s, p)| (s, Some(p))).collect(),
+                    expires_at: expires_in_ms.map(|span| now.plus(span)),
+                };
+                self.create_grant(actor, new).await
+            }
+            Request::GrantRotate { label } => self.rotate(actor, &label).await,
+            Request::GrantRevoke { label } => self.revoke(actor, &label).await,
+            Request::GrantRemove { label } => self.remove_grant(actor, label).await,
+            Request::GrantSet {
+                label,
+                servers,
+                without,
+            } => self.set(actor, &label, (servers, without)).await,
+            _ => self.list_grants().await,
+        }
+    }
+
+    async fn create_grant(&self, actor: &str, mut new: NewGrant) -> Result<Response, Failure> {
+        let turn = self.turn(actor).await;
+        if self.store.grant(&new.label).await?.is_some() {
+            let (kind, name) = (Kind::Grant, new.label.to_string());
+            return Err(StoreError::Exists { kind, name }.into());
+        }
+        self.check_attachments(&new.servers).await?;
+        let token = Token::generate().map_err(|error| Failure::saying(Answer::Cannot, &error))?;
+        new.token_sha256 = token.sha256();
+        let detail = json!({
+            "identity": new.identity,
+            "servers": new.servers,
+            "expires_at": new.expires_at.map(crate::clock::rfc3339),
+        });
+        turn.book("grant.create", &new.label, detail).await?;
+        let grant = self.store.create_grant(new, self.clock.now()).await?;
+        turn.reload().await?;
+        Ok(self.shown_once(&grant, &token))
+    }
+
+    fn shown_once(&self, grant: &Grant, token: &Token) -> Response {
+        Response::GrantToken {
+            grant: self.grant_view(grant),
+            token: token.reveal().to_owned(),
+            gateway_url: self.effects.status().gateway_url,
+        }
+    }
+
+    fn grant_view(&self, grant: &Grant) -> GrantView {
+        GrantView::new(grant, self.clock.now())
+    }
+
+    /// Every server and policy must exist.
+    async fn check_attachments(
+        &self,
+        servers: &BTreeMap<Name, Option<Name>>,
+    ) -> Result<(), Failure> {
+        let policies = self.store.policies().await?;
+        for (server, policy) in servers {
+            self.existing_server(server).await?;
+            if let Some(policy) = policy
+                && !policies.iter().any(|known| known.name == *policy)
+            {
+                return Err(self.no_policy(policy).await?);
+            }
+        }
+        Ok(())
+    }
+
+    /// A grant that may be changed here: it exists, is not the file's, and is not revoked.
+    async fn changeable(&self, label: &Label) -> Result<Grant, Failure> {
+        let grant = self.removable(label).await?;
+        if grant.revoked_at.is_some() {
+            let label = label.to_string();
+            return Err(StoreError::Revoked { label }.into());
+        }
+        Ok(grant)
+    }
+
+    async fn removable(&self, label: &Label) -> Result<Grant, Failure> {
+        let Some(grant) = self.store.grant(label).await? else {
+            let grants = self.store.grants().await?;
+            let known = grants.iter().map(|grant| grant.label.as_str());
+            return Err(missing(Kind::Grant, label, known));
+        };
+        match grant.owner {
+            Owner::Store => Ok(grant),
+            Owner::File => {
+                let (kind, name) = (Kind::Grant, label.to_string());
+                Err(StoreError::OwnedByFile { kind, name }.into())
+            }
+        }
+    }
+
+    async fn rotate(&self, actor: &str, label: &Label) -> Result<Response, Failure> {
+        let turn = self.turn(actor).await;
+        self.changeable(label).await?;
+        let token = Token::generate().map_err(|error| Failure::saying(Answer::Cannot, &error))?;
+        turn.book("grant.rotate", label, json!({})).await?;
+        let now = self.clock.now();
+        let grant = self.store.rotate_grant(label, token.sha256(), now).await?;
+        turn.reload().await?;
+        Ok(self.shown_once(&grant, &token))
+    }
+
+    async fn revoke(&self, actor: &str, label: &Label) -> Result<Response, Failure> {
+        let turn = self.turn(actor).await;
+        self.changeable(label).await?;
+        turn.book("grant.revoke", label, json!({})).await?;
+        let grant = self.store.revoke_grant(label, self.clock.now()).await?;
+        turn.reload().await?;
+        let grant = self.grant_view(&grant);
+        Ok(Response::Grant { grant })
+    }
+
+    async fn remove_grant(&self, actor: &str, label: Label) -> Result<Response, Failure> {
+        let turn = self.turn(actor).await;
+        self.removable(&label).await?;
+        turn.book("grant.remove", &label, json!({})).await?;
+        self.store.remove_grant(&label).await?;
+        turn.reload().await?;
+        Ok(Response::GrantRemoved { label })
+    }
+
+    async fn set(
+        &self,
+        actor: &str,
+        label: &Label,
+        (servers, without): (BTreeMap<Name, Name>, Vec<Name>),
+    ) -> Result<Response, Failure> {
+        let turn = self.turn(actor).await;
+        let mut all = self.changeable(label).await?.servers;
+        for server in &without {
+            if all.remove(server).is_none() {
+                let known = all.keys().map(Name::as_str);
+                let near = crate::nearest::did_you_mean(server, known);
+                return Err(Failure::cannot(
+                    format!("the grant `{label}` does not have the server `{server}`{near}"),
+                    "`portreeve grant list` shows what it has",
+                ));
+            }
+        }
+        let new: BTreeMap<_, _> = servers.into_iter().map(|(s, p)| (s, Some(p))).collect();
+        self.check_attachments(&new).await?;
+        all.extend(new);
+        turn.book("grant.set", label, json!({ "servers": all }))
+            .await?;
+        let grant = self.store.attach(label, all).await?;
+        turn.reload().await?;
+        let grant = self.grant_view(&grant);
+        Ok(Response::Grant { grant })
+    }
+
+    async fn list_grants(&self) -> Result<Response, Failure> {
+        let grants = self.store.grants().await?;
+        let grants = grants.iter().map(|grant| self.grant_view(grant)).collect();
+        Ok(Response::Grants { grants })
+    }
+}

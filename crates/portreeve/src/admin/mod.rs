@@ -1,0 +1,30 @@
+//! The control plane's operations: what a person may do to the gate, and how it is done.
+//!
+//! Every operation is a [`Request`]; the [`Office`] carries it out, wherever it came from: the
+//! command line in the same process, the control socket, later the API. A change is checked, then
+//! booked in the ledger, then made, then taken into the gate's registry, in this order: what can't
+//! be booked isn't done. Who may ask for what is decided before a request gets here.
+
+mod client;
+mod effects;
+mod failure;
+mod grants;
+mod office;
+mod policies;
+mod request;
+mod response;
+mod servers;
+mod socket;
+#[cfg(test)]
+mod tests;
+
+pub use client::{AskError, ask};
+pub use effects::{AdminAct, Booker, Doing, Effects, Offline, Status, UpstreamError};
+pub use failure::{Answer, Failure};
+pub use office::Office;
+pub use request::{NewTarget, Plain, Request};
+pub use response::{
+    DeadRule, Discovery, GrantState, GrantView, Pinned, PolicyView, Response, ServerView,
+    ToolState, ToolView, Use,
+};
+pub use socket::{Socket, SocketError};

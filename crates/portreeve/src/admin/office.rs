@@ -1,0 +1,211 @@
+//! The office: checks, books, changes, and has it taken into force, in this order.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tokio::sync::{Mutex, MutexGuard, mpsc};
+
+use super::effects::{AdminAct, Effects};
+use super::failure::Failure;
+use super::request::Request;
+use super::response::Response;
+use crate::backup;
+use crate::clock::Clock;
+use crate::nearest::did_you_mean;
+use crate::store::Store;
+use crate::store::model::{Change, Declared, Kind};
+
+/// Carries out requests against one store.
+#[derive(Debug)]
+pub struct Office {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) effects: Arc<dyn Effects>,
+    pub(super) clock: Clock,
+    data_dir: PathBuf,
+    /// One change at a time: what was checked still holds when it is done.
+    turn: Mutex<()>,
+}
+
+/// The right to make a change now.
+pub(super) struct Turn<'a> {
+    office: &'a Office,
+    actor: &'a str,
+    _held: MutexGuard<'a, ()>,
+}
+
+impl Turn<'_> {
+    /// Books the act. INVARIANT: nothing is changed before this has succeeded.
+    pub(super) async fn book(
+        &self,
+        act: &'static str,
+        subject: &str,
+        detail: Value,
+    ) -> Result<(), Failure> {
+        let act = AdminAct {
+            actor: self.actor.to_owned(),
+            act,
+            subject: subject.to_owned(),
+            detail,
+        };
+        let booked = self.office.effects.book(act).await;
+        booked.map_err(|why| {
+            Failure::cannot(
+                format!("nothing was changed, because the act could not be booked: {why}"),
+                "see `portreeve ledger verify`, and the disk",
+            )
+        })
+    }
+
+    /// Takes the change into force.
+    pub(super) async fn reload(&self) -> Result<(), Failure> {
+        self.office.effects.reload().await.map_err(|why| {
+            Failure::cannot(
+                format!("the change is stored, but the gate did not take it into force: {why}"),
+                "restart portreeve",
+            )
+        })
+    }
+}
+
+impl Office {
+    pub fn new(
+        store: Arc<dyn Store>,
+        effects: Arc<dyn Effects>,
+        clock: Clock,
+        data_dir: PathBuf,
+    ) -> Self {
+        Self {
+            store,
+            effects,
+            clock,
+            data_dir,
+            turn: Mutex::new(()),
+        }
+    }
+
+    pub(super) async fn turn<'a>(&'a self, actor: &'a str) -> Turn<'a> {
+        Turn {
+            office: self,
+            actor,
+            _held: self.turn.lock().await,
+        }
+    }
+
+    /// Carries out a request; the parts of the answer are sent as they come. A receiver that went
+    /// away ends a long answer, and undoes nothing.
+    pub async fn carry_out(
+        &self,
+        actor: &str,
+        request: Request,
+        parts: &mpsc::Sender<Response>,
+    ) -> Result<(), Failure> {
+        let response = self.answer(actor, request).await?;
+        // Whoever asked may be gone; what was done is done.
+        let _ = parts.send(response).await;
+        Ok(())
+    }
+
+    /// Carries out a request whose answer has one part.
+    pub async fn answer(&self, actor: &str, request: Request) -> Result<Response, Failure> {
+        match request {
+            Request::Status => Ok(Response::Status(self.effects.status())),
+            Request::ServerAdd { .. }
+            | Request::ServerList
+            | Request::ServerTools { .. }
+            | Request::ServerPin { .. }
+            | Request::ServerRemove { .. } => self.server(actor, request).await,
+            Request::PolicyPut { .. }
+            | Request::PolicyList
+            | Request::PolicyHistory { .. }
+            | Request::PolicyShow { .. }
+            | Request::PolicyRemove { .. } => self.policy(actor, request).await,
+            Request::GrantCreate { .. }
+            | Request::GrantList
+            | Request::GrantRotate { .. }
+            | Request::GrantRevoke { .. }
+            | Request::GrantRemove { .. }
+            | Request::GrantSet { .. } => self.grant(actor, request).await,
+            Request::Backup { to } => self.back_up(actor, to).await,
+        }
+    }
+
+    /// Makes the store equal to what a configuration file declares, whole or not at all. A file
+    /// that changes nothing is not booked.
+    pub async fn apply_declared(
+        &self,
+        actor: &str,
+        declared: Declared,
+    ) -> Result<Vec<Change>, Failure> {
+        let turn = self.turn(actor).await;
+        self.check_references(&declared).await?;
+        let now = self.clock.now();
+        let changes = self.store.preview_declared(declared.clone(), now).await?;
+        if changes.is_empty() {
+            return Ok(changes);
+        }
+        let told: Vec<String> = changes.iter().map(ToString::to_string).collect();
+        turn.book("config.apply", "configuration", json!({ "changes": told }))
+            .await?;
+        let changes = self.store.apply_declared(declared, now).await?;
+        turn.reload().await?;
+        Ok(changes)
+    }
+
+    /// A grant of the file may name what people added, but nothing that does not exist.
+    async fn check_references(&self, declared: &Declared) -> Result<(), Failure> {
+        let servers = self.store.servers().await?;
+        let policies = self.store.policies().await?;
+        let by_hand = |owner| owner == crate::store::model::Owner::Store;
+        let servers: Vec<&str> = servers
+            .iter()
+            .filter(|server| by_hand(server.owner))
+            .map(|server| &server.name)
+            .chain(declared.servers.iter().map(|server| &server.name))
+            .map(AsRef::as_ref)
+            .collect();
+        let policies: Vec<&str> = policies
+            .iter()
+            .filter(|policy| by_hand(policy.owner))
+            .map(|policy| &policy.name)
+            .chain(declared.policies.iter().map(|(name, _)| name))
+            .map(AsRef::as_ref)
+            .collect();
+        for grant in &declared.grants {
+            for (server, policy) in &grant.servers {
+                let policy = policy
+                    .as_ref()
+                    .map(|policy| (Kind::Policy, policy, &policies));
+                let named = std::iter::once((Kind::Server, server, &servers)).chain(policy);
+                for (kind, name, known) in named {
+                    if !known.contains(&name.as_str()) {
+                        let what = format!(
+                            "the grant `{}` in the configuration file names the {kind} `{name}`, \
+                             which does not exist",
+                            grant.label
+                        );
+                        let near = did_you_mean(name, known.iter().copied());
+                        return Err(Failure::cannot(
+                            what,
+                            format!("declare it, or correct the name{near}"),
+                        ));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn back_up(&self, actor: &str, to: PathBuf) -> Result<Response, Failure> {
+        let turn = self.turn(actor).await;
+        turn.book("backup", &to.display().to_string(), json!({}))
+            .await?;
+        let made = backup::write(&*self.store, &self.data_dir, &to).await;
+        let made = made.map_err(|error| Failure::cannot(error.to_string(), error.advice()))?;
+        Ok(Response::BackedUp {
+            file: to,
+            bytes: made.bytes,
+            files: made.files,
+        })
+    }
+}

@@ -1,0 +1,107 @@
+//! What can be asked of the office.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::name::{Label, Name};
+use crate::store::model::{Accept, Accepting, NewTools};
+
+/// A secret on its way into the store. There is no way to write a reference to a variable or file
+/// of the gate here: whoever asks must hold the secret.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Plain(pub String);
+
+impl fmt::Debug for Plain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+/// How a new server is reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NewTarget {
+    Http {
+        url: String,
+        headers: Vec<(String, Plain)>,
+    },
+    Command {
+        argv: Vec<String>,
+        env: Vec<(String, Plain)>,
+    },
+    Demo,
+}
+
+/// One operation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "snake_case")]
+pub enum Request {
+    Status,
+    ServerAdd {
+        name: Name,
+        target: NewTarget,
+        new_tools: NewTools,
+        accept: Accept,
+        private: bool,
+    },
+    ServerList,
+    /// The server's tools and what waits; asks the server first if a gate runs.
+    ServerTools {
+        name: Name,
+    },
+    ServerPin {
+        name: Name,
+        which: Accepting,
+    },
+    ServerRemove {
+        name: Name,
+    },
+    PolicyPut {
+        name: Name,
+        text: String,
+        /// Compare the policy's names with this server's tools.
+        server: Option<Name>,
+    },
+    PolicyList,
+    PolicyHistory {
+        name: Name,
+    },
+    PolicyShow {
+        name: Name,
+        version: Option<u64>,
+    },
+    PolicyRemove {
+        name: Name,
+    },
+    GrantCreate {
+        label: Label,
+        identity: Option<String>,
+        servers: BTreeMap<Name, Name>,
+        expires_in_ms: Option<i64>,
+    },
+    GrantList,
+    GrantRotate {
+        label: Label,
+    },
+    GrantRevoke {
+        label: Label,
+    },
+    GrantRemove {
+        label: Label,
+    },
+    /// Changes some of a grant's servers; the others stay.
+    GrantSet {
+        label: Label,
+        servers: BTreeMap<Name, Name>,
+        without: Vec<Name>,
+    },
+    /// Writes a backup to a new file, named by an absolute path. For the local command line only:
+    /// it writes where the owner may write.
+    Backup {
+        to: PathBuf,
+    },
+}

@@ -1,0 +1,295 @@
+//! What the office answers: views for people, without secrets.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use portreeve_policy::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::effects::Status;
+use crate::clock::rfc3339;
+use crate::name::{Label, Name};
+use crate::policy_text::Problem;
+use crate::store::model::{
+    Accept, Grant, NewTools, Owner, Pin, PinState, PolicyVersion, Secret, Server, Target,
+};
+
+/// One part of an answer. Most answers have one part.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum Response {
+    Status(Status),
+    ServerAdded {
+        server: ServerView,
+        discovery: Discovery,
+    },
+    Servers {
+        servers: Vec<ServerView>,
+    },
+    Tools {
+        server: ServerView,
+        discovery: Discovery,
+        tools: Vec<ToolView>,
+    },
+    Pinned {
+        server: Name,
+        tools: Vec<Pinned>,
+    },
+    ServerRemoved {
+        name: Name,
+        /// The grants that had the server.
+        grants: Vec<Label>,
+    },
+    PolicyPut {
+        policy: PolicyView,
+        /// Whether the text was new.
+        changed: bool,
+        warnings: Vec<Problem>,
+        /// Names in the policy that the server does not have; `None` if nobody asked or nothing is
+        /// known of the server's tools.
+        dead_rules: Option<Vec<DeadRule>>,
+    },
+    Policies {
+        policies: Vec<PolicyView>,
+    },
+    Policy {
+        policy: PolicyView,
+        text: String,
+    },
+    PolicyRemoved {
+        name: Name,
+    },
+    /// The only answer with a token in it: it is shown once.
+    GrantToken {
+        grant: GrantView,
+        token: String,
+        gateway_url: Option<String>,
+    },
+    Grants {
+        grants: Vec<GrantView>,
+    },
+    Grant {
+        grant: GrantView,
+    },
+    GrantRemoved {
+        label: Label,
+    },
+    BackedUp {
+        file: PathBuf,
+        bytes: u64,
+        files: u64,
+    },
+}
+
+/// What came of asking a server for its tools.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Discovery {
+    /// It was asked, and this many tools were accepted as its first list.
+    FirstList(usize),
+    /// It was asked; this many tools are new, changed or restored since the last time.
+    Compared(usize),
+    /// It could not be asked.
+    Failed(String),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerView {
+    pub name: Name,
+    /// URL, command line, or `builtin:runs`.
+    pub target: String,
+    pub kind: String,
+    /// Names of headers or variables, with a reference or the word `(sealed)`.
+    pub secrets: BTreeMap<String, String>,
+    pub new_tools: NewTools,
+    pub accept: Accept,
+    pub private: bool,
+    pub timeout_ms: Option<u64>,
+    pub owner: Owner,
+    pub revision: u64,
+    pub created_at: String,
+    pub tools_accepted: usize,
+    pub tools_waiting: usize,
+}
+
+impl ServerView {
+    pub fn new<'a>(server: &Server, pins: impl IntoIterator<Item = &'a Pin>) -> Self {
+        let (mut accepted, mut waiting) = (0, 0);
+        for pin in pins.into_iter().filter(|pin| pin.server == server.name) {
+            match pin.waiting() {
+                None => accepted += 1,
+                Some(_) => waiting += 1,
+            }
+        }
+        let (kind, secrets): (_, &[(String, Secret)]) = match &server.target {
+            Target::Http { headers, .. } => ("http", headers),
+            Target::Command { env, .. } => ("command", env),
+            Target::Demo => ("builtin", &[]),
+        };
+        Self {
+            name: server.name.clone(),
+            target: server.target.to_string(),
+            kind: kind.to_owned(),
+            secrets: secrets
+                .iter()
+                .map(|(name, secret)| (name.clone(), secret.to_string()))
+                .collect(),
+            new_tools: server.new_tools,
+            accept: server.accept,
+            private: server.private,
+            timeout_ms: server.timeout_ms,
+            owner: server.owner,
+            revision: server.revision,
+            created_at: rfc3339(server.created_at),
+            tools_accepted: accepted,
+            tools_waiting: waiting,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ToolState {
+    Accepted,
+    New,
+    Changed,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ToolView {
+    pub tool: String,
+    pub state: ToolState,
+    pub hash: String,
+    pub definition: Box<RawValue>,
+    /// What waits in the place of the accepted definition.
+    pub waiting_hash: Option<String>,
+    pub waiting_definition: Option<Box<RawValue>>,
+    pub first_seen: String,
+    pub accepted_at: Option<String>,
+}
+
+impl ToolView {
+    pub fn new(pin: &Pin) -> Self {
+        let (state, waiting) = match &pin.state {
+            PinState::Accepted => (ToolState::Accepted, None),
+            PinState::New => (ToolState::New, None),
+            PinState::Changed { definition, .. } => (ToolState::Changed, Some(raw(definition))),
+        };
+        Self {
+            tool: pin.tool.clone(),
+            state,
+            hash: pin.hash.clone(),
+            definition: raw(&pin.definition),
+            waiting_hash: pin.waiting().map(str::to_owned),
+            waiting_definition: waiting,
+            first_seen: rfc3339(pin.first_seen),
+            accepted_at: pin.accepted_at.map(rfc3339),
+        }
+    }
+}
+
+/// The text as JSON; one that is none (it was checked when it came) as a string.
+fn raw(text: &str) -> Box<RawValue> {
+    RawValue::from_string(text.to_owned())
+        .or_else(|_| serde_json::value::to_raw_value(text))
+        .unwrap_or_default()
+}
+
+/// A definition that was accepted just now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pinned {
+    pub tool: String,
+    pub hash: String,
+}
+
+/// A grant that has a policy in force on a server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Use {
+    pub grant: Label,
+    pub server: Name,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadRule {
+    pub tool: String,
+    pub suggestion: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyView {
+    pub name: Name,
+    pub version: u64,
+    pub created_at: String,
+    pub by: String,
+    pub owner: Owner,
+    pub used_by: Vec<Use>,
+}
+
+impl PolicyView {
+    pub fn new(policy: &PolicyVersion, grants: &[Grant]) -> Self {
+        let used_by = grants.iter().filter(|grant| grant.revoked_at.is_none());
+        Self {
+            name: policy.name.clone(),
+            version: policy.version,
+            created_at: rfc3339(policy.created_at),
+            by: policy.by.clone(),
+            owner: policy.owner,
+            used_by: used_by
+                .flat_map(|grant| uses(grant, &policy.name))
+                .collect(),
+        }
+    }
+}
+
+fn uses<'a>(grant: &'a Grant, policy: &'a Name) -> impl Iterator<Item = Use> + 'a {
+    let on = grant.servers.iter();
+    on.filter(move |(_, used)| used.as_ref() == Some(policy))
+        .map(|(server, _)| Use {
+            grant: grant.label.clone(),
+            server: server.clone(),
+        })
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GrantState {
+    Live,
+    Expired,
+    Revoked,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantView {
+    pub label: Label,
+    pub identity: Option<String>,
+    /// Each server with the policy in force there; without one everything is denied.
+    pub servers: BTreeMap<Name, Option<Name>>,
+    pub state: GrantState,
+    pub expires_at: Option<String>,
+    pub created_at: String,
+    pub rotated_at: Option<String>,
+    pub revoked_at: Option<String>,
+    pub owner: Owner,
+}
+
+impl GrantView {
+    pub fn new(grant: &Grant, now: Timestamp) -> Self {
+        let expired = grant.expires_at.is_some_and(|end| end <= now);
+        Self {
+            label: grant.label.clone(),
+            identity: grant.identity.clone(),
+            servers: grant.servers.clone(),
+            state: match grant.revoked_at {
+                Some(_) => GrantState::Revoked,
+                None if expired => GrantState::Expired,
+                None => GrantState::Live,
+            },
+            expires_at: grant.expires_at.map(rfc3339),
+            created_at: rfc3339(grant.created_at),
+            rotated_at: grant.rotated_at.map(rfc3339),
+            revoked_at: grant.revoked_at.map(rfc3339),
+            owner: grant.owner,
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! What a person does with servers.
+
+use serde_json::json;
+
+use super::effects::UpstreamError;
+use super::failure::{Answer, Failure};
+use super::office::Office;
+use super::request::{NewTarget, Plain, Request};
+use super::response::{Discovery, Pinned, Response, ServerView, ToolView};
+use crate::name::Name;
+use crate::nearest::did_you_mean;
+use crate::server_url;
+use crate::store::StoreError;
+use crate::store::model::{Accept, Accepting, Kind, NewServer, Pin, Secret, Server, Target};
+
+impl Office {
+    pub(super) async fn server(&self, actor: &str, request: Request) -> Result<Response, Failure> {
+        match request {
+            Request::ServerAdd {
+                name,
+                target,
+                new_tools,
+                accept,
+                private,
+            } => {
+                let server = NewServer {
+                    name,
+                    target: checked(target, private)?,
+                    new_tools,
+                    accept,
+                    private,
+                    timeout_ms: None,
+                };
+                self.add_server(actor, server).await
+            }
+            Request::ServerTools { name } => self.tools(actor, &name).await,
+            Request::ServerPin { name, which } => self.pin(actor, &name, which).await,
+            Request::ServerRemove { name } => self.remove_server(actor, name).await,
+            _ => self.list_servers().await,
+        }
+    }
+
+    async fn add_server(&self, actor: &str, new: NewServer) -> Result<Response, Failure> {
+        let turn = self.turn(actor).await;
+        if self.store.server(&new.name).await?.is_some() {
+            let (kind, name) = (Kind::Server, new.name.to_string());
+            return Err(StoreError::Exists { kind, name }.into());
+        }
+        let detail = json!({
+            "target": new.target.to_string(),
+            "new_tools": new.new_tools,
+            "accept": new.accept,
+            "private": new.private,
+        });
+        turn.book("server.add", &new.name, detail).await?;
+        let server = self.store.add_server(new, self.clock.now()).await?;
+        turn.reload().await?;
+        drop(turn);
+        let discovery = self.discover(actor, server.clone()).await?;
+        Ok(Response::ServerAdded {
+            server: self.view(&server).await?,
+            discovery,
+        })
+    }
+
+    async fn view(&self, server: &Server) -> Result<ServerView, Failure> {
+        let pins = self.store.pins(&server.name).await?;
+        Ok(ServerView::new(server, &pins))
+    }
+
+    async fn list_servers(&self) -> Result<Response, Failure> {
+        let snapshot = self.store.load_all().await?;
+        let view = |server| ServerView::new(server, &snapshot.pins);
+        let servers = snapshot.servers.iter().map(view).collect();
+        Ok(Response::Servers { servers })
+    }
+
+    /// The server of this name, or an error with the nearest one.
+    pub(super) async fn existing_server(&self, name: &Name) -> Result<Server, Failure> {
+        if let Some(server) = self.store.server(name).await? {
+            return Ok(server);
+        }
+        let servers = self.store.servers().await?;
+        let known = servers.iter().map(|server| server.name.as_str());
+        Err(missing(Kind::Server, name, known))
+    }
+
+    /// Asks the server for its tools: a first list is accepted if that is how it was added, any
+    /// other is compared with the pins. No turn is held while the server thinks: a slow server
+    /// must not keep anybody from revoking a grant.
+    async fn discover(&self, actor: &str, server: Server) -> Result<Discovery, Failure> {
+        if matches!(server.target, Target::Command { .. }) {
+            return Ok(Discovery::Failed(UpstreamError::Unsupported.to_string()));
+        }
+        let list = match self.effects.discover(server.clone()).await {
+            Ok(list) => list,
+            Err(error) => return Ok(Discovery::Failed(error.to_string())),
+        };
+        let turn = self.turn(actor).await;
+        let asked = server;
+        let server = self.existing_server(&asked.name).await?;
+        if server.revision != asked.revision || server.created_at != asked.created_at {
+            let why = "it was reconfigured in the meantime".to_owned();
+            return Ok(Discovery::Failed(why));
+        }
+        let now = self.clock.now();
+        let first = server.accept == Accept::First && !server.first_list_accepted;
+        let done = if first {
+            let tools: Vec<_> = list
+                .iter()
+                .map(|tool| json!({ "tool": tool.tool, "hash": tool.hash }))
+                .collect();
+            let detail = json!({ "first": true, "tools": tools });
+            turn.book("server.pin", &server.name, detail).await?;
+            let count = list.len();
+            let taken = self.store.accept_first(&server.name, list, now).await?;
+            Discovery::FirstList(if taken { count } else { 0 })
+        } else {
+            let drift = self.store.observe(&server.name, list, now).await?;
+            Discovery::Compared(drift.len())
+        };
+        turn.reload().await?;
+        Ok(done)
+    }
+
+    async fn tools(&self, actor: &str, name: &Name) -> Result<Response, Failure> {
+        let server = self.existing_server(name).await?;
+        let discovery = self.discover(actor, server).await?;
+        let server = self.existing_server(name).await?;
+        let pins = self.store.pins(name).await?;
+        Ok(Response::Tools {
+            server: ServerView::new(&server, &pins),
+            discovery,
+            tools: pins.iter().map(ToolView::new).collect(),
+        })
+    }
+
+    async fn pin(&self, actor: &str, name: &Name, which: Accepting) -> Result<Response, Failure> {
+        let turn = self.turn(actor).await;
+        self.existing_server(name).await?;
+        let pins = self.store.pins(name).await?;
+        let seen = waiting(name, &pins, &which)?;
+        if seen.is_empty() {
+            let server = name.clone();
+            let tools = Vec::new();
+            return Ok(Response::Pinned { server, tools });
+        }
+        let tools: Vec<_> = seen
+            .iter()
+            .map(|(tool, hash)| json!({ "tool": tool, "hash": hash }))
+            .collect();
+        turn.book("server.pin", name, json!({ "tools": tools }))
+            .await?;
+        // Exactly what was booked is accepted, whatever arrives in the meantime.
+        let which = Accepting::Seen(seen);
+        let accepted = self.store.accept(name, which, self.clock.now()).await?;
+        turn.reload().await?;
+        let pinned = |pin: Pin| Pinned {
+            tool: pin.tool,
+            hash: pin.hash,
+        };
+        Ok(Response::Pinned {
+            server: name.clone(),
+            tools: accepted.into_iter().map(pinned).collect(),
+        })
+    }
+
+    async fn remove_server(&self, actor: &str, name: Name) -> Result<Response, Failure> {
+        let turn = self.turn(actor).await;
+        self.existing_server(&name).await?;
+        turn.book("server.remove", &name, json!({})).await?;
+        let grants = self.store.remove_server(&name).await?;
+        turn.reload().await?;
+        Ok(Response::ServerRemoved { name, grants })
+    }
+}
+
+/// The definitions that are to be accepted and wait: what will be booked.
+fn waiting(
+    server: &Name,
+    pins: &[Pin],
+    which: &Accepting,
+) -> Result<Vec<(String, String)>, Failure> {
+    let pair = |pin: &Pin| Some((pin.tool.clone(), pin.waiting()?.to_owned()));
+    match which {
+        Accepting::All if pins.is_empty() => Err(Failure::cannot(
+            format!("the tools of `{server}` are not known yet"),
+            format!("start portreeve, then run `portreeve server tools {server}`"),
+        )),
+        Accepting::All => Ok(pins.iter().filter_map(pair).collect()),
+        Accepting::Tools(tools) => {
+            let mut chosen = Vec::new();
+            for tool in tools {
+                let known = pins.iter().map(|pin| pin.tool.as_str());
+                let pin = pins.iter().find(|pin| pin.tool == *tool).ok_or_else(|| {
+                    let near = did_you_mean(tool, known);
+                    Failure::cannot(
+                        format!("no tool named `{tool}` is known on the server `{server}`"),
+                        format!("`portreeve server tools {server}` shows what is known{near}"),
+                    )
+                })?;
+                chosen.extend(pair(pin));
+            }
+            Ok(chosen)
+        }
+        Accepting::Seen(seen) => Ok(seen.clone()),
+    }
+}
+
+/// "There is none of that name", with the nearest.
+pub(super) fn missing<'a>(
+    kind: Kind,
+    name: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Failure {
+    let error = StoreError::Missing {
+        kind,
+        name: name.to_owned(),
+    };
+    let near = did_you_mean(name, known);
+    Failure::cannot(format!("{error}{near}"), error.advice())
+}
+
+/// The target, if it may be one.
+fn checked(target: NewTarget, private: bool) -> Result<Target, Failure> {
+    let seal = |pairs: Vec<(String, Plain)>| {
+        let pair = |(name, Plain(text))| (name, Secret::literal(text));
+        pairs.into_iter().map(pair).collect()
+    };
+    match target {
+        NewTarget::Demo => Ok(Target::Demo),
+        NewTarget::Http { url, headers } => {
+            server_url::check(&url, private)
+                .map_err(|error| Failure::saying(Answer::Usage, &error))?;
+            for (name, Plain(value)) in &headers {
+                server_url::check_header(name, value)
+                    .map_err(|error| Failure::saying(Answer::Usage, &error))?;
+            }
+            Ok(Target::Http {
+                url,
+                headers: seal(headers),
+            })
+        }
+        NewTarget::Command { argv, .. } if argv.first().is_none_or(String::is_empty) => {
+            Err(Failure::usage(
+                "the command names no program",
+                "write `-- PROGRAM ARGUMENT…`",
+            ))
+        }
+        NewTarget::Command { argv, env } => Ok(Target::Command {
+            argv,
+            env: seal(env),
+        }),
+    }
+}
