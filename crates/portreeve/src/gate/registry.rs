@@ -6,7 +6,7 @@
 //! INVARIANT: a call sees one version of everything (`a_swap_does_not_reach_a_running_call`).
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -68,7 +68,7 @@ pub struct ServerEntry {
 pub struct Surroundings {
     pub network: Network,
     /// Where the built-in server listens, if it runs.
-    pub demo_url: Option<String>,
+    pub demo_url: Arc<OnceLock<String>>,
     pub default_timeout: Duration,
     /// Where credentials that are named, not given, are looked up.
     pub environment: Environment,
@@ -209,7 +209,11 @@ impl ServerEntry {
     }
 }
 
-fn connector(server: &Server, around: &Surroundings) -> Result<Connector, UpstreamError> {
+/// The way to a server, if there is one.
+pub(super) fn connector(
+    server: &Server,
+    around: &Surroundings,
+) -> Result<Connector, UpstreamError> {
     let timeout = server
         .timeout_ms
         .map_or(around.default_timeout, Duration::from_millis);
@@ -224,7 +228,7 @@ fn connector(server: &Server, around: &Surroundings) -> Result<Connector, Upstre
             timeout,
         ),
         Target::Demo => {
-            let url = around.demo_url.as_deref();
+            let url = around.demo_url.get();
             let url = url.ok_or_else(|| unusable("the built-in server is not running"))?;
             HttpServer::new(network, url, HeaderMap::new(), false, timeout)
         }

@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use portreeve_policy::time::Timestamp;
 
 use super::pins::FirstList;
-use super::registry::{Registry, ServerEntry};
+use super::registry::{self, Registry, ServerEntry};
 use super::{Gate, Visit};
 use crate::ledger::{AdminAct, LedgerError};
 use crate::name::Name;
 use crate::store::StoreError;
-use crate::store::model::{Definition, Drift, DriftKind};
+use crate::store::model::{Definition, Drift, DriftKind, Server};
 use crate::upstream::{UpstreamError, discover};
 
 /// How long a server that did not show its tools is left alone before it is asked again.
@@ -27,8 +27,6 @@ pub enum UpkeepError {
     Upstream(#[from] UpstreamError),
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    #[error("there is no server named {0}")]
-    NoServer(String),
     #[error("the system gives no random bytes")]
     NoRandomness,
 }
@@ -56,11 +54,9 @@ impl Gate {
         Ok(())
     }
 
-    /// Reads a server's tools, whatever its pins say.
-    pub async fn discover(&self, server: &str) -> Result<Vec<Definition>, UpkeepError> {
-        let entry = self.registry().server(server).cloned();
-        let entry = entry.ok_or_else(|| UpkeepError::NoServer(server.to_owned()))?;
-        Ok(discover(&entry.connector).await?)
+    /// Reads a server's tools, whether it is in the registry yet or not.
+    pub async fn discover(&self, server: &Server) -> Result<Vec<Definition>, UpstreamError> {
+        discover(&registry::connector(server, &self.surroundings)?).await
     }
 
     /// Asks every server whose first list was not yet seen. One that cannot be asked now is asked

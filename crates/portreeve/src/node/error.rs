@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
+use crate::admin::{Failure, SocketError};
 use crate::counters::RebuildError;
 use crate::demo;
 use crate::gate::UpkeepError;
@@ -39,6 +40,10 @@ pub enum NodeError {
     Upstream(#[from] UpstreamError),
     #[error("the built-in server does not start: {0}")]
     Demo(#[from] demo::Error),
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    #[error(transparent)]
+    Declared(#[from] Failure),
     #[error("a part of the start broke off: {0}")]
     Task(String),
 }

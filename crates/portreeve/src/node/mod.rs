@@ -3,13 +3,16 @@
 //! Owns what belongs to no single room: which is opened before which, what runs in the background,
 //! and what must happen before the process may end. It decides nothing about calls.
 
+mod builtin;
+mod declared;
+mod effects;
 mod error;
 mod house;
 mod tasks;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -19,14 +22,15 @@ use tokio::task::JoinSet;
 pub use error::NodeError;
 pub use house::{House, HouseOptions};
 
-use crate::config::Environment;
+use crate::admin::{Office, Socket};
+use crate::config::{Config, Environment};
 use crate::counters::{MemoryCounters, Rebuilt};
-use crate::demo;
 use crate::front::{Allowed, Front, FrontSettings};
 use crate::gate::{Footing, Gate, Keeping, Surroundings};
 use crate::ledger::{Ledger as _, Retention};
-use crate::store::model::{Server, Target};
 use crate::upstream::Network;
+use declared::Watching;
+use effects::Running;
 
 /// How a gate is to run.
 #[derive(Clone, Debug)]
@@ -42,6 +46,10 @@ pub struct Plan {
     /// How long one request to a server may take where the server does not say.
     pub default_timeout: Duration,
     pub environment: Environment,
+    /// Where other processes of this user reach this one.
+    pub control_socket: Option<PathBuf>,
+    /// The configuration file, as it was read; watched from then on.
+    pub configuration: Option<(PathBuf, Config)>,
 }
 
 /// A gate that runs.
@@ -49,10 +57,11 @@ pub struct Plan {
 pub struct Node {
     pub house: Arc<House>,
     pub gate: Arc<Gate>,
+    pub office: Arc<Office>,
     pub rebuilt: Rebuilt,
     address: SocketAddr,
     counters: Arc<MemoryCounters>,
-    demo: Option<demo::Handle>,
+    effects: Arc<Running>,
     stop: watch::Sender<bool>,
     serving: JoinSet<()>,
     keeping: JoinSet<()>,
@@ -60,63 +69,105 @@ pub struct Node {
 
 impl Node {
     /// Opens every room and begins to serve. The data directory is this process's until
-    /// [`Node::stop`].
+    /// [`Node::stop`]; the caller holds its lock.
     pub async fn start(plan: Plan) -> Result<Self, NodeError> {
         let house = Arc::new(House::open(plan.house.clone()).await?);
         let (counters, rebuilt) = rebuild_counters(&house).await?;
         let counters = Arc::new(counters);
-        let demo = start_demo(&house).await?;
-        let gate = Gate::new(Footing {
-            store: Arc::clone(&house.store),
-            ledger: Arc::clone(&house.ledger) as Arc<dyn crate::ledger::Ledger>,
-            counters: Arc::clone(&counters) as Arc<dyn crate::counters::Counters>,
-            keys: Arc::clone(&house.keys),
-            clock: house.clock.clone(),
-            keeping: plan.keeping,
-            surroundings: Surroundings {
-                network: Network::new(plan.front.max_body)?,
-                demo_url: demo
-                    .as_ref()
-                    .map(|demo| format!("http://{}/mcp", demo.address())),
-                default_timeout: plan.default_timeout,
-                environment: plan.environment.clone(),
-            },
-        })?;
-        gate.reload().await?;
-        let listener =
-            TcpListener::bind(plan.listen)
-                .await
-                .map_err(|source| NodeError::Listen {
-                    address: plan.listen,
-                    source,
-                })?;
-        let address = listener.local_addr().map_err(|source| NodeError::Listen {
-            address: plan.listen,
-            source,
-        })?;
-        let allowed = Allowed::new(
-            address,
-            plan.public_url.as_deref(),
-            &plan.allowed_hosts,
-            &plan.allowed_origins,
-        );
-        let front = Front::new(Arc::clone(&gate), allowed, plan.front.clone());
+        let demo_url = Arc::new(OnceLock::new());
+        let gate = open_gate(&plan, &house, &counters, &demo_url)?;
+        let listener = listen(plan.listen).await?;
+        let address = listener.local_addr().map_err(listen_error(plan.listen))?;
+        let url = plan
+            .public_url
+            .clone()
+            .unwrap_or_else(|| format!("http://{address}"));
+        let effects = Arc::new(Running::new(
+            Arc::clone(&gate),
+            Arc::clone(&house),
+            url,
+            demo_url,
+        ));
+        let (store, clock) = (Arc::clone(&house.store), house.clock.clone());
+        let in_office = Arc::clone(&effects) as Arc<dyn crate::admin::Effects>;
+        let office = Arc::new(Office::new(
+            store,
+            in_office,
+            clock,
+            house.path().to_owned(),
+        ));
+        effects.take_into_force().await?;
         let (stop, stopping) = watch::channel(false);
-        let mut serving = JoinSet::new();
-        serving.spawn(Arc::clone(&front).serve(listener, stopping.clone()));
         let mut node = Self {
             house,
             gate,
+            office,
             rebuilt,
             address,
             counters,
-            demo,
+            effects,
             stop,
-            serving,
+            serving: JoinSet::new(),
             keeping: JoinSet::new(),
         };
-        tasks::spawn(&mut node, &front, plan.retention, &stopping);
+        node.apply(&plan).await?;
+        node.open_doors(plan, listener, &stopping)?;
         Ok(node)
+    }
+
+    /// Puts what the configuration file declares into force before the first call is taken.
+    async fn apply(&self, plan: &Plan) -> Result<(), NodeError> {
+        if let Some((_, config)) = &plan.configuration {
+            let declared = config.declared.clone();
+            let changes = self
+                .office
+                .apply_declared(declared::ACTOR, declared)
+                .await?;
+            for change in changes {
+                tracing::info!(%change, "in force");
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins to answer: agents, other processes of this user, and the clock.
+    fn open_doors(
+        &mut self,
+        plan: Plan,
+        listener: TcpListener,
+        stopping: &watch::Receiver<bool>,
+    ) -> Result<(), NodeError> {
+        let public = plan.public_url.as_deref();
+        let allowed = Allowed::new(
+            self.address,
+            public,
+            &plan.allowed_hosts,
+            &plan.allowed_origins,
+        );
+        let front = Front::new(Arc::clone(&self.gate), allowed, plan.front);
+        self.serving
+            .spawn(Arc::clone(&front).serve(listener, stopping.clone()));
+        if let Some(path) = plan.control_socket {
+            let socket = Socket::bind(&path)?;
+            let mut stop = stopping.clone();
+            let stop = async move {
+                let _ = stop.wait_for(|stop| *stop).await;
+            };
+            self.serving
+                .spawn(socket.serve(Arc::clone(&self.office), stop));
+        }
+        if let Some((path, config)) = plan.configuration {
+            let watching = Watching {
+                path,
+                config,
+                environment: plan.environment,
+                office: Arc::clone(&self.office),
+                effects: Arc::clone(&self.effects),
+            };
+            self.serving.spawn(watching.run(stopping.clone()));
+        }
+        tasks::spawn(self, &front, plan.retention, stopping);
+        Ok(())
     }
 
     /// Where agents reach it.
@@ -125,19 +176,49 @@ impl Node {
     }
 
     /// Ends in order: no new calls, running ones to their end, the counters' snapshot, the ledger
-    /// with its checkpoint and anchors, and the directory free for the next.
+    /// with its checkpoint and anchors.
     pub async fn stop(mut self) -> Result<(), NodeError> {
         self.stop.send_replace(true);
         while self.serving.join_next().await.is_some() {}
-        if let Some(demo) = self.demo.take() {
-            demo.stop().await;
-        }
+        self.effects.stop_demo().await;
         tasks::snapshot(&self.gate, &self.counters, &self.house).await;
         self.house.ledger.close().await?;
         // The keepers tell the anchors the last head once the ledger is closed, and then end.
         while self.keeping.join_next().await.is_some() {}
         Ok(())
     }
+}
+
+fn open_gate(
+    plan: &Plan,
+    house: &Arc<House>,
+    counters: &Arc<MemoryCounters>,
+    demo_url: &Arc<OnceLock<String>>,
+) -> Result<Arc<Gate>, NodeError> {
+    Ok(Gate::new(Footing {
+        store: Arc::clone(&house.store),
+        ledger: Arc::clone(&house.ledger) as Arc<dyn crate::ledger::Ledger>,
+        counters: Arc::clone(counters) as Arc<dyn crate::counters::Counters>,
+        keys: Arc::clone(&house.keys),
+        clock: house.clock.clone(),
+        keeping: plan.keeping,
+        surroundings: Surroundings {
+            network: Network::new(plan.front.max_body)?,
+            demo_url: Arc::clone(demo_url),
+            default_timeout: plan.default_timeout,
+            environment: plan.environment.clone(),
+        },
+    })?)
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, NodeError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(listen_error(address))
+}
+
+fn listen_error(address: SocketAddr) -> impl Fn(std::io::Error) -> NodeError {
+    move |source| NodeError::Listen { address, source }
 }
 
 async fn rebuild_counters(house: &House) -> Result<(MemoryCounters, Rebuilt), NodeError> {
@@ -147,22 +228,4 @@ async fn rebuild_counters(house: &House) -> Result<(MemoryCounters, Rebuilt), No
     Ok(tokio::task::spawn_blocking(rebuilding)
         .await
         .map_err(NodeError::task)??)
-}
-
-/// Starts the built-in server if one of the servers is it.
-async fn start_demo(house: &House) -> Result<Option<demo::Handle>, NodeError> {
-    let servers: Vec<Server> = house.store.servers().await?;
-    if !servers.iter().any(|server| server.target == Target::Demo) {
-        return Ok(None);
-    }
-    let state: PathBuf = house.path().join("demo-runs.journal");
-    let options = demo::Options {
-        state: Some(state),
-        ..demo::Options::default()
-    };
-    let address = SocketAddr::from(([127, 0, 0, 1], 0));
-    let listener = TcpListener::bind(address)
-        .await
-        .map_err(|source| NodeError::Listen { address, source })?;
-    Ok(Some(demo::serve_http(listener, &options)?))
 }

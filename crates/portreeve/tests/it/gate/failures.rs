@@ -225,7 +225,7 @@ async fn what_cannot_be_booked_is_not_forwarded_and_not_charged() {
         keeping: Keeping::Keys,
         surroundings: Surroundings {
             network: Network::new(1024 * 1024).unwrap(),
-            demo_url: None,
+            demo_url: Arc::default(),
             default_timeout: Duration::from_secs(2),
             environment: Environment::given([]),
         },

@@ -86,6 +86,8 @@ pub fn plan(dir: &Path, clock: &Clock) -> Plan {
         retention: Retention::default(),
         default_timeout: Duration::from_secs(2),
         environment: Environment::given([]),
+        control_socket: None,
+        configuration: None,
     }
 }
 

@@ -1,0 +1,159 @@
+//! What the control plane can do to a running gate, and to a house where none runs.
+
+use std::sync::{Arc, OnceLock};
+
+use serde_json::value::RawValue;
+use tokio::sync::Mutex;
+
+use super::{House, NodeError, builtin};
+use crate::admin::{self, Booker, Doing, Effects, Office, Offline, Status};
+use crate::clock::Clock;
+use crate::demo;
+use crate::gate::Gate;
+use crate::ledger::{self, FileLedger, Ledger as _};
+use crate::store::model::{Definition, Server, Target};
+use crate::upstream;
+
+/// Books administrative acts in a ledger.
+#[derive(Clone, Debug)]
+struct LedgerBooker {
+    ledger: Arc<FileLedger>,
+    clock: Clock,
+}
+
+impl LedgerBooker {
+    fn new(house: &House) -> Self {
+        Self {
+            ledger: Arc::clone(&house.ledger),
+            clock: house.clock.clone(),
+        }
+    }
+}
+
+impl Booker for LedgerBooker {
+    fn book(&self, act: admin::AdminAct) -> Doing<'_, ()> {
+        Box::pin(async move {
+            let detail = RawValue::from_string(act.detail.to_string()).ok();
+            let booked = ledger::AdminAct {
+                at: self.clock.now(),
+                actor: &act.actor,
+                act: act.act,
+                subject: &act.subject,
+                detail: detail.as_deref(),
+            };
+            self.ledger
+                .admin(booked)
+                .await
+                .map(drop)
+                .map_err(|error| error.to_string())
+        })
+    }
+}
+
+impl House {
+    /// The office for a command that found no gate running.
+    pub fn office(&self) -> Office {
+        let effects = Offline::new(Arc::new(LedgerBooker::new(self)));
+        let (store, clock) = (Arc::clone(&self.store), self.clock.clone());
+        Office::new(store, Arc::new(effects), clock, self.path().to_owned())
+    }
+}
+
+/// The effects of a running gate.
+#[derive(Debug)]
+pub(super) struct Running {
+    booker: LedgerBooker,
+    gate: Arc<Gate>,
+    house: Arc<House>,
+    gateway_url: String,
+    demo_url: Arc<OnceLock<String>>,
+    demo: Mutex<Option<demo::Handle>>,
+}
+
+impl Running {
+    pub(super) fn new(
+        gate: Arc<Gate>,
+        house: Arc<House>,
+        gateway_url: String,
+        demo_url: Arc<OnceLock<String>>,
+    ) -> Self {
+        let booker = LedgerBooker::new(&house);
+        Self {
+            booker,
+            gate,
+            house,
+            gateway_url,
+            demo_url,
+            demo: Mutex::default(),
+        }
+    }
+
+    /// Takes the store's state into force, with the built-in server running if it is one of them.
+    pub(super) async fn take_into_force(&self) -> Result<(), NodeError> {
+        let servers = self.house.store.servers().await?;
+        if servers.iter().any(|server| server.target == Target::Demo) {
+            self.start_demo().await?;
+        }
+        self.gate.reload().await?;
+        Ok(())
+    }
+
+    async fn start_demo(&self) -> Result<(), NodeError> {
+        let mut demo = self.demo.lock().await;
+        if demo.is_none() {
+            let handle = builtin::start(self.house.path()).await?;
+            let url = handle.url();
+            *demo = Some(handle);
+            self.demo_url.get_or_init(|| url);
+        }
+        Ok(())
+    }
+
+    pub(super) async fn stop_demo(&self) {
+        if let Some(demo) = self.demo.lock().await.take() {
+            demo.stop().await;
+        }
+    }
+}
+
+impl Booker for Running {
+    fn book(&self, act: admin::AdminAct) -> Doing<'_, ()> {
+        self.booker.book(act)
+    }
+}
+
+impl Effects for Running {
+    fn reload(&self) -> Doing<'_, ()> {
+        Box::pin(async move {
+            self.take_into_force()
+                .await
+                .map_err(|error| error.to_string())
+        })
+    }
+
+    fn discover(&self, server: Server) -> Doing<'_, Vec<Definition>, admin::UpstreamError> {
+        Box::pin(async move {
+            if matches!(server.target, Target::Command { .. }) {
+                return Err(admin::UpstreamError::Unsupported);
+            }
+            if server.target == Target::Demo {
+                let started = self.start_demo().await;
+                started.map_err(|error| admin::UpstreamError::Failed(error.to_string()))?;
+            }
+            let found = self.gate.discover(&server).await;
+            found.map_err(|error: upstream::UpstreamError| {
+                admin::UpstreamError::Failed(error.to_string())
+            })
+        })
+    }
+
+    fn status(&self) -> Status {
+        Status {
+            running: true,
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            gateway_url: Some(self.gateway_url.clone()),
+            console_url: None,
+        }
+    }
+}
