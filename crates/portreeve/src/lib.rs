@@ -4,6 +4,7 @@
 
 pub mod admin;
 pub mod backup;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod data_dir;

@@ -1,0 +1,4 @@
+//! Everything that is tested from outside: over sockets, pipes and processes.
+
+#[cfg(test)]
+mod cli;
