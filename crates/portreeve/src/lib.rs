@@ -3,7 +3,9 @@
 //! One module is one room; `ARCHITECTURE.md` is the map and states the invariants.
 
 pub mod admin;
+
 pub mod backup;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod counters;

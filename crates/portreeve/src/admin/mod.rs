@@ -9,6 +9,7 @@ mod client;
 mod effects;
 mod failure;
 mod grants;
+mod local;
 mod office;
 mod policies;
 mod request;
@@ -21,6 +22,7 @@ mod tests;
 pub use client::{AskError, ask};
 pub use effects::{AdminAct, Booker, Doing, Effects, Offline, Status, UpstreamError};
 pub use failure::{Answer, Failure};
+pub use local::LocalOffice;
 pub use office::Office;
 pub use request::{NewTarget, Plain, Request};
 pub use response::{

@@ -1,4 +1,4 @@
-//! What the control plane can do to a running gate, and to a house where none runs.
+//! What the control plane can do to a running gate.
 
 use std::sync::{Arc, OnceLock};
 
@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use tokio::sync::Mutex;
 
 use super::{House, NodeError, builtin};
-use crate::admin::{self, Booker, Doing, Effects, Office, Offline, Status};
+use crate::admin::{self, Booker, Doing, Effects, Status};
 use crate::clock::Clock;
 use crate::demo;
 use crate::gate::Gate;
@@ -47,15 +47,6 @@ impl Booker for LedgerBooker {
                 .map(drop)
                 .map_err(|error| error.to_string())
         })
-    }
-}
-
-impl House {
-    /// The office for a command that found no gate running.
-    pub fn office(&self) -> Office {
-        let effects = Offline::new(Arc::new(LedgerBooker::new(self)));
-        let (store, clock) = (Arc::clone(&self.store), self.clock.clone());
-        Office::new(store, Arc::new(effects), clock, self.path().to_owned())
     }
 }
 

@@ -12,6 +12,7 @@
 )]
 
 mod architecture;
+mod cli;
 mod demo;
 mod gate;
 mod support;

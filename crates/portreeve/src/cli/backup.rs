@@ -1,0 +1,59 @@
+//! `portreeve backup` and `portreeve restore`
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::desk::{data_dir, request, unexpected};
+use super::output::Output;
+use super::{DataDirArg, Done};
+use crate::admin::{Failure, Request, Response};
+use crate::backup;
+
+#[derive(Debug, Args)]
+pub(super) struct Backup {
+    /// The file to make; it must not exist
+    file: PathBuf,
+    #[command(flatten)]
+    dir: DataDirArg,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Restore {
+    /// The backup
+    file: PathBuf,
+    #[command(flatten)]
+    dir: DataDirArg,
+}
+
+impl Backup {
+    pub(super) fn run(self) -> Done {
+        // The owner of the data directory writes it, from another working directory.
+        let to = std::path::absolute(&self.file).map_err(|error| {
+            let file = self.file.display();
+            Failure::usage(format!("{file} is no file name: {error}"), "")
+        })?;
+        match request(self.dir.data_dir.as_deref(), Request::Backup { to })? {
+            Response::BackedUp { file, bytes, files } => Ok(Output::text(format!(
+                "{} made: {files} files, {bytes} bytes\n",
+                file.display()
+            ))
+            .remark("note: it holds the key file and what the tokens open: keep it safe")),
+            _ => Err(unexpected()),
+        }
+    }
+}
+
+impl Restore {
+    pub(super) fn run(self) -> Done {
+        let dir = data_dir(self.dir.data_dir.as_deref())?;
+        let restored = backup::restore(&self.file, dir.path())
+            .map_err(|error| Failure::cannot(error.to_string(), error.advice()))?;
+        Ok(Output::text(format!(
+            "{} restored: {} files, {} bytes\n",
+            dir.path().display(),
+            restored.files,
+            restored.bytes
+        )))
+    }
+}

@@ -1,0 +1,76 @@
+//! `portreeve demo`
+
+use std::net::SocketAddr;
+use std::num::NonZero;
+use std::path::PathBuf;
+
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::desk::block_on;
+use super::{Done, Output};
+use crate::admin::{Answer, Failure};
+use crate::demo;
+
+#[derive(Debug, Args)]
+pub(super) struct Demo {
+    /// Serve standard input and output instead of HTTP
+    #[arg(long, conflicts_with = "listen")]
+    stdio: bool,
+    /// The address to serve HTTP on
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8790")]
+    listen: SocketAddr,
+    /// Keep the runs in this file, so that they survive a crash
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+    /// Offer `demo_add_tool`, with which a client adds and changes tools
+    #[arg(long)]
+    allow_tool_changes: bool,
+    /// Tools on one page of the list [default: all]
+    #[arg(long, value_name = "N")]
+    page_size: Option<NonZero<usize>>,
+}
+
+impl Demo {
+    pub(super) fn run(self) -> Done {
+        let options = demo::Options {
+            state: self.state,
+            page_size: self.page_size,
+            allow_tool_changes: self.allow_tool_changes,
+        };
+        let listen = self.listen;
+        block_on(async move {
+            if self.stdio {
+                let served = demo::serve_stdio(&options).await;
+                return served.map_err(|error| Failure::saying(Answer::Cannot, &error));
+            }
+            serve(listen, &options).await
+        })?;
+        Ok(Output::default())
+    }
+}
+
+async fn serve(listen: SocketAddr, options: &demo::Options) -> Result<(), Failure> {
+    let cannot = |error: std::io::Error| {
+        let what = format!("cannot listen on {listen}: {error}");
+        Failure::cannot(what, "choose another address with --listen")
+    };
+    let mut terminated = signal(SignalKind::terminate()).map_err(cannot)?;
+    let listener = TcpListener::bind(listen).await.map_err(cannot)?;
+    let handle = demo::serve_http(listener, options)
+        .map_err(|error| Failure::saying(Answer::Cannot, &error))?;
+    let url = handle.url();
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"list_runs","arguments":{}}}"#;
+    Output::text(format!(
+        "the runs server is at {url}\n\n  curl -s {url} -H 'Content-Type: application/json' -H \
+         'Accept: application/json, text/event-stream' -d '{body}'\n"
+    ))
+    .print();
+    tokio::select! {
+        _ = terminated.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+    handle.stop().await;
+    Ok(())
+}

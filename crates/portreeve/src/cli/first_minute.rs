@@ -1,0 +1,147 @@
+//! What `up` says first: on an empty store it registers the built-in server, so that the first
+//! minute has something to show; later it says how to go on.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::desk::unexpected;
+use super::grant::snippet;
+use super::output::{Paint, Tone};
+use crate::admin::{Failure, GrantView, NewTarget, Office, Request, Response};
+use crate::demo::RECOMMENDED_POLICY;
+use crate::name::{Label, Name, NameError};
+use crate::store::model::{Accept, NewTools};
+
+const ACTOR: &str = "portreeve up";
+/// The built-in server's name, and its policy's.
+const RUNS: &str = "runs";
+const GRANT: &str = "demo";
+
+/// Makes the first minute, or says how to go on.
+pub(super) async fn welcome(
+    office: &Office,
+    url: &str,
+    dir: &Path,
+    paint: Paint,
+) -> Result<String, Failure> {
+    let Response::Servers { servers } = office.answer(ACTOR, Request::ServerList).await? else {
+        return Err(unexpected());
+    };
+    if servers.is_empty() {
+        let (_, token) = register(office).await?;
+        return Ok(first(url, &token, dir, paint));
+    }
+    let Response::Grants { grants } = office.answer(ACTOR, Request::GrantList).await? else {
+        return Err(unexpected());
+    };
+    Ok(again(url, servers.len(), &grants, dir))
+}
+
+async fn register(office: &Office) -> Result<(GrantView, String), Failure> {
+    let internal = |error: NameError| Failure::cannot(error.to_string(), "");
+    let runs = Name::new(RUNS).map_err(internal)?;
+    let add = Request::ServerAdd {
+        name: runs.clone(),
+        target: NewTarget::Demo,
+        new_tools: NewTools::default(),
+        accept: Accept::default(),
+        private: false,
+    };
+    let put = Request::PolicyPut {
+        name: runs.clone(),
+        text: RECOMMENDED_POLICY.to_owned(),
+        server: None,
+    };
+    let create = Request::GrantCreate {
+        label: Label::new(GRANT).map_err(internal)?,
+        identity: None,
+        servers: BTreeMap::from([(runs.clone(), runs)]),
+        expires_in_ms: None,
+    };
+    // The server comes last: should this be broken off, the next start begins anew.
+    office.answer(ACTOR, put).await?;
+    office.answer(ACTOR, add).await?;
+    match office.answer(ACTOR, create).await? {
+        Response::GrantToken { grant, token, .. } => Ok((grant, token)),
+        _ => Err(unexpected()),
+    }
+}
+
+fn first(url: &str, token: &str, dir: &Path, paint: Paint) -> String {
+    let program = program();
+    let of_dir = of_dir(dir);
+    let head = |text: &str| paint.tone(Tone::Head, text);
+    let mut text = format!(
+        "\nNothing was registered yet, so this start added the built-in server `{RUNS}` (a small run \
+         engine),\na policy for it, and a grant:\n\n  token    {}\n           shown this once and \
+         stored as a hash; for a new one: {program} grant rotate {GRANT}{of_dir}\n",
+        paint.tone(Tone::Good, token),
+    );
+    let servers = [RUNS];
+    let _ = write!(
+        text,
+        "\n{}\n\n{}",
+        head("For an MCP client's configuration:"),
+        snippet(url, token, servers)
+    );
+    let _ = write!(
+        text,
+        "\n{}\n\n  {}\n",
+        head("Try it. Ten calls a minute pass, the eleventh is refused:"),
+        curl(url, token)
+    );
+    let _ = write!(
+        text,
+        "\n{}\n\n  {program} ledger tail{of_dir}\n  {program} ledger verify{of_dir}\n",
+        head("Then see what was booked:"),
+    );
+    text
+}
+
+fn again(url: &str, servers: usize, grants: &[GrantView], dir: &Path) -> String {
+    let (program, of_dir) = (program(), of_dir(dir));
+    let mut text = format!("  servers  {servers}, at {url}/mcp/<server>\n");
+    match grants.first() {
+        Some(grant) => {
+            let _ = writeln!(
+                text,
+                "  grants   {}; tokens are stored as hashes; for a new one: {program} grant rotate \
+                 {}{of_dir}",
+                grants.len(),
+                grant.label
+            );
+        }
+        None => {
+            let _ = writeln!(
+                text,
+                "  grants   none: nobody can call. Make one: {program} grant create LABEL --server \
+                 SERVER=POLICY{of_dir}"
+            );
+        }
+    }
+    text
+}
+
+fn curl(url: &str, token: &str) -> String {
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"run-rerun","arguments":{"runId":1}}}"#;
+    format!(
+        "curl -s {url}/mcp/{RUNS} -H 'Authorization: Bearer {token}' -H 'Content-Type: \
+         application/json' -H 'Accept: application/json, text/event-stream' -d '{body}'"
+    )
+}
+
+/// How this program was called, so that a line can be copied as it is.
+fn program() -> String {
+    std::env::args()
+        .next()
+        .unwrap_or_else(|| "portreeve".to_owned())
+}
+
+/// The flag that leads other commands to this directory, if they would not find it alone.
+fn of_dir(dir: &Path) -> String {
+    match super::desk::data_dir(None) {
+        Ok(usual) if usual.path() == dir => String::new(),
+        _ => format!(" --data-dir '{}'", dir.display()),
+    }
+}

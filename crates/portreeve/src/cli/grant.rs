@@ -1,0 +1,293 @@
+//! `portreeve grant …`
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::desk::{request, unexpected};
+use super::output::{Output, Paint, Table, Tone, plain};
+use super::server::owner;
+use super::{DataDirArg, Done, FormatArg};
+use crate::admin::{Failure, GrantState, GrantView, Request, Response};
+use crate::duration;
+use crate::name::{Label, Name};
+
+/// Where agents connect unless something else is configured.
+const USUAL_URL: &str = "http://127.0.0.1:8787";
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Grant {
+    /// Make a grant and print its token, this once
+    Create(Create),
+    /// List the grants
+    List {
+        #[command(flatten)]
+        dir: DataDirArg,
+        #[command(flatten)]
+        format: FormatArg,
+    },
+    /// Change a grant's servers and their policies; the others stay
+    Set {
+        label: Label,
+        /// A server and the policy in force there
+        #[arg(long = "server", value_name = "SERVER=POLICY", value_parser = attachment)]
+        servers: Vec<(Name, Name)>,
+        /// A server to take away
+        #[arg(long, value_name = "SERVER", required_unless_present = "servers")]
+        without: Vec<Name>,
+        #[command(flatten)]
+        dir: DataDirArg,
+        #[command(flatten)]
+        format: FormatArg,
+    },
+    /// Print a new token, this once; the old one is worth nothing from now on
+    Rotate {
+        label: Label,
+        #[command(flatten)]
+        dir: DataDirArg,
+        #[command(flatten)]
+        format: FormatArg,
+    },
+    /// End a grant
+    Revoke {
+        label: Label,
+        #[command(flatten)]
+        dir: DataDirArg,
+    },
+    /// End a grant and forget it, so that its label is free again
+    Remove {
+        label: Label,
+        #[command(flatten)]
+        dir: DataDirArg,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Create {
+    label: Label,
+    /// A server and the policy in force there
+    #[arg(long = "server", value_name = "SERVER=POLICY", required = true, value_parser = attachment)]
+    servers: Vec<(Name, Name)>,
+    /// Who the caller is
+    #[arg(long)]
+    identity: Option<String>,
+    /// When the grant ends, such as `30d`
+    #[arg(long, value_name = "SPAN", value_parser = span)]
+    expires: Option<i64>,
+    #[command(flatten)]
+    dir: DataDirArg,
+    #[command(flatten)]
+    format: FormatArg,
+}
+
+fn attachment(text: &str) -> Result<(Name, Name), String> {
+    let (server, policy) = text
+        .split_once('=')
+        .ok_or("write SERVER=POLICY: the server, and the policy in force there")?;
+    let name = |text: &str| Name::new(text).map_err(|error| error.to_string());
+    Ok((name(server)?, name(policy)?))
+}
+
+fn span(text: &str) -> Result<i64, String> {
+    let span = duration::parse(text).map_err(|error| error.to_string())?;
+    i64::try_from(span.as_millis()).map_err(|error| error.to_string())
+}
+
+/// Each server once.
+fn attachments(pairs: Vec<(Name, Name)>) -> Result<BTreeMap<Name, Name>, Failure> {
+    let mut servers = BTreeMap::new();
+    for (server, policy) in pairs {
+        if let Some(other) = servers.insert(server.clone(), policy.clone()) {
+            return Err(Failure::usage(
+                format!("the server `{server}` is given two policies, `{other}` and `{policy}`"),
+                "a grant has one policy on each server: keep one",
+            ));
+        }
+    }
+    Ok(servers)
+}
+
+impl Grant {
+    pub(super) fn run(self, paint: Paint) -> Done {
+        match self {
+            Self::Create(create) => create.run(),
+            Self::List { dir, format } => {
+                match request(dir.data_dir.as_deref(), Request::GrantList)? {
+                    Response::Grants { grants } if format.json => Output::json(&grants),
+                    Response::Grants { grants } => Ok(Output::text(list(&grants, paint))),
+                    _ => Err(unexpected()),
+                }
+            }
+            Self::Set {
+                label,
+                servers,
+                without,
+                dir,
+                format,
+            } => {
+                let servers = attachments(servers)?;
+                let set = Request::GrantSet {
+                    label,
+                    servers,
+                    without,
+                };
+                match request(dir.data_dir.as_deref(), set)? {
+                    Response::Grant { grant } if format.json => Output::json(&grant),
+                    Response::Grant { grant } => Ok(Output::text(format!(
+                        "grant {}: {}\n",
+                        grant.label,
+                        servers_of(&grant)
+                    ))),
+                    _ => Err(unexpected()),
+                }
+            }
+            Self::Rotate { label, dir, format } => token(
+                &dir,
+                &format,
+                Request::GrantRotate { label },
+                "has a new token",
+            ),
+            Self::Revoke { label, dir } => {
+                match request(dir.data_dir.as_deref(), Request::GrantRevoke { label })? {
+                    Response::Grant { grant } => {
+                        Ok(Output::text(format!("grant {} revoked\n", grant.label)))
+                    }
+                    _ => Err(unexpected()),
+                }
+            }
+            Self::Remove { label, dir } => {
+                match request(dir.data_dir.as_deref(), Request::GrantRemove { label })? {
+                    Response::GrantRemoved { label } => {
+                        Ok(Output::text(format!("grant {label} removed\n")))
+                    }
+                    _ => Err(unexpected()),
+                }
+            }
+        }
+    }
+}
+
+impl Create {
+    fn run(self) -> Done {
+        let create = Request::GrantCreate {
+            label: self.label,
+            identity: self.identity,
+            servers: attachments(self.servers)?,
+            expires_in_ms: self.expires,
+        };
+        token(&self.dir, &self.format, create, "created")
+    }
+}
+
+fn token(dir: &DataDirArg, format: &FormatArg, asked: Request, what: &str) -> Done {
+    match request(dir.data_dir.as_deref(), asked)? {
+        Response::GrantToken {
+            grant,
+            token,
+            gateway_url,
+        } => {
+            let url = gateway_url.as_deref().unwrap_or(USUAL_URL);
+            if format.json {
+                return Output::json(&json!({
+                    "grant": grant, "token": token, "url": format!("{url}/mcp"),
+                }));
+            }
+            let output = Output::text(shown_once(&grant, &token, url, what));
+            Ok(match gateway_url {
+                Some(_) => output,
+                None => output.remark(
+                    "note: portreeve is not running; the address is the usual one, if no other \
+                     is configured",
+                ),
+            })
+        }
+        _ => Err(unexpected()),
+    }
+}
+
+/// The token with what is needed to use it.
+pub(super) fn shown_once(grant: &GrantView, token: &str, url: &str, what: &str) -> String {
+    let label = &grant.label;
+    let mut text = format!("grant {label} {what}; its token is shown this once:\n\n  {token}\n\n");
+    for (server, policy) in &grant.servers {
+        let policy = policy
+            .as_ref()
+            .map_or("none: everything is denied", Name::as_str);
+        let _ = writeln!(text, "{server}:  {url}/mcp/{server}  (policy {policy})");
+    }
+    if let Some(expires) = &grant.expires_at {
+        let _ = writeln!(text, "it ends at {expires}");
+    }
+    let _ = write!(
+        text,
+        "\nfor an MCP client's configuration:\n\n{}",
+        snippet(url, token, grant.servers.keys().map(Name::as_str))
+    );
+    text
+}
+
+/// What a client's configuration needs to reach these servers through the gate.
+pub(super) fn snippet<'a>(
+    url: &str,
+    token: &str,
+    servers: impl IntoIterator<Item = &'a str>,
+) -> String {
+    let entry = |server: &str| {
+        json!({
+            "type": "http",
+            "url": format!("{url}/mcp/{server}"),
+            "headers": { "Authorization": format!("Bearer {token}") },
+        })
+    };
+    let entries: serde_json::Map<String, serde_json::Value> = servers
+        .into_iter()
+        .map(|server| (server.to_owned(), entry(server)))
+        .collect();
+    serde_json::to_string_pretty(&json!({ "mcpServers": entries })).unwrap_or_default() + "\n"
+}
+
+fn servers_of(grant: &GrantView) -> String {
+    if grant.servers.is_empty() {
+        return "no servers".to_owned();
+    }
+    let one = |(server, policy): (&Name, &Option<Name>)| match policy {
+        Some(policy) => format!("{server}={policy}"),
+        None => format!("{server} (no policy)"),
+    };
+    let all: Vec<String> = grant.servers.iter().map(one).collect();
+    all.join(" ")
+}
+
+fn list(grants: &[GrantView], paint: Paint) -> String {
+    if grants.is_empty() {
+        return "no grants; make one with `portreeve grant create LABEL --server SERVER=POLICY`\n"
+            .to_owned();
+    }
+    let head = [
+        "LABEL",
+        "STATE",
+        "SERVERS=POLICIES",
+        "IDENTITY",
+        "EXPIRES",
+        "OWNER",
+    ];
+    let mut table = Table::new(paint, head);
+    for grant in grants {
+        let (state, tone) = match grant.state {
+            GrantState::Live => ("live", Tone::Good),
+            GrantState::Expired => ("expired", Tone::Waiting),
+            GrantState::Revoked => ("revoked", Tone::Bad),
+        };
+        table.row([
+            plain(grant.label.as_str()),
+            (state.to_owned(), tone),
+            plain(servers_of(grant)),
+            plain(grant.identity.as_deref().unwrap_or("-")),
+            plain(grant.expires_at.as_deref().unwrap_or("never")),
+            plain(owner(grant.owner)),
+        ]);
+    }
+    table.render()
+}

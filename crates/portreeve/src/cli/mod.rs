@@ -1,0 +1,126 @@
+//! The command line: arguments in, text and an exit code out. A thin face over the rooms.
+//!
+//! Exit codes: 0 done, 1 the answer is no, 2 the command was wrong, 3 it cannot be done.
+
+mod backup;
+mod config;
+mod demo;
+mod desk;
+mod first_minute;
+mod grant;
+mod ledger;
+mod output;
+mod policy;
+mod server;
+mod up;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::admin::Failure;
+use output::{Output, Paint};
+
+/// The policy gateway for AI agents' tools.
+#[derive(Debug, Parser)]
+#[command(name = "portreeve", version, about, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gate: agents' endpoint, console and API
+    Up(up::Up),
+    /// The servers whose tools pass the gate
+    #[command(subcommand)]
+    Server(server::Server),
+    /// The rules
+    #[command(subcommand)]
+    Policy(policy::Policy),
+    /// The callers' permissions
+    #[command(subcommand)]
+    Grant(grant::Grant),
+    /// The book of every decision
+    #[command(subcommand)]
+    Ledger(ledger::Ledger),
+    /// The `runs` demo server by itself
+    Demo(demo::Demo),
+    /// Write everything durable into one file; works while portreeve runs
+    Backup(backup::Backup),
+    /// Make a data directory from a backup
+    Restore(backup::Restore),
+    /// The configuration file
+    #[command(subcommand)]
+    Config(config::Config),
+    /// Print the completions for a shell
+    Completions { shell: Shell },
+}
+
+/// Where the state is.
+#[derive(Debug, Args)]
+struct DataDirArg {
+    /// The data directory [default: `PORTREEVE_DATA_DIR`, else the platform's data folder]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+/// How a listing is written.
+#[derive(Debug, Args)]
+struct FormatArg {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+type Done = Result<Output, Failure>;
+
+/// The whole program.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Clap writes its help to stdout with code 0, its complaints to stderr with code 2.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    match cli.command.run(Paint::of_stdout()) {
+        Ok(output) => output.print(),
+        Err(failure) => output::print_failure(&failure, Paint::of_stderr()),
+    }
+}
+
+impl Command {
+    fn run(self, paint: Paint) -> Done {
+        match self {
+            Self::Up(up) => up.run(paint),
+            Self::Server(server) => server.run(paint),
+            Self::Policy(policy) => policy.run(paint),
+            Self::Grant(grant) => grant.run(paint),
+            Self::Ledger(ledger) => ledger.run(paint),
+            Self::Demo(demo) => demo.run(),
+            Self::Backup(backup) => backup.run(),
+            Self::Restore(restore) => restore.run(),
+            Self::Config(config) => config.run(paint),
+            Self::Completions { shell } => {
+                let mut script = Vec::new();
+                clap_complete::generate(shell, &mut Cli::command(), "portreeve", &mut script);
+                Ok(Output::text(String::from_utf8_lossy(&script)))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commands_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,365 @@
+//! `portreeve server …`
+
+use std::fmt::Write as _;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::desk::{request, unexpected};
+use super::output::{Output, Paint, Table, Tone, plain, printable};
+use super::{DataDirArg, Done, FormatArg};
+use crate::admin::{
+    Answer, Discovery, Failure, NewTarget, Plain, Request, Response, ServerView, ToolState,
+    ToolView,
+};
+use crate::config::{Environment, parse_secret, resolve};
+use crate::name::Name;
+use crate::server_url::BUILTIN_DEMO;
+use crate::store::model::{Accept, Accepting, NewTools, Owner};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Server {
+    /// Register a server: a URL, or a command after `--`
+    Add(Add),
+    /// List the servers
+    List {
+        #[command(flatten)]
+        dir: DataDirArg,
+        #[command(flatten)]
+        format: FormatArg,
+    },
+    /// Show a server's tools and which of them wait to be accepted
+    Tools {
+        name: Name,
+        #[command(flatten)]
+        dir: DataDirArg,
+        #[command(flatten)]
+        format: FormatArg,
+    },
+    /// Accept the definitions that wait: all, or those of the tools named
+    Pin {
+        name: Name,
+        tools: Vec<String>,
+        #[command(flatten)]
+        dir: DataDirArg,
+        #[command(flatten)]
+        format: FormatArg,
+    },
+    /// Remove a server, its accepted tools, and its place in every grant
+    Remove {
+        name: Name,
+        #[command(flatten)]
+        dir: DataDirArg,
+    },
+}
+
+#[derive(Debug, Args)]
+#[group(id = "target", required = true, multiple = false, args = ["url", "command"])]
+pub(super) struct Add {
+    name: Name,
+    /// The URL of an HTTP server, or `builtin:runs` for the built-in demo server
+    #[arg(long)]
+    url: Option<String>,
+    /// A header for every request; the value may be `env:NAME` or `file:PATH`
+    #[arg(long = "header", value_name = "K: V", conflicts_with = "command", value_parser = header)]
+    headers: Vec<(String, String)>,
+    /// A variable for the command; the value may be `env:NAME` or `file:PATH`
+    #[arg(long = "env", value_name = "K=V", conflicts_with = "url", value_parser = variable)]
+    env: Vec<(String, String)>,
+    /// The server is at a private or link-local address
+    #[arg(long, conflicts_with = "command")]
+    private: bool,
+    /// How the first tool list is accepted
+    #[arg(long, value_enum, default_value_t = AcceptArg::First)]
+    accept: AcceptArg,
+    /// What happens to tools that appear later
+    #[arg(long, value_enum, default_value_t = NewToolsArg::Quarantine)]
+    new_tools: NewToolsArg,
+    #[command(flatten)]
+    dir: DataDirArg,
+    #[command(flatten)]
+    format: FormatArg,
+    /// A stdio server's command and arguments
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum AcceptArg {
+    /// As it is, when the server is added
+    First,
+    /// By a person, with `server pin`
+    Manual,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum NewToolsArg {
+    /// They wait for a person
+    Quarantine,
+    /// The policy alone decides about them
+    Judge,
+}
+
+fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text
+        .split_once(':')
+        .ok_or("write the header as 'Name: value'")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text
+        .split_once('=')
+        .ok_or("write the variable as NAME=value")?;
+    if name.is_empty() {
+        return Err("the variable has no name".to_owned());
+    }
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// Reads references here, where the person is: the gate gets the secrets themselves.
+fn read_secrets(pairs: Vec<(String, String)>) -> Result<Vec<(String, Plain)>, Failure> {
+    let environment = Environment::system();
+    let read = |(name, written): (String, String)| {
+        let secret = resolve(&parse_secret(&written), &environment)
+            .map_err(|error| Failure::usage(format!("`{name}`: {error}"), ""))?;
+        Ok((name, Plain(secret.reveal().to_owned())))
+    };
+    pairs.into_iter().map(read).collect()
+}
+
+impl Server {
+    pub(super) fn run(self, paint: Paint) -> Done {
+        match self {
+            Self::Add(add) => add.run(),
+            Self::List { dir, format } => {
+                match request(dir.data_dir.as_deref(), Request::ServerList)? {
+                    Response::Servers { servers } if format.json => Output::json(&servers),
+                    Response::Servers { servers } => Ok(Output::text(list(&servers, paint))),
+                    _ => Err(unexpected()),
+                }
+            }
+            Self::Tools { name, dir, format } => {
+                match request(dir.data_dir.as_deref(), Request::ServerTools { name })? {
+                    Response::Tools {
+                        server,
+                        discovery,
+                        tools,
+                    } => show_tools(&server, &discovery, &tools, (paint, format.json)),
+                    _ => Err(unexpected()),
+                }
+            }
+            Self::Pin {
+                name,
+                tools,
+                dir,
+                format,
+            } => {
+                let which = if tools.is_empty() {
+                    Accepting::All
+                } else {
+                    Accepting::Tools(tools)
+                };
+                pin(&dir, &format, Request::ServerPin { name, which })
+            }
+            Self::Remove { name, dir } => remove(&dir, name),
+        }
+    }
+}
+
+impl Add {
+    fn run(self) -> Done {
+        let target = match self.url {
+            None => NewTarget::Command {
+                argv: self.command,
+                env: read_secrets(self.env)?,
+            },
+            Some(url) if url == BUILTIN_DEMO => NewTarget::Demo,
+            Some(url) => NewTarget::Http {
+                url,
+                headers: read_secrets(self.headers)?,
+            },
+        };
+        let add = Request::ServerAdd {
+            name: self.name,
+            target,
+            new_tools: match self.new_tools {
+                NewToolsArg::Quarantine => NewTools::Quarantine,
+                NewToolsArg::Judge => NewTools::Judge,
+            },
+            accept: match self.accept {
+                AcceptArg::First => Accept::First,
+                AcceptArg::Manual => Accept::Manual,
+            },
+            private: self.private,
+        };
+        match request(self.dir.data_dir.as_deref(), add)? {
+            Response::ServerAdded { server, discovery } => {
+                if server.kind == "command" {
+                    return Err(not_yet(&server.name));
+                }
+                if self.format.json {
+                    return Output::json(&server);
+                }
+                Ok(added(&server, &discovery))
+            }
+            _ => Err(unexpected()),
+        }
+    }
+}
+
+/// The server is stored, but that is all this version can do with it.
+fn not_yet(name: &Name) -> Failure {
+    Failure {
+        answer: Answer::Cannot,
+        what: format!(
+            "the server `{name}` is stored, but this version cannot connect to stdio servers yet: \
+             calls to it are refused"
+        ),
+        advice: Some(format!(
+            "give it an HTTP front and add that with --url; `portreeve server remove {name}` \
+             forgets this one"
+        )),
+        problems: Vec::new(),
+    }
+}
+
+fn added(server: &ServerView, discovery: &Discovery) -> Output {
+    let name = &server.name;
+    let first = format!("server {name} added ({})\n", printable(&server.target));
+    match discovery {
+        Discovery::FirstList(count) => Output::text(format!(
+            "{first}{count} tools accepted; `portreeve server tools {name}` shows them\n"
+        )),
+        Discovery::Compared(count) => Output::text(format!(
+            "{first}{count} tools wait; accept them with `portreeve server pin {name}`\n"
+        )),
+        Discovery::Failed(why) => Output::text(first).remark(&format!(
+            "note: its tools are not known yet: {}; it will be asked when portreeve connects to it",
+            printable(why)
+        )),
+    }
+}
+
+fn list(servers: &[ServerView], paint: Paint) -> String {
+    if servers.is_empty() {
+        return "no servers; add one with `portreeve server add NAME --url URL`\n".to_owned();
+    }
+    let mut table = Table::new(
+        paint,
+        ["NAME", "TARGET", "TOOLS", "WAITING", "NEW TOOLS", "OWNER"],
+    );
+    for server in servers {
+        let waiting = match server.tools_waiting {
+            0 => plain("-"),
+            count => (count.to_string(), Tone::Waiting),
+        };
+        table.row([
+            plain(server.name.as_str()),
+            plain(&server.target),
+            plain(server.tools_accepted.to_string()),
+            waiting,
+            plain(match server.new_tools {
+                NewTools::Quarantine => "quarantine",
+                NewTools::Judge => "judge",
+            }),
+            plain(owner(server.owner)),
+        ]);
+    }
+    table.render()
+}
+
+/// The word for an owner in a listing.
+pub(super) fn owner(owner: Owner) -> &'static str {
+    match owner {
+        Owner::Store => "store",
+        Owner::File => "file",
+    }
+}
+
+fn show_tools(
+    server: &ServerView,
+    discovery: &Discovery,
+    tools: &[ToolView],
+    (paint, json): (Paint, bool),
+) -> Done {
+    let output = if json {
+        Output::json(&tools)?
+    } else if tools.is_empty() {
+        Output::text(format!("no tools of {} are known\n", server.name))
+    } else {
+        let mut table = Table::new(paint, ["TOOL", "STATE", "HASH", "DESCRIPTION"]);
+        for tool in tools {
+            let (state, tone) = match tool.state {
+                ToolState::Accepted => ("accepted", Tone::Good),
+                ToolState::New => ("new, waits", Tone::Waiting),
+                ToolState::Changed => ("changed, waits", Tone::Bad),
+            };
+            let hash = tool.waiting_hash.as_ref().unwrap_or(&tool.hash);
+            let short: String = hash.chars().take(12).collect();
+            let state = (state.to_owned(), tone);
+            table.row([
+                plain(&tool.tool),
+                state,
+                plain(short),
+                plain(description(tool)),
+            ]);
+        }
+        Output::text(table.render())
+    };
+    Ok(match discovery {
+        Discovery::Failed(why) => output.remark(&format!(
+            "note: this is what was known before: {}",
+            printable(why)
+        )),
+        _ => output,
+    })
+}
+
+/// The beginning of what the server says of the tool.
+fn description(tool: &ToolView) -> String {
+    const WIDTH: usize = 60;
+    let definition = tool.waiting_definition.as_ref().unwrap_or(&tool.definition);
+    let value: serde_json::Value = serde_json::from_str(definition.get()).unwrap_or_default();
+    let text = value.get("description").and_then(|text| text.as_str());
+    let line = text
+        .and_then(|text| text.lines().next())
+        .unwrap_or_default();
+    if line.chars().count() > WIDTH {
+        line.chars().take(WIDTH - 1).chain(['…']).collect()
+    } else {
+        line.to_owned()
+    }
+}
+
+fn pin(dir: &DataDirArg, format: &FormatArg, pin: Request) -> Done {
+    match request(dir.data_dir.as_deref(), pin)? {
+        Response::Pinned { tools, .. } if format.json => Output::json(&tools),
+        Response::Pinned { server, tools } if tools.is_empty() => {
+            Ok(Output::text(format!("nothing of {server} waits\n")))
+        }
+        Response::Pinned { server, tools } => {
+            let lines = tools.iter().map(|pinned| {
+                let hash: String = pinned.hash.chars().take(12).collect();
+                format!(
+                    "accepted {} of {server} ({hash})\n",
+                    printable(&pinned.tool)
+                )
+            });
+            Ok(Output::text(lines.collect::<String>()))
+        }
+        _ => Err(unexpected()),
+    }
+}
+
+fn remove(dir: &DataDirArg, name: Name) -> Done {
+    match request(dir.data_dir.as_deref(), Request::ServerRemove { name })? {
+        Response::ServerRemoved { name, grants } => {
+            let mut text = format!("server {name} removed\n");
+            for grant in grants {
+                let _ = writeln!(text, "the grant {grant} no longer has it");
+            }
+            Ok(Output::text(text))
+        }
+        _ => Err(unexpected()),
+    }
+}

@@ -1,0 +1,192 @@
+//! `portreeve up`
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::output::{Paint, Tone};
+use super::{DataDirArg, Done, Output, first_minute};
+use crate::admin::{Answer, Failure};
+use crate::clock::Clock;
+use crate::config::{self, Arguments, Config, Environment};
+use crate::data_dir::DataDir;
+use crate::front::FrontSettings;
+use crate::gate::Keeping;
+use crate::ledger::{Durability, Retention, Rotation, SecondPlace};
+use crate::node::{HouseOptions, Node, Plan};
+
+/// How long one request to a server may take where neither file nor server says.
+const DEFAULT_TIMEOUT: Duration = Duration::from_mins(1);
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+
+#[derive(Debug, Args)]
+pub(super) struct Up {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    dir: DataDirArg,
+    /// Where agents connect [default: 127.0.0.1:8787]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// Where the console and the API will be; this version has neither yet
+    #[arg(long, value_name = "ADDR")]
+    admin_listen: Option<SocketAddr>,
+    /// Go on although the ledger's end is missing or was changed; this is booked
+    #[arg(long)]
+    accept_ledger_cut: bool,
+}
+
+impl Up {
+    pub(super) fn run(self, paint: Paint) -> Done {
+        let environment = Environment::system();
+        start_logging(&environment);
+        let config = self.read_config(&environment)?;
+        let named = config
+            .as_ref()
+            .and_then(|(_, config)| config.data_dir.clone());
+        let dir = DataDir::resolve(self.dir.data_dir.as_deref(), named.as_deref(), &environment)
+            .map_err(|error| Failure::saying(Answer::Cannot, &error))?;
+        let _ownership = dir
+            .own()
+            .map_err(|error| Failure::saying(Answer::Cannot, &error))?;
+        let socket = dir
+            .control_socket()
+            .map_err(|error| Failure::saying(Answer::Cannot, &error))?;
+        let plan = self.plan(&dir, socket, config, environment);
+        tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::cannot(format!("cannot start: {error}"), ""))?
+            .block_on(self.serve(plan, dir.path(), paint))
+    }
+
+    fn read_config(&self, environment: &Environment) -> Result<Option<(PathBuf, Config)>, Failure> {
+        let Some(path) = &self.config else {
+            return Ok(None);
+        };
+        // Absolute, so that a later change of the working directory changes nothing.
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        let config = config::load(&path, environment)
+            .map_err(|error| Failure::cannot(error.to_string(), "see `portreeve config check`"))?;
+        for warning in &config.warnings {
+            tracing::warn!("{warning}");
+        }
+        Ok(Some((path, config)))
+    }
+
+    fn plan(
+        &self,
+        dir: &DataDir,
+        socket: PathBuf,
+        configuration: Option<(PathBuf, Config)>,
+        environment: Environment,
+    ) -> Plan {
+        let defaults = Config::default();
+        let config = configuration
+            .as_ref()
+            .map_or(&defaults, |(_, config)| config);
+        let ledger = &config.ledger;
+        let house = HouseOptions {
+            durability: match ledger.durability {
+                config::Durability::Kernel => Durability::Kernel,
+                config::Durability::Disk => Durability::Disk,
+            },
+            rotation: Rotation {
+                bytes: ledger.segment_bytes,
+                ..Rotation::default()
+            },
+            second_place: ledger.anchor_file.clone().map(SecondPlace::File),
+            accept_cut: self.accept_ledger_cut,
+            ..HouseOptions::new(dir.path(), Clock::system())
+        };
+        let days = ledger.retain_days.and_then(|days| i64::try_from(days).ok());
+        Plan {
+            house,
+            listen: self.listen.unwrap_or(config.listen),
+            public_url: config.public_url.clone(),
+            allowed_hosts: config.allowed_hosts.clone(),
+            allowed_origins: config.allowed_origins.clone(),
+            front: FrontSettings {
+                max_body: usize::try_from(config.max_body).unwrap_or(usize::MAX),
+                ..FrontSettings::default()
+            },
+            keeping: match ledger.arguments {
+                Arguments::Keys => Keeping::Keys,
+                Arguments::Values => Keeping::Values,
+                Arguments::None => Keeping::Nothing,
+            },
+            retention: Retention {
+                max_age_ms: days.map(|days| days.saturating_mul(DAY_MS)),
+                max_bytes: ledger.retain_bytes,
+                archive: None,
+            },
+            default_timeout: DEFAULT_TIMEOUT,
+            environment,
+            control_socket: Some(socket),
+            configuration,
+        }
+    }
+
+    async fn serve(&self, plan: Plan, dir: &Path, paint: Paint) -> Done {
+        let mut interrupted = listen_for(SignalKind::interrupt())?;
+        let mut terminated = listen_for(SignalKind::terminate())?;
+        let public_url = plan.public_url.clone();
+        let node = Node::start(plan)
+            .await
+            .map_err(|error| Failure::saying(Answer::Cannot, &error))?;
+        let url = public_url.unwrap_or_else(|| format!("http://{}", node.address()));
+        let mut text = greeting(&node, &url, dir, paint);
+        text.push_str(&first_minute::welcome(&node.office, &url, dir, paint).await?);
+        if self.admin_listen.is_some() {
+            text.push_str("\nnote: --admin-listen has no effect yet: there is no console\n");
+        }
+        // What follows may take days: this must be seen now.
+        Output::text(text).print();
+        tokio::select! {
+            _ = interrupted.recv() => {}
+            _ = terminated.recv() => {}
+        }
+        tracing::info!("stopping: running calls come to their end");
+        node.stop()
+            .await
+            .map_err(|error| Failure::saying(Answer::Cannot, &error))?;
+        Ok(Output::default())
+    }
+}
+
+fn greeting(node: &Node, url: &str, dir: &Path, paint: Paint) -> String {
+    let head = paint.tone(Tone::Head, concat!("portreeve ", env!("CARGO_PKG_VERSION")));
+    let mut text = format!("{head}\n  gateway  {url}\n  data     {}\n", dir.display());
+    for accepted in &node.house.opened.accepted {
+        let _ = writeln!(text, "  accepted and booked: {accepted}");
+    }
+    text
+}
+
+fn listen_for(kind: SignalKind) -> Result<tokio::signal::unix::Signal, Failure> {
+    signal(kind).map_err(|error| Failure::cannot(format!("cannot listen for signals: {error}"), ""))
+}
+
+/// Logs go to stderr; `PORTREEVE_LOG` says what, as in `info` or `portreeve=debug`.
+pub(super) fn start_logging(environment: &Environment) {
+    use std::io::IsTerminal as _;
+    let wanted = environment
+        .get("PORTREEVE_LOG")
+        .unwrap_or_else(|| "info".to_owned());
+    let filter = tracing_subscriber::EnvFilter::try_new(&wanted).unwrap_or_else(|error| {
+        eprintln!("warning: PORTREEVE_LOG={wanted:?} is not understood ({error}); using info");
+        tracing_subscriber::EnvFilter::new("info")
+    });
+    let ansi = std::io::stderr().is_terminal() && !environment.no_color();
+    // A second logger in one process, in a test for instance, is not needed.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(ansi)
+        .with_writer(std::io::stderr)
+        .try_init();
+}

@@ -1,0 +1,41 @@
+use super::{Home, POLICY};
+
+#[test]
+fn a_configuration_is_checked_with_everything_it_refers_to() {
+    let home = Home::new();
+    home.write("p.json", POLICY);
+    home.write(
+        "good.toml",
+        "[servers.a]\nurl = \"https://a.example\"\nheaders = { K = \"env:KEY\" }\n\
+         [policies.p]\nfile = \"p.json\"\n",
+    );
+    let good = home.run(&["config", "check", "good.toml"]);
+    assert_eq!(good.code, 0, "{good:?}");
+    assert_eq!(
+        good.out,
+        "good.toml: ok: servers: 1, policies: 1, grants: 0\n"
+    );
+    assert_eq!(
+        home.run(&["config", "check", "--config", "good.toml"]).code,
+        0
+    );
+
+    home.write(
+        "bad.toml",
+        "lisen = \"x\"\n[policies.p]\nfile = \"nope.json\"\n",
+    );
+    let bad = home.run(&["config", "check", "bad.toml"]);
+    assert_eq!(bad.code, 1);
+    assert!(
+        bad.out
+            .contains("bad.toml:1:1: error: `lisen` is not a known key"),
+        "{bad:?}"
+    );
+    assert_eq!(home.run(&["config", "check", "nope.toml"]).code, 3);
+    assert_eq!(home.run(&["config", "check"]).code, 2);
+    assert!(
+        home.ok(&["config", "reference"])
+            .starts_with("# The configuration file")
+    );
+    assert!(!home.path("data").exists());
+}

@@ -1,0 +1,119 @@
+use portreeve::grants::token::Token;
+
+use super::Home;
+
+#[test]
+fn a_token_is_shown_once_with_what_is_needed_to_use_it() {
+    let home = Home::new();
+    home.furnish();
+    let text = home.ok(&[
+        "grant",
+        "create",
+        "ci",
+        "--server",
+        "runs=p",
+        "--identity",
+        "ci@example.com",
+        "--expires",
+        "30d",
+    ]);
+    let token = text
+        .split_whitespace()
+        .find(|word| word.starts_with("prv_"))
+        .expect("a token");
+    Token::parse(token).expect("of our form");
+    assert!(text.contains("/mcp/runs  (policy p)"), "{text}");
+    assert!(
+        text.contains(&format!("\"Authorization\": \"Bearer {token}\"")),
+        "{text}"
+    );
+
+    let listed = home.json(&["grant", "list"]);
+    assert_eq!(listed[0]["servers"]["runs"], "p");
+    assert_eq!(listed[0]["state"], "live");
+    assert_eq!(listed[0]["identity"], "ci@example.com");
+    assert!(listed[0]["expires_at"].is_string());
+    let everything = home.ok(&["grant", "list"]) + &listed.to_string();
+    assert!(
+        !everything.contains("prv_") && everything.contains("runs=p"),
+        "{everything}"
+    );
+    for file in ["data/portreeve.db", "data/portreeve.db-wal"] {
+        let bytes = std::fs::read(home.path(file)).unwrap_or_default();
+        let found = bytes
+            .windows(token.len())
+            .any(|window| window == token.as_bytes());
+        assert!(!found, "{file}");
+    }
+
+    let rotated = home.json(&["grant", "rotate", "ci"]);
+    let other = rotated["token"].as_str().expect("a token");
+    assert_ne!(other, token);
+    home.ok(&["grant", "revoke", "ci"]);
+    assert_eq!(home.json(&["grant", "list"])[0]["state"], "revoked");
+    assert_eq!(home.run(&["grant", "rotate", "ci"]).code, 3);
+    let again = home.run(&["grant", "create", "ci", "--server", "runs=p"]);
+    assert_eq!(again.code, 3);
+    assert!(again.err.contains("portreeve grant remove ci"), "{again:?}");
+    home.ok(&["grant", "remove", "ci"]);
+    home.ok(&["grant", "create", "ci", "--server", "runs=p"]);
+    let acts = home.acts();
+    let acts: Vec<&str> = acts.iter().skip(2).map(String::as_str).collect();
+    let expected = [
+        "grant.create ci",
+        "grant.rotate ci",
+        "grant.revoke ci",
+        "grant.remove ci",
+    ];
+    assert_eq!(acts[..4], expected);
+}
+
+#[test]
+fn what_does_not_exist_is_not_granted() {
+    let home = Home::new();
+    home.furnish();
+    for (attachment, says) in [
+        ("rusn=p", "no server named `rusn`; did you mean `runs`?"),
+        ("runs=q", "no policy named `q`"),
+    ] {
+        let said = home.run(&["grant", "create", "ci", "--server", attachment]);
+        assert_eq!((said.code, said.out.as_str()), (3, ""), "{said:?}");
+        assert!(said.err.contains(says), "{said:?}");
+    }
+    assert!(home.ok(&["grant", "list"]).contains("no grants"));
+    let twice = home.run(&[
+        "grant", "create", "ci", "--server", "runs=p", "--server", "runs=q",
+    ]);
+    assert_eq!(twice.code, 2);
+}
+
+#[test]
+fn attachments_are_changed_one_by_one() {
+    let home = Home::new();
+    home.furnish();
+    home.ok(&["server", "add", "more", "--url", "https://m.example"]);
+    home.ok(&["policy", "put", "q", "p.json"]);
+    home.ok(&["grant", "create", "ci@acme", "--server", "runs=p"]);
+    let text = home.ok(&["grant", "set", "ci@acme", "--server", "more=q"]);
+    assert_eq!(text, "grant ci@acme: more=q runs=p\n");
+    let text = home.ok(&[
+        "grant",
+        "set",
+        "ci@acme",
+        "--server",
+        "runs=q",
+        "--without",
+        "more",
+    ]);
+    assert_eq!(text, "grant ci@acme: runs=q\n");
+    assert_eq!(
+        home.run(&["grant", "set", "ci@acme", "--without", "more"])
+            .code,
+        3
+    );
+    let removed = home.ok(&["server", "remove", "runs"]);
+    assert!(
+        removed.contains("the grant ci@acme no longer has it"),
+        "{removed}"
+    );
+}
