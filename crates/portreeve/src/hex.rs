@@ -4,6 +4,21 @@
 //! ledger change unseen.
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
+const NO_DIGIT: u8 = 0xff;
+/// What each byte means as a digit. A table, because every record read back has 128 of them.
+const VALUES: [u8; 256] = values();
+
+#[expect(clippy::indexing_slicing, reason = "evaluated at compile time")]
+#[expect(clippy::cast_possible_truncation, reason = "there are sixteen digits")]
+const fn values() -> [u8; 256] {
+    let mut values = [NO_DIGIT; 256];
+    let mut digit = 0;
+    while digit < DIGITS.len() {
+        values[DIGITS[digit] as usize] = digit as u8;
+        digit += 1;
+    }
+    values
+}
 
 /// The two digits of each byte.
 pub(crate) fn encode(bytes: &[u8]) -> String {
@@ -27,16 +42,20 @@ pub(crate) fn decode<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
         return None;
     }
     let mut bytes = [0; N];
+    let mut seen = 0;
     for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-        *byte = value(*high)? << 4 | value(*low)?;
+        let (high, low) = (value(*high), value(*low));
+        seen |= high | low;
+        *byte = high << 4 | low & 0x0f;
     }
-    Some(bytes)
+    // Looked at once at the end: a digit has no high bit, what is no digit has all of them.
+    (seen <= 0x0f).then_some(bytes)
 }
 
 /// Reads any number of bytes; `None` for any other spelling.
 pub(crate) fn decode_all(text: &str) -> Option<Vec<u8>> {
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let read = |[high, low]: &[u8; 2]| Some(value(*high)? << 4 | value(*low)?);
+    let read = |pair: &[u8; 2]| decode::<1>(pair).map(|[byte]| byte);
     rest.is_empty().then(|| pairs.iter().map(read).collect())?
 }
 
@@ -44,12 +63,8 @@ fn digit(nibble: u8) -> u8 {
     DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0')
 }
 
-fn value(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    }
+fn value(digit: u8) -> u8 {
+    VALUES.get(usize::from(digit)).copied().unwrap_or(NO_DIGIT)
 }
 
 #[cfg(test)]

@@ -98,7 +98,8 @@ impl Book {
 
     /// Books one record and returns its number. It is with the kernel when this returns.
     ///
-    // INVARIANT: an error means the record is not in the chain, and the chain is as it was.
+    // INVARIANT: an error means the record is not in the chain. Nothing else is either, but perhaps
+    // the checkpoint that closed a segment.
     pub(super) fn append(&mut self, entry: &Entry<'_>) -> Result<u64, LedgerError> {
         if self.closed {
             return Err(LedgerError::Closed);

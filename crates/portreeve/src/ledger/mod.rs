@@ -69,7 +69,8 @@ pub const CHECKPOINT_EVERY: u64 = 1_000;
 /// Where records are booked. A backend may answer over the network.
 ///
 /// Every future resolves when the record is durable as configured, or with an error; the caller
-/// then refuses the call.
+/// then refuses the call. After an error the record may still turn out to be in the book (a sync
+/// that failed is not a record that is gone); a begin then reads as unknown, which is true.
 pub trait Ledger: Send + Sync + fmt::Debug {
     /// Books that a call is about to be forwarded.
     fn begin<'a>(&'a self, begin: Begin<'a>) -> BoxFuture<'a, Result<Booked, LedgerError>>;
