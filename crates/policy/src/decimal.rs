@@ -188,11 +188,8 @@ impl Decimal {
         if magnitude == 0 {
             return Some(Self::ZERO);
         }
-        let (mut magnitude, mut exponent) = (magnitude, exponent);
-        while magnitude.is_multiple_of(10) {
-            magnitude = magnitude.wrapping_div(10);
-            exponent = exponent.checked_add(1)?;
-        }
+        let (magnitude, zeros) = without_trailing_zeros(magnitude);
+        let exponent = exponent.checked_add(zeros)?;
         if digits_of(magnitude) > MAX_DIGITS {
             return None;
         }
@@ -350,6 +347,23 @@ impl<'a> Literal<'a> {
     }
 }
 
+/// Strips the zeros and counts them; nearly all numbers are small, and small ones divide quickly.
+fn without_trailing_zeros(magnitude: u128) -> (u128, i64) {
+    let (mut magnitude, mut zeros) = (magnitude, 0_i64);
+    while u64::try_from(magnitude).is_err() && magnitude.is_multiple_of(10) {
+        magnitude = magnitude.wrapping_div(10);
+        zeros = zeros.saturating_add(1);
+    }
+    let Ok(mut small) = u64::try_from(magnitude) else {
+        return (magnitude, zeros);
+    };
+    while small != 0 && small.is_multiple_of(10) {
+        small = small.wrapping_div(10);
+        zeros = zeros.saturating_add(1);
+    }
+    (u128::from(small), zeros)
+}
+
 const fn power_of_ten(power: u32) -> Option<u128> {
     10_u128.checked_pow(power)
 }
@@ -360,3 +374,6 @@ const fn digits_of(magnitude: u128) -> u32 {
         None => 0,
     }
 }
+
+#[cfg(test)]
+mod tests;

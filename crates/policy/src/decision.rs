@@ -5,6 +5,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use crate::limits::{Charge, Shortfall, Why, window};
+use crate::visible::shown;
 
 /// What becomes of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,30 +145,4 @@ fn limit_reason(charge: &Charge, shortfall: &Shortfall) -> String {
         let _ = write!(reason, "; try again in {}", window::wait_in_words(millis));
     }
     reason
-}
-
-/// A name as it may stand in a message: in backquotes, on one line, of bearable length.
-pub(crate) fn shown(name: &str) -> String {
-    const LONGEST: usize = 128;
-    let mut out = String::from("`");
-    for (i, c) in name.chars().enumerate() {
-        if i == LONGEST {
-            out.push('…');
-            break;
-        }
-        if c.is_control() || is_invisible(c) || c == '`' {
-            out.extend(c.escape_unicode());
-        } else {
-            out.push(c);
-        }
-    }
-    out.push('`');
-    out
-}
-
-/// Characters that change how others are read, or cannot be seen.
-const fn is_invisible(c: char) -> bool {
-    matches!(c,
-        '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }

@@ -6,6 +6,35 @@
 //!
 //! [`compile`] turns a text into a [`Policy`] or into all its [`Problem`]s; [`Policy::decide`]
 //! turns [`Facts`] into a [`Decision`]; [`limits`] keeps the counters that a decision charges.
+//!
+//! ```
+//! use portreeve_policy::limits::Counters;
+//! use portreeve_policy::time::Timestamp;
+//! use portreeve_policy::{Decision, Facts, Pin, Subject, ToolFacts, compile};
+//!
+//! let text = r#"{"version": "1", "default": "deny", "tools": {"deploy": {
+//!     "rate_limit": {"max": 1, "window": "hour"}}}}"#;
+//! let policy = compile(text.as_bytes()).map_err(|problems| problems[0].clone())?.policy;
+//! let mut counters = Counters::new(1_000);
+//! let call = |now| Facts {
+//!     subject: Subject::Tool(ToolFacts::new("deploy", Pin::Pinned)),
+//!     server: "runs",
+//!     grant: "ci",
+//!     identity: "ci@example.com",
+//!     client: None,
+//!     args: None,
+//!     now: Timestamp(now),
+//! };
+//! let Decision::Allow(admission) = policy.decide(&call(0), &counters) else {
+//!     panic!("the policy names the tool")
+//! };
+//! let _kept = counters.reserve(&admission.charges, Timestamp(0)).expect("nothing came between");
+//! let Decision::Deny(refusal) = policy.decide(&call(1), &counters) else {
+//!     panic!("one an hour is reached")
+//! };
+//! assert_eq!(refusal.rule.as_str(), "/tools/deploy/rate_limit");
+//! # Ok::<(), portreeve_policy::Problem>(())
+//! ```
 
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
@@ -18,10 +47,12 @@ mod decision;
 mod document;
 mod facts;
 mod fold;
+mod glob;
 mod path;
 mod policy;
 mod problem;
 mod uri;
+mod visible;
 
 pub use decision::{Admission, Decision, Refusal, Rule, refusal};
 pub use facts::{Facts, Pin, ServerRequest, Subject, ToolFacts};

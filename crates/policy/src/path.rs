@@ -199,3 +199,6 @@ fn quoted(text: &str) -> Option<(Step, &str)> {
     let name = FoldedKey::new(value.as_str()?);
     Some((Step::Name(name), after.strip_prefix(']')?))
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@
 use std::fmt;
 
 use crate::json::Place;
+use crate::visible::visible;
 
 /// One thing wrong with a policy document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,9 +42,9 @@ impl fmt::Display for Problem {
         } = self;
         write!(f, "{severity} at {place}")?;
         if !self.pointer.is_empty() {
-            write!(f, " ({})", self.pointer)?;
+            write!(f, " ({})", visible(&self.pointer))?;
         }
-        write!(f, ": {}", self.message)?;
+        write!(f, ": {}", visible(&self.message))?;
         if let Some(word) = &self.suggestion {
             write!(f, "; did you mean `{word}`?")?;
         }

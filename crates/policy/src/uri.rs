@@ -5,12 +5,42 @@
 
 /// The normal spelling, or what makes the URI doubtful.
 pub(crate) fn normalise(uri: &str) -> Result<String, &'static str> {
-    if uri
-        .chars()
-        .any(|c| c.is_whitespace() || c.is_control() || c == '\\')
-    {
+    check_characters(uri)?;
+    spell(uri)
+}
+
+/// The same for a pattern: `*` and `?` are kept as they are.
+pub(crate) fn normalise_glob(pattern: &str) -> Result<String, &'static str> {
+    const RUN: char = '\u{1}';
+    const ONE: char = '\u{2}';
+    check_characters(pattern)?;
+    // A pattern that leaves the scheme open has nothing that could be normalised.
+    if pattern.starts_with(['*', '?']) {
+        return Ok(pattern.to_owned());
+    }
+    let mask = |c| match c {
+        '*' => RUN,
+        '?' => ONE,
+        c => c,
+    };
+    let masked: String = pattern.chars().map(mask).collect();
+    let unmask = |c| match c {
+        RUN => '*',
+        ONE => '?',
+        c => c,
+    };
+    Ok(spell(&masked)?.chars().map(unmask).collect())
+}
+
+fn check_characters(uri: &str) -> Result<(), &'static str> {
+    let doubtful = |c: char| c.is_whitespace() || c.is_control() || c == '\\';
+    if uri.contains(doubtful) {
         return Err("it contains white space, a control character or a backslash");
     }
+    Ok(())
+}
+
+fn spell(uri: &str) -> Result<String, &'static str> {
     let (scheme, rest) = uri.split_once(':').ok_or("it has no scheme")?;
     let scheme_letter = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
     if !scheme.starts_with(|c: char| c.is_ascii_alphabetic()) || !scheme.chars().all(scheme_letter)
@@ -18,10 +48,10 @@ pub(crate) fn normalise(uri: &str) -> Result<String, &'static str> {
         return Err("it has no scheme");
     }
     let scheme = scheme.to_ascii_lowercase();
-    let rest = normal_escapes(rest)?;
+    let is_file = scheme == "file";
+    let rest = normal_escapes(rest, is_file)?;
     let path_end = rest.find(['?', '#']).unwrap_or(rest.len());
     let (hierarchy, tail) = rest.split_at_checked(path_end).unwrap_or((&rest, ""));
-    let is_file = scheme == "file";
     if is_file && !tail.is_empty() {
         return Err("a file URI has no query and no fragment");
     }
@@ -52,11 +82,14 @@ fn normal_authority(authority: &str) -> String {
     }
 }
 
-/// Decodes escapes of unreserved characters and writes the others in upper case.
-fn normal_escapes(text: &str) -> Result<String, &'static str> {
+/// Decodes escapes of what needs none, escapes what must be, and writes escapes in upper case.
+///
+/// Reserved characters keep their escapes, for in a query `%26` is not `&`; in the path of a file
+/// there is no such difference.
+fn normal_escapes(text: &str, is_file: bool) -> Result<String, &'static str> {
     let mut out = String::with_capacity(text.len());
     let mut parts = text.split('%');
-    out.push_str(parts.next().unwrap_or_default());
+    push_escaped(parts.next().unwrap_or_default(), &mut out);
     for part in parts {
         let (hex, after) = part.split_at_checked(2).ok_or("it has a broken escape")?;
         if !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
@@ -69,14 +102,34 @@ fn normal_escapes(text: &str) -> Result<String, &'static str> {
             }
             b'-' | b'_' | b'~' => out.push(char::from(byte)),
             _ if byte.is_ascii_alphanumeric() => out.push(char::from(byte)),
-            _ => {
-                out.push('%');
-                out.push_str(&hex.to_ascii_uppercase());
-            }
+            _ if is_file && b"!$&'()*+,;=:@".contains(&byte) => out.push(char::from(byte)),
+            _ => push_escape(byte, &mut out),
         }
-        out.push_str(after);
+        push_escaped(after, &mut out);
     }
     Ok(out)
+}
+
+/// Writes text that has no escapes, and escapes what a URI must not contain as it is.
+fn push_escaped(text: &str, out: &mut String) {
+    for c in text.chars() {
+        if c.is_ascii() && !"\"<>^`{|}".contains(c) {
+            out.push(c);
+        } else {
+            let mut buffer = [0; 4];
+            for byte in c.encode_utf8(&mut buffer).bytes() {
+                push_escape(byte, out);
+            }
+        }
+    }
+}
+
+fn push_escape(byte: u8, out: &mut String) {
+    out.push('%');
+    for nibble in [byte >> 4, byte & 0xF] {
+        let digit = char::from_digit(u32::from(nibble), 16);
+        out.extend(digit.map(|d| d.to_ascii_uppercase()));
+    }
 }
 
 /// Resolves `.` and `..` in an absolute path; a path without a leading slash has no directories.
@@ -120,9 +173,31 @@ mod tests {
                 "https://User@example.com/A%2A",
             ),
             ("memo:insights", "memo:insights"),
+            ("file:///caf\u{e9}%21", "file:///caf%C3%A9!"),
+            ("file:///caf%c3%a9!", "file:///caf%C3%A9!"),
+            ("x:a?b=%26{c}", "x:a?b=%26%7Bc%7D"),
             ("test://x/a//b?q=%7e#f", "test://x/a//b?q=~#f"),
         ] {
             assert_eq!(normalise(uri).as_deref(), Ok(normal), "{uri}");
+        }
+    }
+
+    #[test]
+    fn patterns_keep_their_wildcards() {
+        for (pattern, normal) in [
+            ("FILE:///etc/./**", Ok("file:///etc/**")),
+            (
+                "https://*.Example.com/a?%2a",
+                Ok("https://*.example.com/a?%2A"),
+            ),
+            ("**", Ok("**")),
+            ("file*", Err("it has no scheme")),
+        ] {
+            assert_eq!(
+                normalise_glob(pattern).as_deref(),
+                normal.as_ref().map(|n| *n),
+                "{pattern}"
+            );
         }
     }
 

@@ -13,3 +13,7 @@ mod selector;
 pub(crate) use limit::{WrittenCost, WrittenLimit};
 pub(crate) use root::{Entry, PolicyDocument, Verdict, read};
 pub(crate) use rules::{Action, WrittenRules};
+pub(crate) use selector::Selector;
+
+#[cfg(test)]
+mod tests;

@@ -103,7 +103,7 @@ impl<'v> Node<'v> {
             if keys.known.contains(&key) {
                 known.push((key, node));
             } else if keys.later.contains(&key) {
-                problems.error(&node.pointer, at, not_yet(key));
+                problems.error(&node.pointer, at, not_yet(&format!("`{key}`")));
             } else {
                 let message = format!("unknown key {key:?}");
                 let all: Vec<&str> = [keys.known, keys.later].concat();
@@ -117,7 +117,7 @@ impl<'v> Node<'v> {
 /// What is said of a part of the language that this version does not carry out.
 pub(super) fn not_yet(what: &str) -> String {
     format!(
-        "`{what}` is not carried out by this version of Portreeve yet; \
+        "{what} is not carried out by this version of Portreeve yet; \
          remove it, so that the policy does not promise more than it keeps"
     )
 }

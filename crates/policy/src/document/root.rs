@@ -3,8 +3,9 @@
 use super::locate::pointer_at;
 use super::node::{Keys, Node};
 use super::rules::{Action, WrittenRules, rules};
-use super::selector::exact_name;
+use super::selector::Selector;
 use crate::facts::ServerRequest;
+use crate::glob::Glob;
 use crate::json::{self, Rules, Trouble, Value};
 use crate::problem::{Pointer, Problems};
 
@@ -13,22 +14,22 @@ use crate::problem::{Pointer, Problems};
 pub(crate) struct PolicyDocument {
     pub(crate) default: Verdict,
     pub(crate) description: Option<String>,
-    pub(crate) hide: Vec<Named<()>>,
+    pub(crate) hide: Vec<Named<Selector, ()>>,
     pub(crate) all_tools: Option<WrittenRules>,
     pub(crate) tools: Vec<Entry>,
     pub(crate) resources: Vec<Entry>,
     pub(crate) prompts: Vec<Entry>,
-    pub(crate) methods: Vec<Named<Verdict>>,
-    pub(crate) server_requests: Vec<(ServerRequest, Named<Verdict>)>,
+    pub(crate) methods: Vec<Named<String, Verdict>>,
+    pub(crate) server_requests: Vec<Named<ServerRequest, Verdict>>,
 }
 
-/// The rules for one name.
-pub(crate) type Entry = Named<WrittenRules>;
+/// The rules for what one selector matches.
+pub(crate) type Entry = Named<Selector, WrittenRules>;
 
-/// Something said of a name, and where.
+/// Something said of something, and where.
 #[derive(Clone, Debug)]
-pub(crate) struct Named<T> {
-    pub(crate) name: String,
+pub(crate) struct Named<N, T> {
+    pub(crate) name: N,
     pub(crate) pointer: Pointer,
     pub(crate) at: usize,
     pub(crate) says: T,
@@ -147,13 +148,13 @@ fn version(node: &Node<'_>, problems: &mut Problems<'_>) {
     }
 }
 
-fn hide(node: &Node<'_>, problems: &mut Problems<'_>) -> Vec<Named<()>> {
+fn hide(node: &Node<'_>, problems: &mut Problems<'_>) -> Vec<Named<Selector, ()>> {
     let mut hidden = Vec::new();
     for element in node.elements(problems) {
         let Some(selector) = element.text(problems) else {
             continue;
         };
-        match exact_name(selector) {
+        match Selector::read(selector) {
             Ok(name) => hidden.push(Named {
                 name,
                 at: element.at(),
@@ -179,7 +180,7 @@ fn all_tools(node: &Node<'_>, problems: &mut Problems<'_>) -> WrittenRules {
 fn entries(node: &Node<'_>, problems: &mut Problems<'_>) -> Vec<Entry> {
     let mut entries = Vec::new();
     for (selector, at, value) in node.entries(problems) {
-        let name = match exact_name(selector) {
+        let name = match Selector::read(selector) {
             Ok(name) => name,
             Err(message) => {
                 problems.error(&value.pointer, at, message);
@@ -197,19 +198,15 @@ fn entries(node: &Node<'_>, problems: &mut Problems<'_>) -> Vec<Entry> {
     entries
 }
 
-fn methods(node: &Node<'_>, problems: &mut Problems<'_>) -> Vec<Named<Verdict>> {
+fn methods(node: &Node<'_>, problems: &mut Problems<'_>) -> Vec<Named<String, Verdict>> {
     let mut methods = Vec::new();
     for (name, at, value) in node.entries(problems) {
-        let name = match exact_name(name) {
-            Ok(name) => name,
-            Err(message) => {
-                problems.error(&value.pointer, at, message);
-                continue;
-            }
-        };
-        if let Some(says) = Verdict::read(&value, "verdict on a method", problems) {
+        if name.is_empty() || Glob::is_one(name) {
+            let message = "a method is named exactly, without * or ?";
+            problems.error(&value.pointer, at, message);
+        } else if let Some(says) = Verdict::read(&value, "verdict on a method", problems) {
             methods.push(Named {
-                name,
+                name: name.to_owned(),
                 pointer: value.pointer,
                 at,
                 says,
@@ -222,7 +219,7 @@ fn methods(node: &Node<'_>, problems: &mut Problems<'_>) -> Vec<Named<Verdict>> 
 fn server_requests(
     node: &Node<'_>,
     problems: &mut Problems<'_>,
-) -> Vec<(ServerRequest, Named<Verdict>)> {
+) -> Vec<Named<ServerRequest, Verdict>> {
     const KEYS: Keys = Keys {
         known: &["sampling", "elicitation", "elicitation_url", "roots"],
         later: &[],
@@ -231,14 +228,13 @@ fn server_requests(
     for (key, value) in node.members(problems, &KEYS) {
         let request = ServerRequest::ALL.into_iter().find(|r| r.key() == key);
         let verdict = Verdict::read(&value, "verdict on a server's request", problems);
-        if let (Some(request), Some(says)) = (request, verdict) {
-            let named = Named {
-                name: key.to_owned(),
+        if let (Some(name), Some(says)) = (request, verdict) {
+            requests.push(Named {
+                name,
                 at: value.at(),
                 pointer: value.pointer,
                 says,
-            };
-            requests.push((request, named));
+            });
         }
     }
     requests

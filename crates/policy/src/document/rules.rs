@@ -74,7 +74,7 @@ fn action(node: &Node<'_>, problems: &mut Problems<'_>) -> Option<Action> {
         "deny" => Some(Action::Deny),
         "hide" => Some(Action::Hide),
         other => {
-            node.error(problems, not_yet(&format!("action: {other}")));
+            node.error(problems, not_yet(&format!("`action`: {other:?}")));
             None
         }
     }

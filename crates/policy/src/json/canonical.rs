@@ -71,3 +71,39 @@ fn write_string(text: &str, out: &mut String) {
     }
     out.push('"');
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::{Rules, parse};
+
+    #[test]
+    fn equal_values_have_equal_text() {
+        for (text, expected) in [
+            (
+                r#"{"b":1,"a":[true,false,null]}"#,
+                r#"{"a":[true,false,null],"b":1}"#,
+            ),
+            (r#"{"é":1,"z":2,"\u007a0":3}"#, r#"{"z":2,"z0":3,"é":1}"#),
+            (
+                r#"{"\ud83d\ude00":1,"\uffff":2}"#,
+                "{\"\u{ffff}\":2,\"😀\":1}",
+            ),
+            ("[1.0,1,10e-1,1E0]", "[1,1,1,1]"),
+            ("[-0,0.0e9,0e99999999999999999999]", "[0,0,0]"),
+            ("9007199254740993", "9007199254740993"),
+            ("1e400", "1e400"),
+            ("0.1", "0.1"),
+            (
+                "[1234567890123456789012345678901234567890123.50]",
+                "[1234567890123456789012345678901234567890123.5]",
+            ),
+            ("1e99999999999999999999", "1e99999999999999999999"),
+            (r#""\u0041\/\n\u000b\u007f""#, "\"A/\\n\\u000b\u{7f}\""),
+            (r#"" \" \\ ""#, r#"" \" \\ ""#),
+        ] {
+            let value = parse(text.as_bytes(), Rules::MESSAGE).expect("JSON");
+            assert_eq!(canonical(&value), expected, "{text}");
+        }
+    }
+}

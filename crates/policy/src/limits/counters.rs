@@ -15,6 +15,7 @@ use crate::time::Timestamp;
 /// A set of counters with room for so many, each with its charges.
 ///
 /// No counter is dropped while a charge in it lives: when there is no room, new ones are refused.
+/// Whoever owns them calls [`Counters::prune`] now and then, say every minute.
 #[derive(Clone, Debug)]
 pub struct Counters {
     pub(super) families: HashMap<Family, Members>,
@@ -24,6 +25,8 @@ pub struct Counters {
     pub(super) floor: i64,
     /// No meter is dead before this time.
     next_death: i64,
+    /// The last time all meters were looked through.
+    pruned_at: i64,
 }
 
 /// The counters of one family, by their `per` value.
@@ -69,6 +72,7 @@ impl Counters {
             capacity,
             floor: i64::MIN,
             next_death: i64::MAX,
+            pruned_at: i64::MIN,
         }
     }
 
@@ -89,7 +93,7 @@ impl Counters {
         charges: &[Charge],
         now: Timestamp,
     ) -> Result<Reservation, (usize, Shortfall)> {
-        if self.live.saturating_add(charges.len()) > self.capacity && now.0 >= self.next_death {
+        if self.live.saturating_add(charges.len()) > self.capacity && now.0 >= self.prunable_at() {
             self.prune(now);
         }
         let mut booked: Vec<Booked> = Vec::with_capacity(charges.len());
@@ -182,6 +186,14 @@ impl Counters {
         self.live = live;
         self.floor = floor;
         self.next_death = next_death;
+        self.pruned_at = now.0;
+    }
+
+    /// From when on it pays to look for dead meters. Full counters are refused at once, not after
+    /// a search through all of them for each call.
+    fn prunable_at(&self) -> i64 {
+        const APART: i64 = 1_000;
+        self.next_death.max(self.pruned_at.saturating_add(APART))
     }
 
     fn meter(&self, key: &CounterKey) -> Option<&Meter> {
@@ -279,11 +291,12 @@ impl Counters {
         let others = before.iter().filter(|b| self.meter(&b.key).is_none());
         let needed = self.live.saturating_add(others.count());
         // When something may be dead, reserving finds out; reading only must not refuse for it.
-        if needed < self.capacity || now.0 >= self.next_death {
+        let room_at = self.prunable_at();
+        if needed < self.capacity || now.0 >= room_at {
             return Ok(());
         }
         Err(Shortfall {
-            retry_after_ms: (self.next_death < i64::MAX).then(|| wait(now, self.next_death)),
+            retry_after_ms: (room_at < i64::MAX).then(|| wait(now, room_at)),
             why: Why::Full,
         })
     }
@@ -306,3 +319,6 @@ fn millis(window_ms: u64) -> i64 {
 fn wait(now: Timestamp, until: i64) -> u64 {
     u64::try_from(Timestamp(until).since(now)).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests;

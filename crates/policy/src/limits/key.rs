@@ -186,3 +186,66 @@ fn unescaped(text: &str) -> Result<String, BadKey> {
     }
     String::from_utf8(bytes).map_err(|_| BadKey)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn key(scope: Scope, parts: [&str; 3], per: Option<&str>) -> CounterKey {
+        let [owner, server, counter] = parts;
+        CounterKey {
+            family: Family {
+                scope,
+                owner: owner.into(),
+                server: server.into(),
+                counter: counter.into(),
+            },
+            per: per.map(Arc::from),
+        }
+    }
+
+    #[test]
+    fn keys_have_one_spelling() {
+        let plain = key(Scope::Grant, ["ci", "runs", "run-rerun_rate"], None);
+        assert_eq!(plain.to_string(), "grant/ci/runs/run-rerun_rate");
+        let wide = key(Scope::Gateway, ["", "", "a/b %"], Some("s:é\n"));
+        assert_eq!(wide.to_string(), "gateway///a%2Fb%20%25/s:%C3%A9%0A");
+        for bad in [
+            "",
+            "grant",
+            "grant/a/b",
+            "team/a/b/c",
+            "grant/a/b/c/d/e",
+            "grant/a/b/%zz",
+            "grant/a/b/%4",
+            "grant/a/b/%41",
+            "grant/a/b/%c3%a9",
+            "grant/a/b/%FF",
+            "grant/a/b/c d",
+        ] {
+            assert_eq!(bad.parse::<CounterKey>(), Err(BadKey), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_tag_takes_the_place_of_the_value() {
+        let secret = key(Scope::Grant, ["ci", "runs", "c"], Some("s:secret"));
+        let tagged = secret.with_per_tag(|value| format!("tag{}", value.len()));
+        assert_eq!(tagged.to_string(), "grant/ci/runs/c/tag8");
+        let plain = key(Scope::Grant, ["ci", "runs", "c"], None);
+        assert_eq!(plain.clone().with_per_tag(|_| "x".into()), plain);
+    }
+
+    proptest! {
+        #[test]
+        fn spelling_and_reading_agree(parts: [String; 3], per: Option<String>) {
+            let parts = parts.each_ref().map(String::as_str);
+            let key = key(Scope::Identity, parts, per.as_deref());
+            let text = key.to_string();
+            prop_assert!(text.bytes().all(|b| b.is_ascii_graphic()), "{}", text);
+            prop_assert_eq!(text.parse(), Ok(key));
+        }
+    }
+}

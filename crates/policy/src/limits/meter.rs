@@ -22,7 +22,7 @@ const SLACK: i64 = 60_000;
 
 /// The charges of one counter.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Meter {
+pub(super) struct Meter {
     /// The longest window asked for so far; charges are kept that long, and the slack.
     retain: i64,
     /// The latest time of any charge.
@@ -86,7 +86,7 @@ impl Meter {
     /// never can.
     ///
     /// INVARIANT: recording `cost` at a time this answers lets no window hold more than `max`.
-    pub fn earliest(
+    pub(super) fn earliest(
         &self,
         at: Timestamp,
         window: i64,
@@ -98,28 +98,30 @@ impl Meter {
         }
         let fits = |held: Decimal| held.add_up(cost) <= max;
         let start = at.0.max(self.floor);
-        if start >= self.head && window == self.retain && fits(self.live_sum_at(start)) {
-            return Some(Timestamp(start));
-        }
-        Some(Timestamp(self.sweep(start, window, fits)))
+        let in_order = start >= self.head && window == self.retain;
+        let earliest = if in_order {
+            self.wait(start, fits)
+        } else {
+            self.sweep(start, window, fits)
+        };
+        Some(Timestamp(earliest))
     }
 
-    /// The sum of the window that ends at `at`, the head or later.
-    fn live_sum_at(&self, at: i64) -> Decimal {
-        let gone = at.saturating_sub(self.retain);
-        let mut expired = 0_usize;
-        let mut sum = self.live_sum;
+    /// The first time from `start` on, the head or later, when what is left of the live lots
+    /// `fits`.
+    fn wait(&self, start: i64, fits: impl Fn(Decimal) -> bool) -> i64 {
+        let (mut time, mut held) = (start, self.live_sum);
         for lot in self.lots.range(self.live_from..) {
-            if lot.last > gone {
-                break;
+            let leaves = lot.last.saturating_add(self.retain);
+            if leaves > time {
+                if fits(held) {
+                    return time;
+                }
+                time = leaves;
             }
-            sum = sum.sub_up(lot.amount);
-            expired = expired.saturating_add(1);
+            held = held.sub_up(lot.amount);
         }
-        if self.live_from.saturating_add(expired) >= self.lots.len() {
-            return Decimal::ZERO;
-        }
-        sum
+        time
     }
 
     /// Goes through time once and answers the first `t` from `start` on such that what every
@@ -162,7 +164,7 @@ impl Meter {
     }
 
     /// Writes a charge down, whether it fits or not.
-    pub fn record(&mut self, at: Timestamp, amount: Decimal, window: i64) {
+    pub(super) fn record(&mut self, at: Timestamp, amount: Decimal, window: i64) {
         if window > self.retain {
             self.retain = window;
             self.settle();
@@ -204,7 +206,7 @@ impl Meter {
     }
 
     /// Gives a charge back to its own time.
-    pub fn give_back(&mut self, at: Timestamp, amount: Decimal) {
+    pub(super) fn give_back(&mut self, at: Timestamp, amount: Decimal) {
         let index = self.lots.partition_point(|lot| lot.first <= at.0);
         let Some(index) = index.checked_sub(1) else {
             return;
@@ -307,3 +309,6 @@ impl Meter {
         self.floor.max(last)
     }
 }
+
+#[cfg(test)]
+mod tests;

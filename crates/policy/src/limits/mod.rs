@@ -14,5 +14,4 @@ pub(crate) mod window;
 pub use charge::{Charge, Readings, Shortfall, Why};
 pub use counters::{Booked, Counters, Reservation};
 pub use key::{BadKey, CounterKey, Scope};
-pub use meter::Meter;
 pub use snapshot::BadSnapshot;

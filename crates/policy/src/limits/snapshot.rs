@@ -37,10 +37,9 @@ impl fmt::Display for BadSnapshot {
 impl std::error::Error for BadSnapshot {}
 
 impl Counters {
-    /// Every counter with its charges.
+    /// Every counter with its charges, in the order of their names.
     pub fn export(&self) -> String {
-        let mut out = format!("{HEADING}\nfloor {}\n", self.floor);
-        let mut count = 0_usize;
+        let mut lines: Vec<String> = Vec::with_capacity(self.live);
         for (family, members) in &self.families {
             let whole = members.whole.iter().map(|meter| (None, meter));
             let split = members.split.iter().map(|(per, m)| (Some(per.clone()), m));
@@ -49,12 +48,14 @@ impl Counters {
                     family: family.clone(),
                     per,
                 };
-                write_meter(&key, meter, &mut out);
-                count = count.saturating_add(1);
+                lines.push(meter_line(&key, meter));
             }
         }
+        lines.sort_unstable();
+        let mut out = format!("{HEADING}\nfloor {}\n", self.floor);
+        out.extend(lines.iter().map(String::as_str));
         // Writing to a string cannot fail.
-        let _ = writeln!(out, "end {count}");
+        let _ = writeln!(out, "end {}", lines.len());
         out
     }
 
@@ -89,13 +90,15 @@ impl Counters {
     }
 }
 
-fn write_meter(key: &CounterKey, meter: &Meter, out: &mut String) {
-    let _ = write!(out, "meter {key} {} {} ", meter.retain(), meter.floor());
+fn meter_line(key: &CounterKey, meter: &Meter) -> String {
+    let mut line = format!("meter {key} {} {} ", meter.retain(), meter.floor());
     for (i, lot) in meter.lots().enumerate() {
         let comma = if i == 0 { "" } else { "," };
-        let _ = write!(out, "{comma}{}:{}:{}", lot.first, lot.last, lot.amount);
+        // Writing to a string cannot fail.
+        let _ = write!(line, "{comma}{}:{}:{}", lot.first, lot.last, lot.amount);
     }
-    out.push('\n');
+    line.push('\n');
+    line
 }
 
 fn read_meter(line: &str) -> Option<(CounterKey, Meter)> {

@@ -6,12 +6,14 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::rule_map::RuleMap;
 use super::rules::{Cost, Denial, Limit, RuleSet};
 use super::{Policy, Ruling};
 use crate::decision::Rule;
 use crate::document::{
-    Action, Entry, PolicyDocument, Verdict, WrittenCost, WrittenLimit, WrittenRules, read,
+    Action, Entry, PolicyDocument, Selector, Verdict, WrittenCost, WrittenLimit, WrittenRules, read,
 };
+use crate::glob::Glob;
 use crate::limits::Scope;
 use crate::problem::{Pointer, Problem, Problems};
 use crate::uri;
@@ -36,21 +38,27 @@ pub fn compile(text: &[u8]) -> Result<Checked, Vec<Problem>> {
 fn policy(document: PolicyDocument, problems: &mut Problems<'_>) -> Policy {
     check_shared_counters(&document, problems);
     let resources = normal_uris(document.resources, problems);
-    let mentions = document
-        .tools
-        .iter()
-        .map(|entry| (&entry.name, &entry.pointer))
-        .chain(document.hide.iter().map(|h| (&h.name, &h.pointer)))
-        .map(|(name, pointer)| (name.as_str().into(), rule(pointer)))
-        .collect();
+    let tools = document.tools.iter().map(|e| (&e.name, &e.pointer));
+    let hidden = document.hide.iter().map(|h| (&h.name, &h.pointer));
+    let mentions = tools.chain(hidden).filter_map(mention).collect();
+    let (mut hidden, mut hidden_globs) = (HashSet::new(), Vec::new());
+    for entry in document.hide {
+        match entry.name {
+            Selector::Exact(name) => {
+                hidden.insert(name.into());
+            }
+            Selector::Glob(text) => hidden_globs.push(Glob::of_names(&text)),
+        }
+    }
     Policy {
         description: document.description,
         default_allows: document.default == Verdict::Allow,
-        hidden: document.hide.into_iter().map(|h| h.name.into()).collect(),
-        all_tools: document.all_tools.map(rule_set),
-        tools: rule_map(document.tools),
-        resources: rule_map(resources),
-        prompts: rule_map(document.prompts),
+        hidden,
+        hidden_globs,
+        all_tools: document.all_tools.map(|rules| rule_set(rules, None)),
+        tools: rule_map(document.tools, Glob::of_names),
+        resources: rule_map(resources, Glob::of_paths),
+        prompts: rule_map(document.prompts, Glob::of_names),
         methods: document
             .methods
             .into_iter()
@@ -59,7 +67,7 @@ fn policy(document: PolicyDocument, problems: &mut Problems<'_>) -> Policy {
         server_requests: document
             .server_requests
             .into_iter()
-            .map(|(request, r)| (request, ruling(r.says, &r.pointer)))
+            .map(|r| (r.name, ruling(r.says, &r.pointer)))
             .collect(),
         mentions,
     }
@@ -76,24 +84,42 @@ fn ruling(verdict: Verdict, pointer: &Pointer) -> Ruling {
     }
 }
 
-fn rule_map(entries: Vec<Entry>) -> HashMap<Box<str>, RuleSet> {
-    entries
-        .into_iter()
-        .map(|entry| (entry.name.into(), rule_set(entry.says)))
-        .collect()
+fn mention((selector, pointer): (&Selector, &Pointer)) -> Option<(Box<str>, Rule)> {
+    match selector {
+        Selector::Exact(name) => Some((name.as_str().into(), rule(pointer))),
+        Selector::Glob(_) => None,
+    }
 }
 
-fn rule_set(written: WrittenRules) -> RuleSet {
+fn rule_map(entries: Vec<Entry>, glob: fn(&str) -> Glob) -> RuleMap {
+    let mut map = RuleMap::default();
+    for entry in entries {
+        let rules = rule_set(entry.says, Some(&entry.name));
+        match entry.name {
+            Selector::Exact(name) => {
+                map.exact.insert(name.into(), rules);
+            }
+            Selector::Glob(text) => map.globs.push((glob(&text), rules)),
+        }
+    }
+    map
+}
+
+/// The rules of one selector, or of none: those of `all_tools`.
+fn rule_set(written: WrittenRules, selector: Option<&Selector>) -> RuleSet {
     let action_rule = rule(&written.pointer.key("action"));
     let denies = (written.action == Some(Action::Deny)).then(|| Denial {
         rule: action_rule.clone(),
         reason: written.reason.map(Box::from),
     });
+    // INVARIANT: only an exact name, or an explicit `allow` under a selector, lets a call pass.
+    let names = match (selector, written.action) {
+        (Some(_), Some(Action::Allow)) => Some(action_rule),
+        (Some(Selector::Exact(_)), _) => Some(rule(&written.pointer)),
+        _ => None,
+    };
     RuleSet {
-        names: match written.action {
-            Some(Action::Allow) => action_rule,
-            _ => rule(&written.pointer),
-        },
+        names,
         hides: written.action == Some(Action::Hide),
         denies,
         limits: written.limits.into_iter().map(limit).collect(),
@@ -123,19 +149,24 @@ fn normal_uris(entries: Vec<Entry>, problems: &mut Problems<'_>) -> Vec<Entry> {
     let mut seen = HashSet::new();
     let mut normal = Vec::with_capacity(entries.len());
     for mut entry in entries {
-        match uri::normalise(&entry.name) {
-            Ok(name) if seen.insert(name.clone()) => {
-                entry.name = name;
-                normal.push(entry);
-            }
-            Ok(name) => {
-                let message = format!("another key comes to the same URI, {name:?}");
-                problems.error(&entry.pointer, entry.at, message);
-            }
+        let spelling = match &entry.name {
+            Selector::Exact(name) => uri::normalise(name).map(Selector::Exact),
+            Selector::Glob(text) => uri::normalise_glob(text).map(Selector::Glob),
+        };
+        entry.name = match spelling {
+            Ok(name) => name,
             Err(why) => {
                 let message = format!("this URI can never match: {why}");
                 problems.error(&entry.pointer, entry.at, message);
+                continue;
             }
+        };
+        let (Selector::Exact(name) | Selector::Glob(name)) = &entry.name;
+        if seen.insert(name.clone()) {
+            normal.push(entry);
+        } else {
+            let message = format!("another key comes to the same URI, {name:?}");
+            problems.error(&entry.pointer, entry.at, message);
         }
     }
     normal

@@ -3,15 +3,15 @@
 //! A pure function of policy, facts and readings: same inputs, same answer, same named rule. The
 //! order of the refusals is part of the language, for the first one is the answer.
 
-use std::collections::HashMap;
-
 use super::Policy;
+use super::rule_map::{Matching, RuleMap};
 use super::rules::RuleSet;
-use crate::decision::{Admission, Decision, Refusal, Rule, refusal, shown};
+use crate::decision::{Admission, Decision, Refusal, Rule, refusal};
 use crate::facts::{Facts, Pin, ServerRequest, Subject, ToolFacts};
 use crate::json::Kind;
 use crate::limits::Readings;
 use crate::uri;
+use crate::visible::shown;
 
 /// How a name stands with the policy, before anything about the call is asked.
 enum Standing<'p> {
@@ -28,13 +28,12 @@ impl Policy {
     pub fn decide(&self, facts: &Facts<'_>, readings: &dyn Readings) -> Decision {
         let answer = match facts.subject {
             Subject::Tool(tool) => {
-                let own = self.tools.get(tool.name);
-                let standing = self.standing_of_tool(&tool);
+                let matching = self.tools.matching(self.all_tools.as_ref(), tool.name);
+                let standing = self.standing_of_tool(&tool, &matching);
                 let call = Call {
                     kind: "tool",
                     name: tool.name,
-                    all: self.all_tools.as_ref(),
-                    own,
+                    matching,
                 };
                 call.decide(&standing, facts, readings)
             }
@@ -59,40 +58,48 @@ impl Policy {
     /// Does the tool stand in the server's list for this caller? Arguments, time and limits do not
     /// matter.
     pub fn lists(&self, tool: &ToolFacts<'_>) -> bool {
-        matches!(self.standing_of_tool(tool), Standing::Open(_))
+        let matching = self.tools.matching(self.all_tools.as_ref(), tool.name);
+        matches!(self.standing_of_tool(tool, &matching), Standing::Open(_))
     }
 
     /// The same for a resource.
     pub fn lists_resource(&self, uri: &str) -> bool {
         uri::normalise(uri).is_ok_and(|normal| {
-            matches!(
-                self.standing(self.resources.get(&*normal)),
-                Standing::Open(_)
-            )
+            let matching = self.resources.matching(None, &normal);
+            matches!(self.standing(&matching), Standing::Open(_))
         })
     }
 
     /// The same for a prompt.
     pub fn lists_prompt(&self, name: &str) -> bool {
-        matches!(self.standing(self.prompts.get(name)), Standing::Open(_))
+        let matching = self.prompts.matching(None, name);
+        matches!(self.standing(&matching), Standing::Open(_))
     }
 
-    fn standing_of_tool(&self, tool: &ToolFacts<'_>) -> Standing<'_> {
-        let all_hide = self.all_tools.as_ref().is_some_and(|all| all.hides);
-        let own = self.standing(self.tools.get(tool.name));
-        if all_hide || matches!(own, Standing::Hidden) || self.hidden.contains(tool.name) {
+    fn standing_of_tool<'p>(
+        &'p self,
+        tool: &ToolFacts<'_>,
+        matching: &Matching<'p>,
+    ) -> Standing<'p> {
+        let standing = self.standing(matching);
+        if self.hidden.contains(tool.name)
+            || self.hidden_globs.iter().any(|glob| glob.matches(tool.name))
+        {
             return Standing::Hidden;
         }
-        match tool.pin {
-            Pin::Unpinned => Standing::NotPinned,
-            Pin::Pinned | Pin::Judged => own,
+        match (&standing, tool.pin) {
+            (Standing::Hidden, _) => Standing::Hidden,
+            (_, Pin::Unpinned) => Standing::NotPinned,
+            (_, Pin::Pinned | Pin::Judged) => standing,
         }
     }
 
-    fn standing<'p>(&self, own: Option<&'p RuleSet>) -> Standing<'p> {
-        match own {
-            Some(own) if own.hides => Standing::Hidden,
-            Some(own) => Standing::Open(&own.names),
+    fn standing<'p>(&self, matching: &Matching<'p>) -> Standing<'p> {
+        if matching.hides() {
+            return Standing::Hidden;
+        }
+        match matching.names() {
+            Some(rule) => Standing::Open(rule),
             None if self.default_allows => Standing::Open(&Rule::DEFAULT_ALLOW),
             None => Standing::Unnamed,
         }
@@ -101,18 +108,18 @@ impl Policy {
     fn decide_named(
         &self,
         (kind, name): (&'static str, &str),
-        map: &HashMap<Box<str>, RuleSet>,
+        map: &RuleMap,
         facts: &Facts<'_>,
         readings: &dyn Readings,
     ) -> Result<Admission, Decision> {
-        let own = map.get(name);
+        let matching = map.matching(None, name);
+        let standing = self.standing(&matching);
         let call = Call {
             kind,
             name,
-            all: None,
-            own,
+            matching,
         };
-        call.decide(&self.standing(own), facts, readings)
+        call.decide(&standing, facts, readings)
     }
 
     fn decide_method(&self, name: &str) -> Result<Admission, Decision> {
@@ -151,8 +158,7 @@ impl Policy {
 struct Call<'p> {
     kind: &'static str,
     name: &'p str,
-    all: Option<&'p RuleSet>,
-    own: Option<&'p RuleSet>,
+    matching: Matching<'p>,
 }
 
 impl Call<'_> {
@@ -163,13 +169,13 @@ impl Call<'_> {
         readings: &dyn Readings,
     ) -> Result<Admission, Decision> {
         Self::check_shape(facts)?;
-        Self::check_spelling(self.all, facts)?;
+        Self::check_spelling(self.matching.general(), facts)?;
         if matches!(standing, Standing::Hidden) {
             let reason = format!("Unknown {}: {}", self.kind, self.name);
             return Err(Decision::Hide(Refusal::new(&Rule::HIDDEN, reason)));
         }
         // A hidden name's own rules must not answer before it is hidden: they would show it.
-        Self::check_spelling(self.own, facts)?;
+        Self::check_spelling(self.matching.selected(), facts)?;
         if matches!(standing, Standing::NotPinned) {
             return Err(deny(self.not_pinned()));
         }
@@ -178,7 +184,7 @@ impl Call<'_> {
             return Err(deny(unnamed(self.kind, self.name)));
         };
         let mut charges = Vec::new();
-        for limit in self.sets().flat_map(|set| &set.limits) {
+        for limit in self.matching.sets().flat_map(|set| &set.limits) {
             let charge = limit.charge(facts).map_err(deny)?;
             readings
                 .would_hold(&charge, facts.now)
@@ -191,10 +197,6 @@ impl Call<'_> {
         })
     }
 
-    fn sets(&self) -> impl Iterator<Item = &RuleSet> {
-        self.all.into_iter().chain(self.own)
-    }
-
     fn check_shape(facts: &Facts<'_>) -> Result<(), Decision> {
         match facts.args.map(|args| (&args.kind, args.type_name())) {
             None | Some((Kind::Object(_), _)) => Ok(()),
@@ -205,10 +207,14 @@ impl Call<'_> {
         }
     }
 
-    fn check_spelling(set: Option<&RuleSet>, facts: &Facts<'_>) -> Result<(), Decision> {
-        let imitation = set
-            .zip(facts.args)
-            .and_then(|(set, args)| set.imitation(args));
+    fn check_spelling<'p>(
+        sets: impl IntoIterator<Item = &'p RuleSet>,
+        facts: &Facts<'_>,
+    ) -> Result<(), Decision> {
+        let imitation = facts.args.and_then(|args| {
+            let mut sets = sets.into_iter();
+            sets.find_map(|set| set.imitation(args))
+        });
         let Some(key) = imitation else {
             return Ok(());
         };
@@ -221,7 +227,7 @@ impl Call<'_> {
     }
 
     fn check_actions(&self) -> Result<(), Decision> {
-        let Some(denial) = self.sets().find_map(|set| set.denies.as_ref()) else {
+        let Some(denial) = self.matching.sets().find_map(|set| set.denies.as_ref()) else {
             return Ok(());
         };
         let reason = match &denial.reason {

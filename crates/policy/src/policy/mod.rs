@@ -4,6 +4,7 @@
 
 mod compile;
 mod decide;
+mod rule_map;
 mod rules;
 
 use std::collections::{HashMap, HashSet};
@@ -12,6 +13,8 @@ pub use compile::{Checked, compile};
 
 use crate::decision::Rule;
 use crate::facts::ServerRequest;
+use crate::glob::Glob;
+use rule_map::RuleMap;
 use rules::RuleSet;
 
 /// A compiled policy.
@@ -21,10 +24,11 @@ pub struct Policy {
     /// May be called what nothing names?
     default_allows: bool,
     hidden: HashSet<Box<str>>,
+    hidden_globs: Vec<Glob>,
     all_tools: Option<RuleSet>,
-    tools: HashMap<Box<str>, RuleSet>,
-    resources: HashMap<Box<str>, RuleSet>,
-    prompts: HashMap<Box<str>, RuleSet>,
+    tools: RuleMap,
+    resources: RuleMap,
+    prompts: RuleMap,
     methods: HashMap<Box<str>, Ruling>,
     server_requests: HashMap<ServerRequest, Ruling>,
     /// The tools it mentions, in the order of the document.
@@ -49,3 +53,6 @@ impl Policy {
         self.mentions.iter().map(|(name, rule)| (&**name, rule))
     }
 }
+
+#[cfg(test)]
+mod tests;

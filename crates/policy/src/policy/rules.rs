@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use crate::decimal::{Decimal, DecimalError};
-use crate::decision::{Refusal, Rule, shown};
+use crate::decision::{Refusal, Rule};
 use crate::facts::Facts;
 use crate::json::{Kind, Value};
 use crate::limits::{Charge, CounterKey, Scope};
 use crate::path::{Found, Path};
+use crate::visible::shown;
 
 /// What the policy says of the names that one selector matches.
 #[derive(Clone, Debug)]
 pub(super) struct RuleSet {
-    /// The rule that allows a call when nothing refuses it.
-    pub(super) names: Rule,
+    /// The rule that lets a call pass when nothing refuses it; a glob has one only if it says so.
+    pub(super) names: Option<Rule>,
     pub(super) hides: bool,
     pub(super) denies: Option<Denial>,
     pub(super) limits: Vec<Limit>,
