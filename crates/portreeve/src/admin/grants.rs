@@ -26,6 +26,10 @@ impl Office {
                 if let Some(identity) = &identity {
                     check_identity(identity).map_err(|why| Failure::usage(why, ""))?;
                 }
+                if expires_in_ms.is_some_and(|span| span <= 0) {
+                    let advice = "name a time to come";
+                    return Err(Failure::usage("the grant would have ended already", advice));
+                }
                 let now = self.clock.now();
                 let new = NewGrant {
                     label,

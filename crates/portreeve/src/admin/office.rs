@@ -1,5 +1,6 @@
 //! The office: checks, books, changes, and has it taken into force, in this order.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -12,9 +13,10 @@ use super::request::Request;
 use super::response::Response;
 use crate::backup;
 use crate::clock::Clock;
+use crate::name::{Label, Name};
 use crate::nearest::did_you_mean;
 use crate::store::Store;
-use crate::store::model::{Change, Declared, Kind};
+use crate::store::model::{Change, Declared, Kind, Owner};
 
 /// Carries out requests against one store.
 #[derive(Debug)]
@@ -154,42 +156,23 @@ impl Office {
 
     /// A grant of the file may name what people added, but nothing that does not exist.
     async fn check_references(&self, declared: &Declared) -> Result<(), Failure> {
-        let servers = self.store.servers().await?;
-        let policies = self.store.policies().await?;
-        let by_hand = |owner| owner == crate::store::model::Owner::Store;
-        let servers: Vec<&str> = servers
-            .iter()
-            .filter(|server| by_hand(server.owner))
-            .map(|server| &server.name)
-            .chain(declared.servers.iter().map(|server| &server.name))
-            .map(AsRef::as_ref)
-            .collect();
-        let policies: Vec<&str> = policies
-            .iter()
-            .filter(|policy| by_hand(policy.owner))
-            .map(|policy| &policy.name)
-            .chain(declared.policies.iter().map(|(name, _)| name))
-            .map(AsRef::as_ref)
-            .collect();
+        let mut servers: BTreeSet<Name> = declared.servers.iter().map(|s| s.name.clone()).collect();
+        let mut policies: BTreeSet<Name> = declared.policies.iter().map(|p| p.0.clone()).collect();
+        for server in self.store.servers().await? {
+            if server.owner == Owner::Store {
+                servers.insert(server.name);
+            }
+        }
+        for policy in self.store.policies().await? {
+            if policy.owner == Owner::Store {
+                policies.insert(policy.name);
+            }
+        }
         for grant in &declared.grants {
             for (server, policy) in &grant.servers {
-                let policy = policy
-                    .as_ref()
-                    .map(|policy| (Kind::Policy, policy, &policies));
-                let named = std::iter::once((Kind::Server, server, &servers)).chain(policy);
-                for (kind, name, known) in named {
-                    if !known.contains(&name.as_str()) {
-                        let what = format!(
-                            "the grant `{}` in the configuration file names the {kind} `{name}`, \
-                             which does not exist",
-                            grant.label
-                        );
-                        let near = did_you_mean(name, known.iter().copied());
-                        return Err(Failure::cannot(
-                            what,
-                            format!("declare it, or correct the name{near}"),
-                        ));
-                    }
+                check_reference(&grant.label, (Kind::Server, server), &servers)?;
+                if let Some(policy) = policy {
+                    check_reference(&grant.label, (Kind::Policy, policy), &policies)?;
                 }
             }
         }
@@ -208,4 +191,22 @@ impl Office {
             files: made.files,
         })
     }
+}
+
+fn check_reference(
+    grant: &Label,
+    (kind, name): (Kind, &Name),
+    known: &BTreeSet<Name>,
+) -> Result<(), Failure> {
+    if known.contains(name) {
+        return Ok(());
+    }
+    let near = did_you_mean(name, known.iter().map(Name::as_str));
+    Err(Failure::cannot(
+        format!(
+            "the grant `{grant}` in the configuration file names the {kind} `{name}`, which does \
+             not exist"
+        ),
+        format!("declare it, or correct the name{near}"),
+    ))
 }

@@ -11,7 +11,7 @@ use crate::name::Name;
 use crate::nearest::did_you_mean;
 use crate::server_url;
 use crate::store::StoreError;
-use crate::store::model::{Accept, Accepting, Kind, NewServer, Pin, Secret, Server, Target};
+use crate::store::model::{Accept, Accepting, Drift, Kind, NewServer, Pin, Secret, Server, Target};
 
 impl Office {
     pub(super) async fn server(&self, actor: &str, request: Request) -> Result<Response, Failure> {
@@ -117,6 +117,12 @@ impl Office {
             Discovery::FirstList(if taken { count } else { 0 })
         } else {
             let drift = self.store.observe(&server.name, list, now).await?;
+            if drift.is_empty() {
+                return Ok(Discovery::Compared(0));
+            }
+            // It waits already, whether it can be booked or not: that is the safe side.
+            let detail = json!({ "tools": drift.iter().map(told).collect::<Vec<_>>() });
+            turn.book("server.drift", &server.name, detail).await?;
             Discovery::Compared(drift.len())
         };
         turn.reload().await?;
@@ -173,6 +179,10 @@ impl Office {
         turn.reload().await?;
         Ok(Response::ServerRemoved { name, grants })
     }
+}
+
+fn told(drift: &Drift) -> serde_json::Value {
+    json!({ "tool": drift.tool, "hash": drift.hash, "kind": drift.kind })
 }
 
 /// The definitions that are to be accepted and wait: what will be booked.

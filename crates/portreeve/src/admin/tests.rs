@@ -187,6 +187,8 @@ async fn a_server_is_added_asked_and_its_first_list_taken() {
     let Ok(Response::Tools { tools, .. }) = place.ask(Request::ServerTools { name }).await else {
         panic!("it should be shown");
     };
+    let acts = place.acts();
+    assert!(acts[0].starts_with("server.drift runs"), "{acts:?}");
     let states: Vec<ToolState> = tools.iter().map(|tool| tool.state).collect();
     assert_eq!(states, [ToolState::New, ToolState::Changed]);
 }

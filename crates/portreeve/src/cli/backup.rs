@@ -38,7 +38,7 @@ impl Backup {
                 "{} made: {files} files, {bytes} bytes\n",
                 file.display()
             ))
-            .remark("note: it holds the key file and what the tokens open: keep it safe")),
+            .remark("note: it holds the key that opens the stored credentials: keep it safe")),
             _ => Err(unexpected()),
         }
     }

@@ -66,6 +66,7 @@ pub(super) enum Grant {
 
 #[derive(Debug, Args)]
 pub(super) struct Create {
+    /// What the caller is called, such as `ci-runner` or `alice-laptop`
     label: Label,
     /// A server and the policy in force there
     #[arg(long = "server", value_name = "SERVER=POLICY", required = true, value_parser = attachment)]

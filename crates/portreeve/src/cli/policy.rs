@@ -201,11 +201,9 @@ fn put(
     // Here too, so that a bad policy is told without a data directory.
     if let Err(problems) = policy_text::check(&bytes) {
         let failure = Failure::bad_policy(problems);
-        let what = &failure.what;
         let shown = shown(&failure.problems, &shown_name, &bytes);
-        return Ok(Output::default()
-            .remark(&format!("{shown}\nerror: {what}"))
-            .with_code(1));
+        let text = format!("{shown}\nerror: {failure}");
+        return Ok(Output::default().remark(&text).with_code(1));
     }
     let put = Request::PolicyPut {
         name,

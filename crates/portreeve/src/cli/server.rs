@@ -55,6 +55,7 @@ pub(super) enum Server {
 #[derive(Debug, Args)]
 #[group(id = "target", required = true, multiple = false, args = ["url", "command"])]
 pub(super) struct Add {
+    /// What it is called in grants and in the URL `/mcp/NAME`
     name: Name,
     /// The URL of an HTTP server, or `builtin:runs` for the built-in demo server
     #[arg(long)]

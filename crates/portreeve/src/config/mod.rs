@@ -52,7 +52,7 @@ pub struct Config {
     pub allowed_origins: Vec<String>,
     pub ledger: LedgerSettings,
     pub declared: Declared,
-    /// The files that this was read from: the configuration itself and its policies.
+    /// The files that this was read from: the configuration itself, its policies and secrets.
     pub files: Vec<PathBuf>,
     pub warnings: Vec<Problem>,
 }

@@ -10,6 +10,8 @@ use super::{Config, ConfigError, Environment, Problem, Severity};
 
 pub(super) struct Reader<'t> {
     path: &'t Path,
+    /// The folder of the file, absolute: what is kept must mean the same from everywhere.
+    folder: PathBuf,
     text: &'t str,
     pub(super) environment: &'t Environment,
     problems: Vec<Problem>,
@@ -19,8 +21,10 @@ pub(super) struct Reader<'t> {
 
 impl<'t> Reader<'t> {
     pub(super) fn new(path: &'t Path, text: &'t str, environment: &'t Environment) -> Self {
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         Self {
             path,
+            folder: absolute.parent().map(Path::to_owned).unwrap_or_default(),
             text,
             environment,
             problems: Vec::new(),
@@ -92,10 +96,7 @@ impl<'t> Reader<'t> {
 
     /// A relative path starts at the configuration file.
     pub(super) fn resolve_path(&self, written: &str) -> PathBuf {
-        match self.path.parent() {
-            Some(folder) => folder.join(written),
-            None => PathBuf::from(written),
-        }
+        self.folder.join(written)
     }
 }
 

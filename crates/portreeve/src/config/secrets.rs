@@ -61,7 +61,11 @@ pub(super) fn read(
     written: &str,
 ) -> Option<(Secret, SecretText)> {
     let secret = match parse(written) {
-        Secret::File(path) => Secret::File(reader.resolve_path(&path.to_string_lossy())),
+        Secret::File(path) => {
+            let path = reader.resolve_path(&path.to_string_lossy());
+            reader.files.push(path.clone());
+            Secret::File(path)
+        }
         other => other,
     };
     if matches!(secret, Secret::Literal(_)) {

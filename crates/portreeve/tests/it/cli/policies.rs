@@ -90,6 +90,11 @@ fn a_bad_policy_is_refused_and_the_one_in_force_stays() {
     let bad = home.run(&["policy", "put", "p", "bad.json"]);
     assert_eq!((bad.code, bad.out.as_str()), (1, ""), "{bad:?}");
     assert!(bad.err.contains("--> bad.json:3:14"), "{bad:?}");
+    assert!(
+        bad.err
+            .ends_with("was not stored: correct it and put it again\n"),
+        "{bad:?}"
+    );
     assert_eq!(home.ok(&["policy", "show", "p"]), POLICY);
 }
 

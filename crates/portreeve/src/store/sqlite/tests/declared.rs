@@ -161,19 +161,35 @@ fn what_the_file_declares_is_changed_in_the_file_only() {
     }
 }
 
-/// A process that dies in the middle leaves an open transaction behind; so does this connection.
+/// A process that dies in the middle leaves what it had written by then; so does this connection,
+/// whose cache is so small that unfinished pages reach the disk.
 #[test]
 fn a_crash_in_the_middle_leaves_the_old_rows() {
     use super::super::{applying, migrate, open};
+    let many = |prefix: char| Declared {
+        policies: (0..500)
+            .map(|i| (name(&format!("{prefix}{i}")), "text ".repeat(200)))
+            .collect(),
+        ..file()
+    };
     let place = Place::new();
-    apply(&place.open(), file()).expect("applied");
+    apply(&place.open(), many('a')).expect("applied");
     let before = wait(place.open().load_all()).expect("loads");
 
     let (mut db, _) = open(&place.path(), migrate::MIGRATIONS).expect("opens");
+    db.pragma_update(None, "cache_size", 5)
+        .expect("a small cache");
+    let log = place.dir.path().join("portreeve.db-wal");
+    let written = || std::fs::metadata(&log).map_or(0, |log| log.len());
+    let earlier = written();
     let transaction = db.transaction().expect("begins");
     applying(&transaction, &Masking(0x5a), NOON)
-        .run(&Declared::default())
-        .expect("all rows are gone here");
+        .run(&many('b'))
+        .expect("all rows are others here");
+    assert!(
+        written() > earlier + 500_000,
+        "unfinished pages are on the disk"
+    );
     // The files as they are on disk at this moment are what a crash would leave.
     let after_crash = Place::new();
     for entry in std::fs::read_dir(place.dir.path()).expect("the directory") {
