@@ -333,12 +333,18 @@ fn require(path: &Path, what: &str) -> Result<(), Failure> {
 }
 
 fn said(report: &Report, paint: Paint) -> Output {
-    let (tone, verdict) = if report.holds() {
-        (Tone::Good, "it holds")
+    let tone = if report.holds() {
+        Tone::Good
     } else {
-        (Tone::Bad, "IT DOES NOT HOLD")
+        Tone::Bad
     };
-    Output::text(format!("{report}\n{}\n", paint.tone(tone, verdict)))
+    let text = report.to_string();
+    // The last line is the verdict.
+    let (findings, verdict) = text
+        .trim_end()
+        .rsplit_once('\n')
+        .unwrap_or(("", text.trim_end()));
+    Output::text(format!("{findings}\n{}\n", paint.tone(tone, verdict)))
 }
 
 fn told(report: &Report) -> Result<Output, Failure> {

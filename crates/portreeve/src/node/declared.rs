@@ -46,7 +46,7 @@ impl Watching {
             }
             if let Some(config) = self.read() {
                 watch.watch_instead(config.files.clone());
-                self.apply(config, &reason).await;
+                self.apply(config).await;
             }
         }
     }
@@ -63,7 +63,7 @@ impl Watching {
         }
     }
 
-    async fn apply(&mut self, config: Config, reason: &Reason) {
+    async fn apply(&mut self, config: Config) {
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
@@ -77,8 +77,7 @@ impl Watching {
                     tracing::info!(%change, "in force");
                 }
                 // Credentials that are named may have changed behind their names.
-                if *reason == Reason::Signal
-                    && changes.is_empty()
+                if changes.is_empty()
                     && let Err(error) = self.effects.take_into_force().await
                 {
                     tracing::error!(%error, "what is in force was not built anew");
