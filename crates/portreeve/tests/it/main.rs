@@ -13,5 +13,6 @@
 
 mod architecture;
 mod demo;
+mod findings;
 mod gate;
 mod support;
