@@ -1,15 +1,16 @@
 //! Accepting connections, and ending well.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::{TcpListener, TcpStream};
+use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::sleep;
 
@@ -66,15 +67,7 @@ impl Front {
     pub async fn serve(self: Arc<Self>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
         let graceful = GracefulShutdown::new();
         let places = Arc::new(Semaphore::new(self.settings.max_connections));
-        let mut server = auto::Builder::new(TokioExecutor::new());
-        server
-            .http1()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_DEADLINE);
-        server
-            .http2()
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(250);
+        let server = protocols();
         loop {
             // Waiting for a place before accepting leaves further clients in the kernel's queue.
             let place = tokio::select! {
@@ -95,7 +88,9 @@ impl Front {
                     continue;
                 }
             };
-            let connection = self.connection(&server, stream, peer);
+            // Small answers are whole; waiting to fill a packet would only delay them.
+            stream.set_nodelay(true).ok();
+            let connection = self.connection(&server, stream, peer.ip());
             let watched = graceful.watch(connection);
             tokio::spawn(async move {
                 if let Err(error) = watched.await {
@@ -111,24 +106,49 @@ impl Front {
         }
     }
 
-    fn connection(
+    /// Serves one connection to its end: for whoever does the listening, and for tests without
+    /// a network.
+    pub async fn serve_connection<I>(self: &Arc<Self>, stream: I, peer: IpAddr)
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        if let Err(error) = self.connection(&protocols(), stream, peer).await {
+            tracing::debug!(%peer, %error, "a connection ended badly");
+        }
+    }
+
+    fn connection<I>(
         self: &Arc<Self>,
         server: &auto::Builder<TokioExecutor>,
-        stream: TcpStream,
-        peer: SocketAddr,
-    ) -> impl hyper_util::server::graceful::GracefulConnection<Error = BoxError> + Send + 'static
+        stream: I,
+        peer: IpAddr,
+    ) -> impl GracefulConnection<Error = BoxError> + Send + 'static
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        // Small answers are whole; waiting to fill a packet would only delay them.
-        stream.set_nodelay(true).ok();
         let front = Arc::clone(self);
         let service = service_fn(move |request| {
             let front = Arc::clone(&front);
-            async move { Ok::<_, Infallible>(front.answer(request, peer.ip()).await) }
+            async move { Ok::<_, Infallible>(front.answer(request, peer).await) }
         });
         server
             .serve_connection(TokioIo::new(stream), service)
             .into_owned()
     }
+}
+
+/// What is spoken on a connection, and within which bounds.
+fn protocols() -> auto::Builder<TokioExecutor> {
+    let mut server = auto::Builder::new(TokioExecutor::new());
+    server
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_DEADLINE);
+    server
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(250);
+    server
 }
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;

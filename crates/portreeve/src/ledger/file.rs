@@ -157,6 +157,11 @@ impl FileLedger {
             self.book_act(CUT_ACCEPTED, &acceptance(objection))?;
             opened.accepted.push(objection.to_string());
         }
+        if !accepted.is_empty() {
+            // An acceptance that is not signed explains nothing to whoever verifies.
+            let signed = lock(&self.shared.book).append_checkpoint();
+            signed.map_err(std::io::Error::other)?;
+        }
         opened.head = self.head();
         Ok(opened)
     }

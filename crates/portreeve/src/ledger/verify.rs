@@ -53,7 +53,8 @@ pub fn verify(verification: &Verification<'_>) -> Result<Report, ReadError> {
     } = walk;
     report.head = head;
     report.anchored = witness.reach();
-    report.fault = fault.or_else(|| witness.objection(head, verification.through));
+    let (signed_through, through) = (report.signed_through, verification.through);
+    report.fault = fault.or_else(|| witness.objection(head, signed_through, through));
     Ok(report)
 }
 
@@ -234,7 +235,7 @@ impl Walk<'_> {
             return;
         };
         if act == CUT_ACCEPTED {
-            self.witness.accepted(record.at, detail);
+            self.witness.accepted((record.seq, record.at), detail);
         }
         if act == CUT_ACCEPTED || act == TAIL_TORN {
             let note = format!("record {}: {act} {}", record.seq, detail.get());

@@ -30,6 +30,8 @@ struct Acceptance<'a> {
 
 #[derive(Debug)]
 struct Accepted {
+    /// The record that says so.
+    seq: u64,
     at: Timestamp,
     anchor: Head,
     cut_after: Option<u64>,
@@ -40,7 +42,8 @@ impl Accepted {
     fn explains(&self, known: &KnownAnchor) -> bool {
         let anchor = known.anchor;
         let cut_off = self.cut_after.is_some_and(|after| {
-            (after + 1..=self.anchor.seq).contains(&anchor.head.seq) && anchor.at <= self.at
+            let cut_off = anchor.head.seq > after && anchor.head.seq <= self.anchor.seq;
+            cut_off && anchor.at <= self.at
         });
         anchor.head == self.anchor || cut_off
     }
@@ -87,12 +90,13 @@ impl<'a> Witness<'a> {
         self.known.get(self.passed).copied()
     }
 
-    pub(super) fn accepted(&mut self, at: Timestamp, detail: &RawValue) {
+    pub(super) fn accepted(&mut self, (seq, at): (u64, Timestamp), detail: &RawValue) {
         let Ok(acceptance) = serde_json::from_str::<Acceptance<'_>>(detail.get()) else {
             return;
         };
         if let Some(hash) = Digest::from_hex(acceptance.anchor_hash) {
             self.accepted.push(Accepted {
+                seq,
                 at,
                 anchor: Head {
                     seq: acceptance.anchor_seq,
@@ -108,14 +112,17 @@ impl<'a> Witness<'a> {
         self.confirmed.cloned()
     }
 
-    /// The first contradiction that nobody accepted.
-    pub(super) fn objection(&self, head: Head, through: Option<u64>) -> Option<Fault> {
-        let unexplained = |known: &&&KnownAnchor| {
-            !self
-                .accepted
-                .iter()
-                .any(|accepted| accepted.explains(known))
-        };
+    /// The first contradiction that nobody accepted. Only what is signed counts as accepted: who
+    /// writes another book in the place of this one could write the consent into it too.
+    pub(super) fn objection(
+        &self,
+        head: Head,
+        signed_through: u64,
+        through: Option<u64>,
+    ) -> Option<Fault> {
+        let signed = || self.accepted.iter().filter(|a| a.seq <= signed_through);
+        let unexplained =
+            |known: &&&KnownAnchor| !signed().any(|accepted| accepted.explains(known));
         if let Some(known) = self.contradicted.iter().find(unexplained) {
             return Some(Fault {
                 segment: String::new(),

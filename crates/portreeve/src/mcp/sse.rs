@@ -2,8 +2,9 @@
 //!
 //! An event is kept as the bytes it came in, so that one nobody touches leaves as it arrived.
 //! Lines end with LF, CRLF or a lone CR, as the standard says. Not every reader knows the lone CR,
-//! and one that does not would see other events than the gate judged: such an event is written
-//! anew ([`Event::to_forward`]).
+//! and one that does not would see other events than the gate judged; and a byte order mark is
+//! passed over by whoever takes its event for the stream's first. Such an event is written anew
+//! ([`Event::to_forward`]).
 
 use bytes::{Buf, Bytes, BytesMut};
 
@@ -29,13 +30,18 @@ impl Event {
     pub fn to_forward(&self) -> Bytes {
         let lone_cr =
             memchr::memchr_iter(b'\r', &self.raw).any(|at| self.raw.get(at + 1) != Some(&b'\n'));
-        if lone_cr {
-            write(&self.data, self.id.as_deref())
-        } else {
-            self.raw.clone()
+        if !lone_cr && !self.raw.starts_with(BYTE_ORDER_MARK) {
+            return self.raw.clone();
+        }
+        match &self.id {
+            _ if self.carries_message() => write(&self.data, self.id.as_deref()),
+            Some(id) => Bytes::from(format!("id: {id}\n\n")),
+            None => Bytes::from_static(b":\n\n"),
         }
     }
 }
+
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// What is wrong with a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -97,14 +103,14 @@ impl Cutter {
 
     /// False while it is not yet known whether the stream begins with a mark.
     fn skip_byte_order_mark(&mut self) -> bool {
-        const MARK: &[u8] = b"\xEF\xBB\xBF";
         if self.at_start {
-            if self.pending.len() < MARK.len() && MARK.starts_with(&self.pending) {
+            let mark = BYTE_ORDER_MARK;
+            if self.pending.len() < mark.len() && mark.starts_with(&self.pending) {
                 return false;
             }
             self.at_start = false;
-            if self.pending.starts_with(MARK) {
-                self.pending.advance(MARK.len());
+            if self.pending.starts_with(mark) {
+                self.pending.advance(mark.len());
             }
         }
         true
@@ -237,6 +243,23 @@ mod tests {
         );
         let events = cut(&[b"data: {}\r\n\r\n"]);
         assert_eq!(events[0].to_forward(), "data: {}\r\n\r\n");
+    }
+
+    #[test]
+    fn a_byte_order_mark_hides_no_message() {
+        // To us the second mark is part of a field's name; to a client it would be the first.
+        let events = cut(&[b"\xEF\xBB\xBF\xEF\xBB\xBFdata: {}\n\n"]);
+        assert!(!events[0].carries_message());
+        assert_eq!(events[0].to_forward(), ":\n\n");
+        let events = cut(&[b"data: 1\n\n\xEF\xBB\xBFdata: 2\nid: 7\ndata: 3\n\n"]);
+        assert_eq!(events[1].to_forward(), "id: 7\nevent: message\ndata: 3\n\n");
+    }
+
+    #[test]
+    fn what_carries_no_message_carries_none_when_written_anew() {
+        let events = cut(&[b": c\r\rid: 5\r\r "]);
+        assert_eq!(events[0].to_forward(), ":\n\n");
+        assert_eq!(events[1].to_forward(), "id: 5\n\n");
     }
 
     #[test]

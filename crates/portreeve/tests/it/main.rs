@@ -14,5 +14,6 @@
 mod architecture;
 mod cli;
 mod demo;
+mod findings;
 mod gate;
 mod support;

@@ -154,6 +154,35 @@ fn forge(line: &[u8], seq: u64, prev: Digest) -> Vec<u8> {
     forged
 }
 
+/// A book of one record that nobody signed, in which somebody consents to the loss of the other.
+fn consenting_book(anchor: Head, cut_after: u64) -> Vec<u8> {
+    let Head { seq, hash } = anchor;
+    let detail =
+        format!(r#"{{"anchor_seq":{seq},"anchor_hash":"{hash}","cut_after":{cut_after}}}"#);
+    let mut line = format!(
+        r#"{{"seq":1,"at":"2026-11-20T07:43:15.123Z","phase":"admin","actor":"portreeve","act":"ledger.cut_accepted","subject":"ledger","detail":{detail}"#
+    )
+    .into_bytes();
+    close_line(&mut line, 0, Digest::ZERO);
+    line
+}
+
+#[tokio::test]
+async fn a_consent_that_nobody_signed_explains_nothing() {
+    let (room, head) = closed_book(12).await;
+    let segments = room.segments();
+    for other in &segments[1..] {
+        fs::remove_file(other).unwrap();
+    }
+    for cut_after in [0, u64::MAX] {
+        fs::write(&segments[0], consenting_book(head, cut_after)).unwrap();
+        assert!(room.verify(&[]).holds());
+        let (seq, what, text) = fault(&room, &[room.anchor(head)]);
+        assert!(matches!(what, What::CutTail { .. }), "{text}");
+        assert_eq!(seq, 2);
+    }
+}
+
 fn hash_of(line: &[u8]) -> Digest {
     Seal::read(line.strip_suffix(b"\n").unwrap()).unwrap().hash
 }
