@@ -186,6 +186,8 @@ async fn furnished(dir: &TempDir, desk: &Arc<Mutex<Desk>>) -> Node {
         retention: Retention::default(),
         default_timeout: HANGS,
         environment: Environment::given([]),
+        control_socket: None,
+        configuration: None,
     };
     let node = Node::start(plan).await.expect("a node");
     let (store, now) = (&node.house.store, clock.now());
