@@ -19,6 +19,8 @@ const COUNTERS: [(&str, u64); 4] = [
 const START: i64 = 1_795_000_000_000;
 /// Beyond so many charges counters may group them, rounding towards refusing.
 const EXACT: usize = 4_000;
+const MOST_STEPS: usize = 300;
+const MOST_CHARGES: usize = 24_000;
 
 pub fn check(input: &[u8]) {
     let mut run = Run {
@@ -29,7 +31,10 @@ pub fn check(input: &[u8]) {
         now: START,
         in_order: true,
     };
-    while !run.tape.is_empty() {
+    for _ in 0..MOST_STEPS {
+        if run.tape.is_empty() || run.made.len() > MOST_CHARGES {
+            break;
+        }
         run.step();
     }
 }
@@ -68,7 +73,7 @@ impl Run<'_> {
             12 => self.restart(),
             13 => self.counters.prune(Timestamp(self.now)),
             14 => self.now += i64::from(self.tape.pair()) * 1_000,
-            _ => self.now += self.pause(),
+            _ => self.burst(),
         }
     }
 
@@ -141,6 +146,31 @@ impl Run<'_> {
         }
     }
 
+    /// So many small charges that the counters stop keeping them apart.
+    fn burst(&mut self) {
+        let (count, pause) = (u32::from(self.tape.byte()) * 40, self.pause());
+        let max = i64::from(self.tape.pair());
+        let mut last = None;
+        for _ in 0..count {
+            self.now += pause.max(1);
+            let made = Made {
+                counter: 2,
+                at: self.now,
+                amount: 1,
+            };
+            let charges = [charge(made, max)];
+            let Ok(reservation) = self.counters.reserve(&charges, Timestamp(self.now)) else {
+                break;
+            };
+            assert_eq!(reservation.booked().len(), 1);
+            self.made.push(made);
+            last = Some(made);
+        }
+        if let Some(made) = last {
+            self.assert_within(made, max);
+        }
+    }
+
     fn wanted(&mut self, at: i64) -> (Made, i64) {
         let counter = usize::from(self.tape.byte()) % COUNTERS.len();
         let amount = i64::from(self.tape.byte()) * [1, 100, 7][usize::from(self.tape.byte() % 3)];
@@ -162,18 +192,22 @@ impl Run<'_> {
     /// What the fullest window holds that has the time of `new` in it.
     fn fullest(&self, new: Made) -> i64 {
         let window = window(new.counter);
-        let same: Vec<&Made> = self
+        let mut same: Vec<(i64, i64)> = self
             .made
             .iter()
-            .filter(|m| m.counter == new.counter)
+            .filter(|made| made.counter == new.counter)
+            .map(|made| (made.at, made.amount))
             .collect();
+        same.sort_unstable();
+        let mut sums = vec![0];
+        for (_, amount) in &same {
+            sums.push(sums.last().copied().unwrap_or_default() + amount);
+        }
+        let until = |time: i64| same.partition_point(|(at, _)| *at <= time);
         // Windows that end at a charge are the fullest.
-        let ends = same.iter().map(|made| made.at).chain([new.at]);
+        let ends = same.iter().map(|(at, _)| *at).chain([new.at]);
         ends.filter(|end| (new.at..new.at + window).contains(end))
-            .map(|end| {
-                let inside = same.iter().filter(|m| m.at > end - window && m.at <= end);
-                inside.map(|made| made.amount).sum()
-            })
+            .map(|end| sums[until(end)] - sums[until(end - window)])
             .max()
             .unwrap_or_default()
     }

@@ -167,7 +167,7 @@ impl Scene {
             "prompts/list" => ("prompts", "name", &["ok"][..]),
             "resources/list" => ("resources", "uri", &[][..]),
             "resources/templates/list" => ("resourcetemplates", "uritemplate", &[][..]),
-            _ => return,
+            _ => return judge_inputs(result),
         };
         for shown in json::members_like(result, list) {
             let shown = json::elements(shown).expect("a list is an array");
@@ -195,6 +195,26 @@ impl Scene {
         let list: serde_json::Value = serde_json::from_slice(&body).expect("a list");
         let tools = list["result"]["tools"].as_array().expect("tools");
         assert_eq!(tools.len(), self.pinned.len(), "{list}");
+    }
+}
+
+/// What a result asks of the client is no more than the policy lets the server ask.
+fn judge_inputs(result: &RawValue) {
+    for requests in json::members_like(result, "inputrequests") {
+        for (_, request) in json::members(requests).unwrap_or_default() {
+            for method in json::members_like(request, "method") {
+                let method = json::text(method).expect("a method is a string");
+                let may = ["elicitation/create", "roots/list", "x/ok"];
+                assert!(may.contains(&method.as_str()), "{request}");
+                let modes = json::members_like(request, "params")
+                    .into_iter()
+                    .flat_map(|params| json::members_like(params, "mode"))
+                    .filter(|_| method == "elicitation/create");
+                for mode in modes {
+                    assert_eq!(json::text(mode).as_deref(), Some("form"), "{request}");
+                }
+            }
+        }
     }
 }
 
