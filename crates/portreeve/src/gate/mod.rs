@@ -30,6 +30,7 @@ mod relay;
 mod resolve;
 mod sessions;
 mod stream;
+mod turn;
 mod upkeep;
 
 use std::sync::Arc;
