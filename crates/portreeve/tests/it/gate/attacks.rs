@@ -2,4 +2,5 @@
 //! a browser, a stranger with a socket.
 
 mod answers;
+mod drift;
 mod requests;
