@@ -13,12 +13,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::sleep;
 
+use super::crowd::Crowd;
+use super::patience::{Patience, Patient, Pulse};
 use super::places::Allowed;
+use super::response;
 use super::strangers::{Counted, Strangers};
 use crate::gate::Gate;
 
-/// How long a client may take to send a request's head.
-const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 /// How long running answers may take to end once the gate is told to stop.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -27,6 +28,9 @@ const DRAIN: Duration = Duration::from_secs(10);
 pub struct FrontSettings {
     pub max_body: usize,
     pub max_connections: usize,
+    /// How many requests of one grant are answered at a time.
+    pub max_per_grant: usize,
+    pub patience: Patience,
 }
 
 impl Default for FrontSettings {
@@ -34,6 +38,8 @@ impl Default for FrontSettings {
         Self {
             max_body: 16 * 1024 * 1024,
             max_connections: 10_000,
+            max_per_grant: 1_000,
+            patience: Patience::default(),
         }
     }
 }
@@ -45,6 +51,7 @@ pub struct Front {
     pub(super) allowed: Allowed,
     pub(super) settings: FrontSettings,
     pub(super) strangers: Strangers,
+    pub(super) crowd: Arc<Crowd>,
 }
 
 impl Front {
@@ -52,6 +59,7 @@ impl Front {
         Arc::new(Self {
             gate,
             allowed,
+            crowd: Crowd::new(settings.max_per_grant),
             settings,
             strangers: Strangers::default(),
         })
@@ -70,7 +78,7 @@ impl Front {
         server
             .http1()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_DEADLINE);
+            .header_read_timeout(self.settings.patience.head);
         server
             .http2()
             .timer(TokioTimer::new())
@@ -121,9 +129,14 @@ impl Front {
         // Small answers are whole; waiting to fill a packet would only delay them.
         stream.set_nodelay(true).ok();
         let front = Arc::clone(self);
+        let pulse = Arc::new(Pulse::default());
+        let stream = Patient::new(stream, self.settings.patience, Arc::clone(&pulse));
         let service = service_fn(move |request| {
-            let front = Arc::clone(&front);
-            async move { Ok::<_, Infallible>(front.answer(request, peer.ip()).await) }
+            let (front, beat) = (Arc::clone(&front), pulse.beat());
+            async move {
+                let answer = front.answer(request, peer.ip()).await;
+                Ok::<_, Infallible>(response::holding(answer, beat))
+            }
         });
         server
             .serve_connection(TokioIo::new(stream), service)
