@@ -2,4 +2,6 @@
 //! a browser, a stranger with a socket.
 
 mod answers;
+mod connections;
+mod drift;
 mod requests;
