@@ -92,11 +92,16 @@ pub struct Room {
     pub gate: Arc<Gate>,
     pub front: Arc<Front>,
     desk: Arc<Mutex<Desk>>,
-    _node: Node,
+    node: Node,
     _dir: TempDir,
 }
 
 impl Room {
+    /// Lets so much time pass, for the gate.
+    pub fn pass(&self, by: std::time::Duration) {
+        self.node.house.clock.advance(by);
+    }
+
     pub fn new() -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -114,7 +119,7 @@ impl Room {
             gate,
             front,
             desk,
-            _node: node,
+            node,
             _dir: dir,
         };
         room.take_seen();

@@ -32,8 +32,8 @@ pub fn check(input: &[u8]) {
             .flat_map(|event| event.to_forward().to_vec())
             .collect();
         let kept = messages(whole.iter().skip(skipped).map(|event| text(&event.data)));
-        let kept = spelled(kept);
-        let read = |breaks| spelled(read(&handed_on, breaks));
+        let kept = spelled(&kept);
+        let read = |breaks| spelled(&read(&handed_on, breaks));
         assert_eq!(read(Breaks::All), kept, "by the standard");
         assert_eq!(read(Breaks::NoLoneCr), kept, "without lone CR");
     }
@@ -70,7 +70,7 @@ fn spell(text: &str) -> String {
     text.chars().map(spell).collect()
 }
 
-fn spelled(texts: Vec<String>) -> Vec<String> {
+fn spelled(texts: &[String]) -> Vec<String> {
     texts.iter().map(|text| spell(text)).collect()
 }
 

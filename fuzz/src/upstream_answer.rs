@@ -188,8 +188,10 @@ impl Scene {
         }
     }
 
-    /// Once the server shows again what was accepted, it is seen again.
+    /// Once the server shows again what was accepted, it is seen again. A server that changes its
+    /// mind all the time is taken note of now and then only.
     fn restore(&self) {
+        self.room.pass(Duration::from_mins(1));
         let asked = Asked::read(0);
         let (_, body) = self.ask(&asked);
         let list: serde_json::Value = serde_json::from_slice(&body).expect("a list");

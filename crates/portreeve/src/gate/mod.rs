@@ -15,12 +15,14 @@
 //! and status codes belong to `front`.
 
 mod admit;
+mod answered;
 mod authenticate;
 mod call_id;
 mod decide;
 mod forward;
 mod inspect;
 mod list;
+mod param_headers;
 mod pins;
 mod post;
 mod record;
