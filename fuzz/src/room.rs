@@ -97,11 +97,6 @@ pub struct Room {
 }
 
 impl Room {
-    /// Lets so much time pass, for the gate.
-    pub fn pass(&self, by: std::time::Duration) {
-        self.node.house.clock.advance(by);
-    }
-
     pub fn new() -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -124,6 +119,11 @@ impl Room {
         };
         room.take_seen();
         room
+    }
+
+    /// Lets so much time pass, for the gate.
+    pub fn pass(&self, by: Duration) {
+        self.node.house.clock.advance(by);
     }
 
     /// Everything the server was sent since this was last asked.

@@ -5,6 +5,7 @@
 //! rest is the answer.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;

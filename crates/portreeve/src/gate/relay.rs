@@ -45,7 +45,11 @@ pub(super) async fn start(
     if let Some(upstream) = opening.upstream {
         // The session's header precedes the stream, and its revision stands in the answer.
         first = until_answer(&mut events).await;
-        if let Some(body) = first.last().map(|event| &event.data).filter(has_result) {
+        if let Some(body) = first
+            .last()
+            .map(|event| &event.data)
+            .filter(|body| has_result(body))
+        {
             let (gate, visit) = (&inspector.gate, &inspector.visit);
             match gate.open_session(visit, upstream, body) {
                 Ok(opened) => {
@@ -88,7 +92,7 @@ async fn until_answer(events: &mut EventSource) -> Vec<Event> {
 }
 
 /// A refused `initialize` opens no session.
-fn has_result(body: &&Bytes) -> bool {
+fn has_result(body: &[u8]) -> bool {
     holds(body, &["result"])
 }
 
