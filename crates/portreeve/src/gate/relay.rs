@@ -45,7 +45,12 @@ pub(super) async fn start(
     if let Some(upstream) = opening.upstream {
         // The session's header precedes the stream, and its revision stands in the answer.
         first = until_answer(&mut events).await;
-        if let Some(body) = first.last().map(|event| &event.data).filter(has_result) {
+        if let Some(body) = first
+            .last()
+            .map(|event| &event.data)
+            // A refused `initialize` opens no session.
+            && holds(body, &["result"])
+        {
             let (gate, visit) = (&inspector.gate, &inspector.visit);
             match gate.open_session(visit, upstream, body) {
                 Ok(opened) => {
@@ -87,11 +92,7 @@ async fn until_answer(events: &mut EventSource) -> Vec<Event> {
     first
 }
 
-/// A refused `initialize` opens no session.
-fn has_result(body: &&Bytes) -> bool {
-    holds(body, &["result"])
-}
-
+/// Whether a message has one of these members.
 fn holds(body: &[u8], names: &[&str]) -> bool {
     let members = outline(body, Rules::MESSAGE).unwrap_or_default();
     members.iter().any(|member| names.contains(&&*member.key))
