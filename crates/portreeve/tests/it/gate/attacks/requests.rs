@@ -289,3 +289,32 @@ async fn requests_with_two_readings_are_refused() {
     }
     assert!(server.seen("").is_empty(), "{:?}", server.seen(""));
 }
+
+#[tokio::test]
+async fn reaching_for_what_is_anothers_is_booked() {
+    let server = TestServer::with_tools(tools(&["t"])).await;
+    let gate = TestGate::start(&server.url(), &allowing(&["t"])).await;
+    server.forget();
+    let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+    let stolen = [("mcp-session-id", "00000000000000000000000000000000")];
+    for (method, path, headers, booked_as) in [
+        (Method::POST, "/mcp/payroll", &[][..], "(visit)"),
+        (Method::GET, "/mcp/payroll", &[], "(visit)"),
+        (Method::POST, "/mcp/s", &stolen, "(session)"),
+        (Method::GET, "/mcp/s", &stolen, "(session)"),
+        (Method::DELETE, "/mcp/s", &stolen, "(session)"),
+    ] {
+        let before = gate.booked().len();
+        gate.send(method, path, headers, ping).await;
+        let booked = gate.booked();
+        assert_eq!(booked.len(), before + 1, "{path} {booked_as}");
+        let last = booked.last().unwrap();
+        assert_eq!(
+            (last.method.as_str(), last.end.outcome.as_str()),
+            (booked_as, "deny")
+        );
+        assert_eq!(last.grant, "tester");
+        assert_eq!(last.server.as_deref(), path.strip_prefix("/mcp/"));
+    }
+    assert!(server.seen("").is_empty());
+}
