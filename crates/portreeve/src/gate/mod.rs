@@ -220,6 +220,17 @@ impl Gate {
         })
     }
 
+    /// Books that a grant asked for a server it does not have.
+    pub async fn book_foreign(
+        &self,
+        headers: &http::HeaderMap,
+        server: &str,
+    ) -> Result<(), Unavailable> {
+        let caller = authenticate::authenticate(&self.registry(), headers, self.clock.now());
+        let Ok(caller) = caller else { return Ok(()) };
+        Ok(record::foreign(self, &caller, server).await?)
+    }
+
     /// Whether a visit could still be made: its grant may have ended since.
     fn still_admits(&self, visit: &Visit) -> bool {
         let registry = self.registry.load();

@@ -48,7 +48,7 @@ impl Gate {
                 let malformed = mismatched(&tree, &body, &mismatch);
                 return self.refuse_malformed(&visit, &malformed).await;
             }
-            Err(NoExchange::Session(error)) => return no_session(error),
+            Err(NoExchange::Session(error)) => return self.refuse_session(&visit, error).await,
         };
         match message::batch(&tree) {
             None => exchange.single(&tree, &body).await,
@@ -111,6 +111,22 @@ impl Gate {
         }
         let words = answer::plain_error(id, malformed.code, &malformed.reason);
         Reply::message(Status::Malformed, words)
+    }
+}
+
+impl Gate {
+    /// Refuses a session that is not the visitor's, and books that it was tried.
+    pub(super) async fn refuse_session(
+        self: &Arc<Self>,
+        visit: &Visit,
+        error: SessionError,
+    ) -> Reply {
+        let call = Call::bare(visit, "(session)", self.moment());
+        let refused = Refused::deny(Rule::MALFORMED, error.to_string());
+        match record::refused(self, &call, &refused).await {
+            Ok(()) => no_session(error),
+            Err(error) => unavailable(None, &error.into()),
+        }
     }
 }
 

@@ -48,7 +48,8 @@ pub(super) async fn start(
         if let Some(body) = first
             .last()
             .map(|event| &event.data)
-            .filter(|body| has_result(body))
+            // A refused `initialize` opens no session.
+            && holds(body, &["result"])
         {
             let (gate, visit) = (&inspector.gate, &inspector.visit);
             match gate.open_session(visit, upstream, body) {
@@ -91,11 +92,7 @@ async fn until_answer(events: &mut EventSource) -> Vec<Event> {
     first
 }
 
-/// A refused `initialize` opens no session.
-fn has_result(body: &[u8]) -> bool {
-    holds(body, &["result"])
-}
-
+/// Whether a message has one of these members.
 fn holds(body: &[u8], names: &[&str]) -> bool {
     let members = outline(body, Rules::MESSAGE).unwrap_or_default();
     members.iter().any(|member| names.contains(&&*member.key))
