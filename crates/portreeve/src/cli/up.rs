@@ -151,10 +151,14 @@ impl Up {
             _ = interrupted.recv() => {}
             _ = terminated.recv() => {}
         }
-        tracing::info!("stopping: running calls come to their end");
-        node.stop()
-            .await
-            .map_err(|error| Failure::saying(Answer::Cannot, &error))?;
+        tracing::info!("stopping: running calls have 10 s to end; a second signal ends them now");
+        let at_once = || Ok(Output::default().remark("ended at once").with_code(3));
+        let stopped = tokio::select! {
+            stopped = node.stop() => stopped,
+            _ = interrupted.recv() => return at_once(),
+            _ = terminated.recv() => return at_once(),
+        };
+        stopped.map_err(|error| Failure::saying(Answer::Cannot, &error))?;
         Ok(Output::default())
     }
 }

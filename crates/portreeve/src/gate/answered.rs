@@ -179,8 +179,8 @@ impl Exchange {
         error: &UpstreamError,
         status: Option<StatusCode>,
     ) -> Reply {
-        let message = relay::failure(id, error, entry.id().as_str());
         let sent = !error.surely_not_sent();
+        let message = relay::failure(id, error, entry.id().as_str(), sent);
         let ended = if sent { Ended::Failed } else { Ended::NotSent };
         let reason = Some(error.to_string());
         let status = status.map(|s| s.as_u16());

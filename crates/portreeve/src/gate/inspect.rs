@@ -159,6 +159,9 @@ impl Inspector {
         {
             return Ok((self.refusal(request, &refused), Answer::ToolError));
         }
+        if request.topic == Topic::Resource && member("cacheScope").is_some() {
+            return Ok((list::for_one_caller(bytes)?, Answer::Ok));
+        }
         let failed = request.topic == Topic::Tool && member("isError") == Some("true");
         let kind = if failed {
             Answer::ToolError
@@ -209,6 +212,9 @@ impl Inspector {
         let message = message::read(&tree, bytes).map_err(|e| e.reason)?;
         match message.shape {
             Shape::Notification { method } => {
+                if method == "notifications/tools/list_changed" {
+                    self.recheck();
+                }
                 let known = method::is_server_notification(method);
                 if known || self.judge(method, message.params).await?.is_none() {
                     return Ok(Look::Pass(bytes.clone(), None));
@@ -220,6 +226,14 @@ impl Inspector {
                     .await
             }
             Shape::Response { .. } => Err("a response with a method".into()),
+        }
+    }
+
+    /// The server says that its tools changed: they are looked at, whether a client lists or not.
+    fn recheck(&self) {
+        let (gate, server) = (Arc::clone(&self.gate), Arc::clone(&self.visit.server));
+        if gate.may_recheck(&server) {
+            tokio::spawn(async move { gate.recheck(&server).await });
         }
     }
 

@@ -105,6 +105,15 @@ fn may_see_tool(inspector: &Inspector, element: &Value<'_>, text: &[u8]) -> bool
     entry.policy.lists(&ToolFacts::new(&definition.tool, pin))
 }
 
+/// A result that only some callers may see, marked as such for caches.
+pub(super) fn for_one_caller(bytes: &Bytes) -> Result<Bytes, String> {
+    let tree = parse(bytes, Rules::MESSAGE).map_err(|e| e.to_string())?;
+    match tree.get("result").and_then(make_private) {
+        Some(patch) => Ok(Bytes::from(splice::apply(bytes, vec![patch]))),
+        None => Ok(bytes.clone()),
+    }
+}
+
 /// A list that depends on who asks must not be shared by caches.
 fn make_private(result: &Value<'_>) -> Option<Patch> {
     let scope = result.get("cacheScope")?;

@@ -41,7 +41,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use tokio::sync::{RwLock, mpsc};
+use tokio::sync::{RwLock, mpsc, watch};
 
 pub use admit::Unavailable;
 pub use authenticate::{Caller, Stranger};
@@ -94,10 +94,13 @@ pub struct Gate {
     call_ids: call_id::CallIds,
     /// Read while charges and records are made to agree; written to see them agreeing.
     passage: RwLock<()>,
+    /// Turns true when the gate stops: streams that would go on without end are ended then.
+    closing: watch::Sender<bool>,
     /// Held while a registry is built, so that the newest state wins.
     reloading: tokio::sync::Mutex<()>,
     first_lists: upkeep::FirstLists,
     noted: upkeep::Noted,
+    rechecked: upkeep::Noted,
 }
 
 /// One caller at one server, under the policy in force when the request arrived.
@@ -186,9 +189,11 @@ impl Gate {
             sessions: sessions::Sessions::default(),
             call_ids,
             passage: RwLock::new(()),
+            closing: watch::Sender::new(false),
             reloading: tokio::sync::Mutex::new(()),
             first_lists: upkeep::FirstLists::default(),
             noted: upkeep::Noted::default(),
+            rechecked: upkeep::Noted::default(),
         }))
     }
 
@@ -236,6 +241,11 @@ impl Gate {
     fn still_admits(&self, visit: &Visit) -> bool {
         let registry = self.registry.load();
         registry.still_grants(&visit.caller.grant, &visit.server.name, self.clock.now())
+    }
+
+    /// Ends every stream that answers no call, so that stopping need not wait for them.
+    pub fn close_free_streams(&self) {
+        self.closing.send_replace(true);
     }
 
     /// Whether calls can be let through at all; if not, why, for a person.

@@ -17,12 +17,13 @@ use super::refuse::{self, Asked};
 use super::resolve::{Call, resolve};
 use super::sessions::{Session, SessionError};
 use super::turn::{IdTrouble, Turn};
-use super::{FirstList, Gate, Reply, Status, Visit, param_headers};
+use super::{FirstList, Gate, Reply, Status, Visit, param_headers, relay};
 use crate::mcp::header::{self, Mismatch};
 use crate::mcp::message::{self, Malformed, Message, Shape};
 use crate::mcp::method::{Topic, topic};
 use crate::mcp::revision::{self, Era};
 use crate::mcp::{answer, code};
+use crate::upstream::UpstreamError;
 
 /// What every message of one request shares.
 #[derive(Clone, Debug)]
@@ -211,7 +212,10 @@ impl Exchange {
         let visit = if topic(method) == Topic::Tool
             && self.visit.server.pins.first_list() == FirstList::ToBeTaken
         {
-            taken = self.gate.with_first_list(&self.visit).await;
+            taken = match self.gate.with_first_list(&self.visit).await {
+                Ok(visit) => visit,
+                Err(error) => return self.unknown_tools(method, id, &error).await,
+            };
             &taken
         } else {
             &self.visit
@@ -245,6 +249,20 @@ impl Exchange {
             Err(NotAdmitted::Refused(refused)) => self.refuse(&call, id, &refused).await,
             Err(NotAdmitted::Unavailable(error)) => unavailable(id, &error),
         }
+    }
+
+    /// Nothing is accepted of a server that could not be asked for its tools yet.
+    async fn unknown_tools(&self, method: &str, id: Option<&str>, error: &UpstreamError) -> Reply {
+        let call = Call::bare(&self.visit, method, self.gate.moment());
+        let reason = format!("its tools could not be read yet: {error}");
+        let refused = Refused::deny(Rule::NOT_PINNED, reason);
+        if let Err(error) = record::refused(&self.gate, &call, &refused).await {
+            return unavailable(id, &error.into());
+        }
+        Reply::message(
+            Status::Fine,
+            relay::failure(id, error, call.id.as_str(), false),
+        )
     }
 
     /// Holds the headers that mirror arguments against the arguments.

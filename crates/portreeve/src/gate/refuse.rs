@@ -35,7 +35,10 @@ pub(super) struct Asked<'a> {
 pub(super) fn refusal(asked: &Asked<'_>, refused: &Refused, call_id: &str) -> Vec<u8> {
     if refused.how == How::Hide {
         // INVARIANT: a hidden tool is answered as an unknown one is; nothing tells the two apart.
-        let words = format!("Unknown tool: {}", asked.tool.unwrap_or_default());
+        let words = match asked.tool {
+            Some(tool) => format!("Unknown tool: {tool}"),
+            None => refused.reason.clone(),
+        };
         return answer::plain_error(asked.id, code::INVALID_PARAMS, &words);
     }
     let decision = Decision {

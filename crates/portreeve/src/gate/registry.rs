@@ -91,7 +91,7 @@ impl Registry {
                 let board = Board::new(&server, pins.remove(&server.name).unwrap_or_default());
                 (
                     server.name.clone(),
-                    Arc::new(ServerEntry::new(server, board, around)),
+                    Arc::new(ServerEntry::new(server, board, around, before)),
                 )
             })
             .collect();
@@ -203,9 +203,15 @@ impl GrantEntry {
 }
 
 impl ServerEntry {
-    fn new(server: Server, pins: Board, around: &Surroundings) -> Self {
+    fn new(server: Server, pins: Board, around: &Surroundings, before: &Registry) -> Self {
         let connector = connector(&server, around).unwrap_or_else(|error| {
-            tracing::warn!(server = %server.name, %error, "the server cannot be used");
+            // Told once, not at every change of something else.
+            let told = before
+                .server(&server.name)
+                .is_some_and(|s| s.revision == server.revision);
+            if !told {
+                tracing::warn!(server = %server.name, %error, "the server cannot be used");
+            }
             let why = match error {
                 UpstreamError::Unusable(why) => why,
                 other => other.to_string(),

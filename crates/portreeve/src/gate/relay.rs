@@ -17,6 +17,7 @@ use super::{
     Payload, Reply, STREAM_LIFE, STREAM_REST, STREAM_SILENCE, STREAM_STALL, Status, forward,
 };
 use crate::ledger::{Answer, Ended};
+use crate::mcp::method::Topic;
 use crate::mcp::revision::Era;
 use crate::mcp::sse::{self, Event};
 use crate::mcp::{answer, code, header};
@@ -128,11 +129,17 @@ impl Relay {
             }
         }
         let mut life = pin!(sleep(STREAM_LIFE));
+        let mut closing = self.inspector.gate.closing.subscribe();
+        let is_free = self.is_free();
         while ended.is_ok() {
             let gone = self.to_client.clone();
             let next = tokio::select! {
                 next = events.next(STREAM_SILENCE) => next,
                 () = gone.closed() => break,
+                _ = closing.wait_for(|closing| *closing), if is_free => {
+                    ended = Err(Stop::Old);
+                    break;
+                }
                 () = &mut life => {
                     ended = Err(self.too_old());
                     break;
@@ -155,6 +162,12 @@ impl Relay {
         // Dropping the source closes the connection, which cancels what still runs.
         drop(events);
         self.finish(ended).await;
+    }
+
+    /// Whether the stream answers no call: it would go on for as long as both sides live.
+    fn is_free(&self) -> bool {
+        let request = self.inspector.request.as_ref();
+        request.is_none_or(|request| request.topic == Topic::Protocol)
     }
 
     fn too_old(&self) -> Stop {
@@ -276,7 +289,7 @@ impl Relay {
             })
             .await;
         if let (Some(error), Some(id)) = (error, id) {
-            let words = failure(Some(&id), &error, &call_id);
+            let words = failure(Some(&id), &error, &call_id, true);
             // If the client is gone as well, nobody is left to be told.
             self.to_client.send(sse::write(&words, None)).await.ok();
         }
@@ -314,7 +327,12 @@ async fn cut_off(entry: OpenCall) {
 }
 
 /// What a client is told when its server failed.
-pub(super) fn failure(id: Option<&str>, error: &UpstreamError, call_id: &str) -> Vec<u8> {
+pub(super) fn failure(
+    id: Option<&str>,
+    error: &UpstreamError,
+    call_id: &str,
+    may_have_run: bool,
+) -> Vec<u8> {
     #[derive(Serialize)]
     struct Failure<'a> {
         call_id: &'a str,
@@ -327,7 +345,7 @@ pub(super) fn failure(id: Option<&str>, error: &UpstreamError, call_id: &str) ->
     };
     let data = Failure {
         call_id,
-        may_have_run: !error.surely_not_sent(),
+        may_have_run,
     };
     answer::error(id, code, &error.to_string(), Some(&data))
 }

@@ -146,7 +146,7 @@ impl Gate {
 }
 
 async fn broken(entry: OpenCall, error: &UpstreamError) -> Reply {
-    let words = relay::failure(None, error, entry.id().as_str());
+    let words = relay::failure(None, error, entry.id().as_str(), !error.surely_not_sent());
     let ended = if error.surely_not_sent() {
         Ended::NotSent
     } else {

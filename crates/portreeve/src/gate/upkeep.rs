@@ -38,14 +38,17 @@ pub enum UpkeepError {
     NoRandomness,
 }
 
-/// When each server was last asked for its first list; the lock lets one caller ask at a time.
+/// What came of asking each server for its first list; the lock lets one caller ask at a time.
 #[derive(Debug, Default)]
 pub(super) struct FirstLists {
-    asked: Mutex<HashMap<Name, Arc<tokio::sync::Mutex<Option<Timestamp>>>>>,
+    asked: Mutex<HashMap<Name, Arc<Attempt>>>,
 }
 
+/// When a server was last asked in vain, and what it said.
+type Attempt = tokio::sync::Mutex<Option<(Timestamp, UpstreamError)>>;
+
 impl FirstLists {
-    fn of(&self, server: &Name) -> Arc<tokio::sync::Mutex<Option<Timestamp>>> {
+    fn of(&self, server: &Name) -> Arc<Attempt> {
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(asked.entry(server.clone()).or_default())
     }
@@ -101,19 +104,23 @@ impl Gate {
         }
     }
 
-    /// The same visit with the server's pins, if its first list can be had by now.
-    pub(super) async fn with_first_list(&self, visit: &Visit) -> Visit {
-        if let Err(error) = self.take_first_list(&visit.server.name).await {
-            tracing::warn!(server = %visit.server.name, %error, "its tools could not be read yet");
+    /// The same visit with the server's pins. An error says why the server could not be asked.
+    pub(super) async fn with_first_list(&self, visit: &Visit) -> Result<Visit, UpstreamError> {
+        match self.take_first_list(&visit.server.name).await {
+            Ok(()) => {}
+            Err(UpkeepError::Upstream(error)) => return Err(error),
+            Err(error) => {
+                tracing::error!(server = %visit.server.name, %error, "its tools were not noted");
+            }
         }
         let registry = self.registry();
         let server = registry
             .server(visit.server.name.as_str())
             .unwrap_or(&visit.server);
-        Visit {
+        Ok(Visit {
             server: Arc::clone(server),
             ..visit.clone()
-        }
+        })
     }
 
     async fn take_first_list(&self, name: &Name) -> Result<(), UpkeepError> {
@@ -125,13 +132,17 @@ impl Gate {
         };
         let now = self.clock.now();
         // A clock that was set back must not keep the server waiting.
-        if last.is_some_and(|last| (0..ASK_AGAIN_MS).contains(&now.since(last))) {
-            return Ok(());
+        if let Some((at, error)) = &*last
+            && (0..ASK_AGAIN_MS).contains(&now.since(*at))
+        {
+            return Err(error.clone().into());
         }
-        *last = Some(now);
         let found = discover(&entry.connector).await;
         // Whoever waited meanwhile must not wait for another attempt.
-        *last = Some(self.clock.now());
+        *last = found
+            .as_ref()
+            .err()
+            .map(|error| (self.clock.now(), error.clone()));
         let tools = found?;
         let count = tools.len();
         if self.store.accept_first(name, tools, now).await? {
@@ -141,6 +152,30 @@ impl Gate {
                 .await?;
         }
         self.reload().await
+    }
+
+    /// Reads the tools of every server again and takes note of what changed, so that a change is
+    /// seen also when no client lists.
+    pub async fn recheck_all(&self) {
+        let servers: Vec<Arc<ServerEntry>> = self.registry().servers().cloned().collect();
+        for server in servers {
+            self.recheck(&server).await;
+        }
+    }
+
+    /// Whether a server that says its tools changed is looked at now: it says so as it likes.
+    pub(super) fn may_recheck(&self, server: &ServerEntry) -> bool {
+        self.rechecked.is_due(&server.name, self.clock.now())
+    }
+
+    /// Reads a server's tools again.
+    pub(super) async fn recheck(&self, server: &ServerEntry) {
+        match discover(&server.connector).await {
+            Ok(tools) => self.observe(server, tools).await,
+            Err(error) => {
+                tracing::debug!(server = %server.name, %error, "its tools were not read again");
+            }
+        }
     }
 
     /// Takes note of definitions that a server shows. What is new or changed waits for a person

@@ -179,6 +179,7 @@ impl Node {
     /// with its checkpoint and anchors.
     pub async fn stop(mut self) -> Result<(), NodeError> {
         self.stop.send_replace(true);
+        self.gate.close_free_streams();
         while self.serving.join_next().await.is_some() {}
         self.effects.stop_demo().await;
         tasks::snapshot(&self.gate, &self.counters, &self.house).await;

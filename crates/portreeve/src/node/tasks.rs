@@ -19,6 +19,7 @@ use crate::ledger::{Cadence, Ledger as _, Retention, keep_anchored, keep_probing
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(10);
 const PROBE_PAUSE: Duration = Duration::from_millis(500);
 const MINUTE: Duration = Duration::from_mins(1);
+const RECHECK_EVERY: Duration = Duration::from_mins(5);
 
 pub(super) fn spawn(
     node: &mut Node,
@@ -50,9 +51,16 @@ pub(super) fn spawn(
     node.serving
         .spawn(keep_retention(house, counters, retention, stop.clone()));
     let gate = Arc::clone(&node.gate);
-    let stop = stop.clone();
-    node.serving
-        .spawn(async move { until(stop, gate.take_first_lists()).await });
+    node.serving.spawn(keep_pins(gate, stop.clone()));
+}
+
+/// Asks for first lists at once, and looks at all lists again every few minutes.
+async fn keep_pins(gate: Arc<Gate>, mut stop: watch::Receiver<bool>) {
+    until(stop.clone(), gate.take_first_lists()).await;
+    let mut ticks = every(RECHECK_EVERY);
+    while next_tick(&mut ticks, &mut stop).await {
+        until(stop.clone(), gate.recheck_all()).await;
+    }
 }
 
 /// Runs `work` until it is done or the gate stops.

@@ -216,3 +216,51 @@ async fn prompts_and_resources_are_listed_as_they_are_judged() {
         assert_eq!(answer.json()["error"]["data"]["outcome"], "deny");
     }
 }
+
+#[tokio::test]
+async fn a_server_that_says_its_tools_changed_is_looked_at_though_no_client_lists() {
+    let shown = Arc::new(Mutex::new(tools(&["a"])));
+    let list = Arc::clone(&shown);
+    let server = TestServer::start(move |seen| match seen.rpc_method().as_str() {
+        "tools/call" => Script::events(&[
+            "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"}\n\n",
+            "data: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n\n",
+        ]),
+        _ => plain(seen, &list.lock().unwrap()),
+    })
+    .await;
+    let gate = TestGate::start(&server.url(), &allowing(&["a"])).await;
+    *shown.lock().unwrap() = json!([{ "name": "a", "description": "changed" }]);
+    assert!(
+        gate.call("a", json!({}))
+            .await
+            .text()
+            .contains("\"result\":{}")
+    );
+    for _ in 0..500 {
+        let again = gate.call("a", json!({})).await;
+        if again.text().contains("(not pinned)") {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("the change was never seen");
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_be_asked_is_said_to_be_unreachable() {
+    let server = TestServer::with_tools(tools(&["a"])).await;
+    let url = server.url();
+    server.vanish().await;
+    let gate = TestGate::start(&url, &allowing(&["a"])).await;
+    for _ in 0..2 {
+        let answer = gate.call("a", json!({})).await.json();
+        assert_eq!(answer["error"]["code"], 50200, "{answer}");
+        assert_eq!(answer["error"]["data"]["may_have_run"], false);
+        let booked = gate.booked().pop().unwrap();
+        assert_eq!(
+            (booked.end.outcome.as_str(), booked.rule.as_str()),
+            ("deny", "(not pinned)")
+        );
+    }
+}

@@ -355,3 +355,36 @@ async fn a_list_that_comes_on_a_resumed_stream_is_filtered_too() {
         Some("1")
     );
 }
+
+#[tokio::test]
+async fn a_gate_that_stops_does_not_wait_for_streams_that_answer_no_call() {
+    let (open, never) = mpsc::channel::<Bytes>(1);
+    open.send(Bytes::from(": open\n\n")).await.unwrap();
+    let never = std::sync::Mutex::new(Some(never));
+    let server = TestServer::start(move |seen| match seen.method {
+        Method::GET => Script::Stream(Vec::new(), never.lock().unwrap().take().unwrap()),
+        _ => plain(seen, &tools(&["t"])),
+    })
+    .await;
+    let gate = TestGate::start(&server.url(), &allowing(&["t"])).await;
+    let mut stream = tokio::net::TcpStream::connect(gate.node.address())
+        .await
+        .unwrap();
+    let request = format!(
+        "GET /mcp/s HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\n\r\n",
+        gate.node.address(),
+        crate::support::gate::TOKEN,
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut seen = Vec::new();
+    while !String::from_utf8_lossy(&seen).contains(": open") {
+        let mut chunk = [0; 1024];
+        let n = stream.read(&mut chunk).await.unwrap();
+        assert!(n > 0);
+        seen.extend_from_slice(&chunk[..n]);
+    }
+    // The drain alone would take ten seconds.
+    let stopping = tokio::time::timeout(std::time::Duration::from_secs(5), gate.node.stop());
+    stopping.await.expect("it stops at once").unwrap();
+    drop(open);
+}
