@@ -20,7 +20,8 @@ const START: i64 = 1_795_000_000_000;
 /// Beyond so many charges counters may group them, rounding towards refusing.
 const EXACT: usize = 4_000;
 const MOST_STEPS: usize = 300;
-const MOST_CHARGES: usize = 24_000;
+const MOST_CHARGES: usize = 20_000;
+const MANY: usize = 500;
 
 pub fn check(input: &[u8]) {
     let mut run = Run {
@@ -29,6 +30,7 @@ pub fn check(input: &[u8]) {
         made: Vec::new(),
         open: Vec::new(),
         now: START,
+        latest: START,
         in_order: true,
     };
     for _ in 0..MOST_STEPS {
@@ -54,6 +56,7 @@ struct Run<'a> {
     made: Vec<Made>,
     open: Vec<(Reservation, Vec<Made>)>,
     now: i64,
+    latest: i64,
     /// No charge came before one that was already made.
     in_order: bool,
 }
@@ -107,7 +110,9 @@ impl Run<'_> {
             .iter()
             .enumerate()
             .any(|(i, one)| charges.iter().take(i).any(|other| other.key == one.key));
-        let before = self.counters.export();
+        // What takes a pass over all charges is not done each time once they are many.
+        let few = self.made.len() < MANY || self.now % 16 == 0;
+        let before = few.then(|| self.counters.export());
         let exact = self.in_order && at >= self.now && self.made.len() < EXACT;
         match self.counters.reserve(&charges, Timestamp(at)) {
             Ok(reservation) => {
@@ -120,11 +125,10 @@ impl Run<'_> {
                         asked.find(same).expect("what was asked")
                     })
                     .collect();
-                self.in_order &= made
-                    .iter()
-                    .all(|made| self.made.iter().all(|m| m.at <= made.at));
+                self.in_order &= at >= self.latest;
+                self.latest = self.latest.max(at);
                 self.made.extend(&made);
-                for (made, max) in &asked {
+                for (made, max) in asked.iter().filter(|_| few) {
                     self.assert_within(*made, *max);
                 }
                 if self.open.len() < 16 {
@@ -133,7 +137,8 @@ impl Run<'_> {
             }
             Err((index, shortfall)) => {
                 assert!(index < charges.len());
-                assert_eq!(self.counters.export(), before, "refused and yet charged");
+                let untouched = before.is_none_or(|before| self.counters.export() == before);
+                assert!(untouched, "refused and yet charged");
                 assert_eq!(shortfall.why, Why::TooMany);
                 if exact && !twins {
                     self.assert_refused_rightly(&charges, &asked, index, at);

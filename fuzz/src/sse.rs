@@ -38,15 +38,14 @@ pub fn check(input: &[u8]) {
     let as_it_came = [b"\xEF\xBB\xBF", raw.as_slice()].concat();
     assert_eq!(read(&as_it_came, Breaks::All), judged);
     for event in &whole {
-        let id = event.id.as_deref();
+        let id = event.id.as_deref().filter(|id| !is_odd(id));
         let again = portreeve::mcp::sse::write(&event.data, id);
         let (again, trouble) = cut(std::iter::once(again.as_ref()));
-        assert_eq!((again.len(), trouble), (1, None));
-        assert!(
-            again
-                .iter()
-                .all(|e| e.data == event.data && e.id == event.id)
-        );
+        let [again] = again.as_slice() else {
+            panic!("written as one event, read as {again:?}, {trouble:?}");
+        };
+        assert_eq!(escaped(text(&again.data)), escaped(text(&event.data)));
+        assert_eq!(again.id.as_deref(), id);
     }
 }
 
@@ -96,7 +95,30 @@ fn text(bytes: &[u8]) -> String {
 
 /// An event without data carries no message, to us and to clients.
 fn messages(data: impl Iterator<Item = String>) -> Vec<String> {
-    data.filter(|data| !data.is_empty()).collect()
+    data.filter(|data| !data.is_empty()).map(escaped).collect()
+}
+
+/// What some readers take for the end of a line, in the escape that means the same in JSON: an
+/// event that is written anew has it so.
+const ODD_BREAKS: [(char, &str); 9] = [
+    ('\u{b}', "\\u000b"),
+    ('\u{c}', "\\u000c"),
+    ('\u{1c}', "\\u001c"),
+    ('\u{1d}', "\\u001d"),
+    ('\u{1e}', "\\u001e"),
+    ('\u{85}', "\\u0085"),
+    ('\u{2028}', "\\u2028"),
+    ('\u{2029}', "\\u2029"),
+    ('\u{feff}', "\\ufeff"),
+];
+
+fn escaped(text: String) -> String {
+    let escape = |text: String, (c, escape): &(char, &str)| text.replace(*c, escape);
+    ODD_BREAKS.iter().fold(text, escape)
+}
+
+fn is_odd(text: &str) -> bool {
+    ODD_BREAKS.iter().any(|(c, _)| text.contains(*c))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
