@@ -71,7 +71,7 @@ class Server:
                     f"content-length: {len(body)}\r\n\r\n".encode() + body
                 )
                 await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
             pass
         finally:
             writer.close()

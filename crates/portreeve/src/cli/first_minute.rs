@@ -11,7 +11,7 @@ use super::output::{Paint, Tone};
 use crate::admin::{Failure, GrantView, NewTarget, Office, Request, Response};
 use crate::demo::RECOMMENDED_POLICY;
 use crate::name::{Label, Name, NameError};
-use crate::store::model::{Accept, NewTools};
+use crate::store::model::{Accept, NewTools, Owner};
 
 const ACTOR: &str = "portreeve up";
 /// The built-in server's name, and its policy's.
@@ -102,24 +102,22 @@ fn first(url: &str, token: &str, dir: &Path, paint: Paint) -> String {
 fn again(url: &str, servers: usize, grants: &[GrantView], dir: &Path) -> String {
     let (program, of_dir) = (program(), of_dir(dir));
     let mut text = format!("  servers  {servers}, at {url}/mcp/<server>\n");
-    match grants.first() {
-        Some(grant) => {
-            let _ = writeln!(
-                text,
-                "  grants   {}; tokens are stored as hashes; for a new one: {program} grant rotate \
-                 {}{of_dir}",
-                grants.len(),
-                grant.label
-            );
-        }
-        None => {
-            let _ = writeln!(
-                text,
-                "  grants   none: nobody can call. Make one: {program} grant create LABEL --server \
-                 SERVER=POLICY{of_dir}"
-            );
-        }
-    }
+    let own = grants.iter().find(|grant| grant.owner == Owner::Store);
+    let count = grants.len();
+    let _ = match own {
+        Some(grant) => writeln!(
+            text,
+            "  grants   {count}; tokens are stored as hashes; for a new one: {program} grant rotate \
+             {}{of_dir}",
+            grant.label
+        ),
+        None if count > 0 => writeln!(text, "  grants   {count}, from the configuration file"),
+        None => writeln!(
+            text,
+            "  grants   none: nobody can call. Make one: {program} grant create LABEL --server \
+             SERVER=POLICY{of_dir}"
+        ),
+    };
     text
 }
 

@@ -6,6 +6,7 @@ mod grants;
 mod owners;
 mod policies;
 mod servers;
+mod up;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -1,0 +1,406 @@
+//! `portreeve up` as a person runs it: the first minute, changes while it runs, and trouble.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use portreeve::grants::token;
+use serde_json::{Value, json};
+
+use super::Home;
+
+const TOKEN: &str = "up-test-token-0123456789-abcdefghijklmn";
+
+/// A gate in a process of its own; killed when dropped.
+struct Up {
+    child: Child,
+    said: Receiver<String>,
+    address: String,
+}
+
+impl Up {
+    fn start(home: &Home, arguments: &[&str]) -> Self {
+        let arguments = [&["up", "--listen", "127.0.0.1:0"], arguments].concat();
+        Self::spawn(home.command(&arguments))
+    }
+
+    fn spawn(mut command: Command) -> Self {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it runs");
+        let (sender, said) = channel();
+        let stdout = child.stdout.take().expect("stdout");
+        let stderr = child.stderr.take().expect("stderr");
+        for stream in [Box::new(stdout) as Box<dyn Read + Send>, Box::new(stderr)] {
+            let sender = sender.clone();
+            std::thread::spawn(move || {
+                for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                    if sender.send(line).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        let mut up = Self {
+            child,
+            said,
+            address: String::new(),
+        };
+        let line = up.wait_for("  gateway  http://");
+        up.address = String::from(line.trim().trim_start_matches("gateway  http://"));
+        up
+    }
+
+    /// The next line that contains `words`.
+    fn wait_for(&self, words: &str) -> String {
+        let mut before = Vec::new();
+        loop {
+            match self.said.recv_timeout(Duration::from_secs(20)) {
+                Ok(line) if line.contains(words) => return line,
+                Ok(line) => before.push(line),
+                Err(error) => panic!("it never said {words:?} ({error}), but {before:#?}"),
+            }
+        }
+    }
+
+    fn request(&self, head: &str, body: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(&self.address).expect("a connection");
+        stream
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .expect("a timeout");
+        let request = format!(
+            "{head} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\nauthorization: Bearer \
+             {TOKEN}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            self.address,
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("answered");
+        let status = answer
+            .get(9..12)
+            .and_then(|s| s.parse().ok())
+            .expect("a status");
+        let body = answer
+            .split_once("\r\n\r\n")
+            .map(|(_, body)| body.to_owned());
+        (status, body.expect("a body"))
+    }
+
+    fn call(&self, tool: &str) -> Value {
+        let body = json!({
+            "jsonrpc": "2.0", "id": 1, "method": "tools/call",
+            "params": { "name": tool, "arguments": {} },
+        });
+        let (_, answer) = self.request("POST /mcp/runs", &body.to_string());
+        serde_json::from_str(&answer).expect("JSON")
+    }
+
+    fn passes(&self, tool: &str) -> bool {
+        self.call(tool)["result"]["_meta"]["portreeve/decision"].is_null()
+    }
+
+    /// Asks until the answer is as expected: a change of a file is noticed within a second.
+    fn until(&self, tool: &str, passes: bool) {
+        let begun = Instant::now();
+        while self.passes(tool) != passes {
+            assert!(
+                begun.elapsed() < Duration::from_secs(20),
+                "{tool} never {passes}"
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill")
+            .args([name, &pid])
+            .status()
+            .expect("kill runs");
+        assert!(sent.success());
+    }
+
+    fn stop(mut self) {
+        self.signal("-TERM");
+        let status = self.child.wait().expect("it ends");
+        assert_eq!(status.code(), Some(0));
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn configuration(policy: &str) -> String {
+    format!(
+        "[servers.runs]\nurl = \"builtin:runs\"\n[policies.runs]\nfile = \"runs.json\"\n\
+         [[grants]]\nlabel = \"tester\"\ntoken_sha256 = \"{}\"\nservers = {{ runs = \"{policy}\" }}\n",
+        token::sha256(TOKEN)
+    )
+}
+
+fn allowing(tool: &str) -> String {
+    json!({ "version": "1", "default": "deny", "tools": { tool: {} } }).to_string()
+}
+
+#[test]
+fn the_first_minute() {
+    let home = Home::new();
+    let up = Up::start(&home, &[]);
+    up.wait_for("  token    prv_");
+    let curl = up.wait_for("  curl -s http://127.0.0.1:");
+    for call in 1..=11 {
+        let output = Command::new("sh").args(["-c", curl.trim()]).output();
+        let Ok(output) = output else {
+            panic!("sh runs")
+        };
+        let text = String::from_utf8(output.stdout).expect("text");
+        let answer: Value = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text:?}"));
+        let refused = answer["result"]["isError"] == true;
+        assert_eq!(refused, call == 11, "call {call}: {answer}");
+        if refused {
+            let decision = &answer["result"]["_meta"]["portreeve/decision"];
+            assert!(
+                decision["retry_after_ms"]
+                    .as_u64()
+                    .is_some_and(|ms| ms <= 60_000)
+            );
+            assert!(text.contains("[POLICY DENIED]"));
+        }
+    }
+    let calls = home.json(&["ledger", "tail"]);
+    let outcomes: Vec<&str> = calls
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| c["outcome"].as_str().unwrap())
+        .collect();
+    assert_eq!(outcomes, [["allow"; 10].as_slice(), &["deny"]].concat());
+    assert!(home.ok(&["ledger", "verify"]).ends_with("the book holds\n"));
+    up.stop();
+    let again = Up::start(&home, &[]);
+    again.wait_for("grant rotate demo");
+    again.stop();
+}
+
+#[test]
+fn a_second_gate_is_told_who_owns_the_directory() {
+    let home = Home::new();
+    let up = Up::start(&home, &[]);
+    let second = home.run(&["up", "--listen", "127.0.0.1:0"]);
+    assert_eq!(second.code, 3);
+    assert!(
+        second.err.contains(&format!("process {}", up.child.id())),
+        "{}",
+        second.err
+    );
+    let used = home.run(&["up", "--data-dir", "other", "--listen", &up.address]);
+    assert_eq!(used.code, 3);
+    assert!(used.err.contains("cannot listen on"), "{}", used.err);
+}
+
+#[test]
+fn the_configuration_is_followed_and_a_broken_one_changes_nothing() {
+    let home = Home::new();
+    let config = home.write("portreeve.toml", &configuration("runs"));
+    home.write("runs.json", &allowing("list_runs"));
+    let up = Up::start(&home, &["--config", config.to_str().unwrap()]);
+    assert!(up.passes("list_runs") && !up.passes("list_jobs"));
+
+    home.write("runs.json", &allowing("list_jobs"));
+    up.until("list_jobs", true);
+    assert!(!up.passes("list_runs"));
+
+    home.write(
+        "runs.json",
+        r#"{"version":"1","default":"deny","tolls":{}}"#,
+    );
+    let said = up.wait_for("did you mean");
+    assert!(said.contains("tools"), "{said}");
+    assert!(up.passes("list_jobs"), "what was in force stays in force");
+
+    home.write("runs.json", &allowing("list_runs"));
+    home.write("portreeve.toml", &configuration("nobody"));
+    up.wait_for("nothing was changed");
+    assert!(up.passes("list_jobs"));
+
+    home.write("portreeve.toml", &configuration("runs"));
+    up.signal("-HUP");
+    up.until("list_runs", true);
+    up.stop();
+    let policies = home.json(&["policy", "list"]);
+    assert_eq!(policies[0]["version"], 3, "{policies}");
+}
+
+#[test]
+fn other_commands_act_on_the_running_gate() {
+    let home = Home::new();
+    let up = Up::start(&home, &[]);
+    up.wait_for("ledger verify");
+    home.write("p.json", &allowing("list_runs"));
+    home.ok(&["policy", "put", "mine", "p.json", "--server", "runs"]);
+    let created = home.json(&["grant", "create", "me", "--server", "runs=mine"]);
+    let token = created["token"].as_str().unwrap().to_owned();
+    let ask = |token: &str| {
+        let body =
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"list_runs"}}"#;
+        let head = format!("POST /mcp/runs HTTP/1.1\r\nauthorization: Bearer {token}\r\nx:");
+        // The harness's own token comes second, so this asks with two: the gate refuses that.
+        let (two, _) = up.request(&head, body);
+        assert_eq!(two, 401, "two Authorization headers");
+        let mut stream = TcpStream::connect(&up.address).unwrap();
+        let request = format!(
+            "POST /mcp/runs HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {token}\r\ncontent-type: \
+             application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            up.address,
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer[9..12].parse::<u16>().unwrap()
+    };
+    assert_eq!(ask(&token), 200);
+    let rotated = home.json(&["grant", "rotate", "me"]);
+    let fresh = rotated["token"].as_str().unwrap().to_owned();
+    assert_eq!(
+        (ask(&token), ask(&fresh)),
+        (401, 200),
+        "from the next call on"
+    );
+    home.ok(&["grant", "revoke", "me"]);
+    assert_eq!(ask(&fresh), 401);
+    up.stop();
+}
+
+/// Changes the ledger's only segment, and returns what verifying says.
+fn tampered(home: &Home, change: impl Fn(&[u8]) -> Vec<u8>) -> String {
+    let segment = home.path("data/ledger/00000000000000000001.jsonl");
+    let sound = std::fs::read(&segment).expect("a segment");
+    std::fs::write(&segment, change(&sound)).expect("written");
+    let said = home.run(&["ledger", "verify"]);
+    std::fs::write(&segment, sound).expect("written");
+    assert_eq!(said.code, 1, "{said:?}");
+    said.out
+}
+
+fn lines(text: &[u8]) -> Vec<&[u8]> {
+    text.split_inclusive(|b| *b == b'\n').collect()
+}
+
+#[test]
+fn a_book_that_was_changed_is_told_from_one_that_holds() {
+    let home = Home::new();
+    let up = Up::start(&home, &[]);
+    up.wait_for("ledger verify");
+    up.stop();
+    assert!(home.ok(&["ledger", "verify"]).contains("the book holds"));
+    let flipped = tampered(&home, |book| {
+        let at = book.windows(6).position(|w| w == b"\"seq\":").unwrap();
+        let third = lines(book)[0].len() + lines(book)[1].len() + at + 20;
+        let mut book = book.to_vec();
+        book[third] ^= 1;
+        book
+    });
+    assert!(flipped.contains("BROKEN: record 3 "), "{flipped}");
+    let dropped = tampered(&home, |book| {
+        let lines = lines(book);
+        [&lines[..1], &lines[2..]].concat().concat()
+    });
+    assert!(dropped.contains("record 2 is missing"), "{dropped}");
+    let cut = tampered(&home, |book| {
+        let lines = lines(book);
+        lines[..lines.len() - 2].concat()
+    });
+    assert!(cut.contains("the tail is cut"), "{cut}");
+
+    // A gate does not go on from a book that was cut, unless somebody says so.
+    let segment = home.path("data/ledger/00000000000000000001.jsonl");
+    let book = std::fs::read(&segment).unwrap();
+    let kept = lines(&book);
+    std::fs::write(&segment, kept[..kept.len() - 2].concat()).unwrap();
+    let refused = home.run(&["up", "--listen", "127.0.0.1:0"]);
+    assert_eq!(refused.code, 3);
+    assert!(
+        refused.err.contains("--accept-ledger-cut"),
+        "{}",
+        refused.err
+    );
+    let up = Up::start(&home, &["--accept-ledger-cut"]);
+    up.wait_for("accepted and booked");
+    up.stop();
+    assert!(home.ok(&["ledger", "verify"]).contains("the book holds"));
+}
+
+/// `up` in a shell that allows files of so many KiB only.
+fn with_full_disk(home: &Home, kilobytes: u32, config: &Path) -> Up {
+    let mut shell = home.command(&[]);
+    let program = shell.get_program().to_owned();
+    // SIGXFSZ ignored, a write beyond the limit fails with EFBIG, as it does with ENOSPC on a full
+    // disk. SQLite's own files are smaller than the limit.
+    let line = format!(
+        "trap '' XFSZ; ulimit -f {kilobytes}; exec \"$0\" up --listen 127.0.0.1:0 --config '{}'",
+        config.display()
+    );
+    let environment: Vec<_> = shell
+        .get_envs()
+        .map(|(k, v)| (k.to_owned(), v.map(ToOwned::to_owned)))
+        .collect();
+    shell = Command::new("bash");
+    shell
+        .args(["-c", &line])
+        .arg(program)
+        .current_dir(home.path(""))
+        .env_clear();
+    for (name, value) in environment {
+        if let Some(value) = value {
+            shell.env(name, value);
+        }
+    }
+    shell.env("PATH", "/usr/local/bin:/usr/bin:/bin");
+    Up::spawn(shell)
+}
+
+#[test]
+fn a_full_disk_refuses_every_call() {
+    let home = Home::new();
+    let config = home.write("portreeve.toml", &configuration("runs"));
+    home.write("runs.json", &allowing("list_runs"));
+    let up = with_full_disk(&home, 256, &config);
+    let mut calls = 0;
+    loop {
+        let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"list_runs","arguments":{}}}"#;
+        let (status, answer) = up.request("POST /mcp/runs", body);
+        if status == 503 {
+            assert!(answer.contains("50300"), "{answer}");
+            break;
+        }
+        assert_eq!(status, 200, "{answer}");
+        calls += 1;
+        assert!(calls < 5_000, "the disk never got full");
+    }
+    assert_eq!(up.request("GET /readyz", "").0, 503);
+    assert_eq!(up.request("GET /healthz", "").0, 200, "the gate is alive");
+    let booked = home.json(&["ledger", "query", "--outcome", "allow"]);
+    assert_eq!(
+        booked.as_array().unwrap().len(),
+        calls,
+        "every call that passed is booked"
+    );
+    assert!(home.ok(&["ledger", "verify"]).contains("the book holds"));
+    drop(up);
+    // With room again it goes on.
+    let up = Up::start(&home, &["--config", config.to_str().unwrap()]);
+    assert!(up.passes("list_runs"));
+    up.stop();
+    assert!(home.ok(&["ledger", "verify"]).contains("the book holds"));
+}
