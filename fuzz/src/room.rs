@@ -91,6 +91,7 @@ pub struct Room {
     pub runtime: Runtime,
     pub gate: Arc<Gate>,
     pub front: Arc<Front>,
+    clock: Clock,
     desk: Arc<Mutex<Desk>>,
     _node: Node,
     _dir: TempDir,
@@ -104,7 +105,8 @@ impl Room {
             .expect("a runtime");
         let dir = TempDir::new().expect("a directory");
         let desk = Arc::new(Mutex::new(Desk::default()));
-        let node = runtime.block_on(furnished(&dir, &desk));
+        let clock = Clock::manual(Timestamp(1_795_000_000_000));
+        let node = runtime.block_on(furnished(&dir, &desk, &clock));
         let gate = Arc::clone(&node.gate);
         let listen: SocketAddr = HOST.parse().expect("an address");
         let allowed = Allowed::new(listen, None, &[], &[]);
@@ -113,6 +115,7 @@ impl Room {
             runtime,
             gate,
             front,
+            clock,
             desk,
             _node: node,
             _dir: dir,
@@ -128,6 +131,11 @@ impl Room {
 
     pub fn answer_with(&self, script: Option<Script>) {
         desk(&self.desk).script = script;
+    }
+
+    /// Lets so much time pass that nothing waits for more.
+    pub fn wait(&self) {
+        self.clock.advance(Duration::from_mins(1));
     }
 
     /// Sends a message as the grant's holder and gathers all that comes back.
@@ -173,8 +181,7 @@ fn settings() -> FrontSettings {
 }
 
 /// A node with one server, one policy, one grant, and the server's first list accepted.
-async fn furnished(dir: &TempDir, desk: &Arc<Mutex<Desk>>) -> Node {
-    let clock = Clock::manual(Timestamp(1_795_000_000_000));
+async fn furnished(dir: &TempDir, desk: &Arc<Mutex<Desk>>, clock: &Clock) -> Node {
     let plan = Plan {
         house: HouseOptions::new(dir.path(), clock.clone()),
         listen: "127.0.0.1:0".parse().expect("an address"),

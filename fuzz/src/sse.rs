@@ -34,6 +34,7 @@ pub fn check(input: &[u8]) {
         let kept = messages(whole.iter().skip(skipped).map(|event| text(&event.data)));
         assert_eq!(read(&handed_on, Breaks::All), kept, "by the standard");
         assert_eq!(read(&handed_on, Breaks::NoLoneCr), kept, "without lone CR");
+        assert_eq!(read(&handed_on, Breaks::Unicode), kept, "with Unicode's");
     }
     let as_it_came = [b"\xEF\xBB\xBF", raw.as_slice()].concat();
     assert_eq!(read(&as_it_came, Breaks::All), judged);
@@ -127,6 +128,8 @@ pub enum Breaks {
     All,
     /// LF and CRLF only, as some clients do.
     NoLoneCr,
+    /// Whatever Unicode calls the end of a line, as others do.
+    Unicode,
 }
 
 /// A client's reader, by the words of the standard: the data of every event that has any.
@@ -161,10 +164,13 @@ fn next_line(rest: &str, breaks: Breaks) -> Option<(&str, &str)> {
         let (line, after) = rest.split_once('\n')?;
         return Some((line.strip_suffix('\r').unwrap_or(line), after));
     }
-    let at = rest.find(['\n', '\r'])?;
-    let (line, after) = rest.split_at(at);
-    let after = after
-        .strip_prefix("\r\n")
-        .unwrap_or_else(|| after.get(1..).unwrap_or_default());
-    Some((line, after))
+    let is_break = |c: char| {
+        let odd =
+            breaks == Breaks::Unicode && c != '\u{feff}' && is_odd(c.encode_utf8(&mut [0; 4]));
+        matches!(c, '\n' | '\r') || odd
+    };
+    let (line, after) = rest.split_at(rest.find(is_break)?);
+    let end = after.chars().next().map_or(0, char::len_utf8);
+    let end = if after.starts_with("\r\n") { 2 } else { end };
+    Some((line, after.get(end..).unwrap_or_default()))
 }

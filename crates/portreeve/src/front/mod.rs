@@ -4,11 +4,14 @@
 //! the paths, and how a gate's reply becomes a response. Judges nothing.
 
 mod body;
+mod crowd;
+mod patience;
 mod places;
 mod response;
 mod routes;
 mod serve;
 mod strangers;
 
+pub use patience::Patience;
 pub use places::{Allowed, PlaceError};
 pub use serve::{Front, FrontSettings};

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::{BodyExt, Full, combinators::BoxBody};
-use hyper::body::{Body, Frame};
+use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::mpsc;
 
 use crate::gate::{Payload, Reply, Status, Stranger};
@@ -45,6 +45,16 @@ pub(super) fn not_allowed(words: &str) -> Answer {
     answer
         .headers_mut()
         .insert(ALLOW, HeaderValue::from_static("POST, GET, DELETE"));
+    answer
+}
+
+/// 429: the grant has more requests running than it may.
+pub(super) fn crowded() -> Answer {
+    let words = "too many requests of this grant are being answered; try again in a moment";
+    let mut answer = problem(StatusCode::TOO_MANY_REQUESTS, code::UNAVAILABLE, words);
+    answer
+        .headers_mut()
+        .insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
     answer
 }
 
@@ -126,5 +136,41 @@ impl Body for Events {
         self.0
             .poll_recv(cx)
             .map(|event| event.map(|bytes| Ok(Frame::data(bytes))))
+    }
+}
+
+/// The answer, and with its body's end the end of what `guard` guards.
+pub(super) fn holding(answer: Answer, guard: impl Send + Sync + Unpin + 'static) -> Answer {
+    answer.map(|body| {
+        Held {
+            body,
+            _guard: guard,
+        }
+        .boxed()
+    })
+}
+
+struct Held<G> {
+    body: BoxBody<Bytes, Infallible>,
+    _guard: G,
+}
+
+impl<G: Unpin> Body for Held<G> {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }

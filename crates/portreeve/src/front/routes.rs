@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use super::response::{self, Answer};
 use super::serve::Front;
 use super::{PlaceError, body};
-use crate::gate::NoVisit;
+use crate::gate::{NoVisit, Visit};
 use crate::mcp::code;
 
 impl Front {
@@ -76,6 +76,13 @@ impl Front {
                 return response::problem(StatusCode::NOT_FOUND, code::BAD_HTTP, &words);
             }
         };
+        let Some(place) = self.crowd.enter(&visit.caller.grant.label) else {
+            return response::crowded();
+        };
+        response::holding(self.ask(request, visit).await, place)
+    }
+
+    async fn ask(&self, request: Request<Incoming>, visit: Visit) -> Answer {
         let (head, incoming) = request.into_parts();
         let reply = match head.method {
             Method::POST => {

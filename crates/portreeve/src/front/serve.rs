@@ -14,12 +14,13 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::sleep;
 
+use super::crowd::Crowd;
+use super::patience::{Patience, Patient, Pulse};
 use super::places::Allowed;
+use super::response;
 use super::strangers::{Counted, Strangers};
 use crate::gate::Gate;
 
-/// How long a client may take to send a request's head.
-const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 /// How long running answers may take to end once the gate is told to stop.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -28,6 +29,9 @@ const DRAIN: Duration = Duration::from_secs(10);
 pub struct FrontSettings {
     pub max_body: usize,
     pub max_connections: usize,
+    /// How many requests of one grant are answered at a time.
+    pub max_per_grant: usize,
+    pub patience: Patience,
 }
 
 impl Default for FrontSettings {
@@ -35,6 +39,8 @@ impl Default for FrontSettings {
         Self {
             max_body: 16 * 1024 * 1024,
             max_connections: 10_000,
+            max_per_grant: 1_000,
+            patience: Patience::default(),
         }
     }
 }
@@ -46,6 +52,7 @@ pub struct Front {
     pub(super) allowed: Allowed,
     pub(super) settings: FrontSettings,
     pub(super) strangers: Strangers,
+    pub(super) crowd: Arc<Crowd>,
 }
 
 impl Front {
@@ -53,6 +60,7 @@ impl Front {
         Arc::new(Self {
             gate,
             allowed,
+            crowd: Crowd::new(settings.max_per_grant),
             settings,
             strangers: Strangers::default(),
         })
@@ -67,7 +75,7 @@ impl Front {
     pub async fn serve(self: Arc<Self>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
         let graceful = GracefulShutdown::new();
         let places = Arc::new(Semaphore::new(self.settings.max_connections));
-        let server = protocols();
+        let server = protocols(&self.settings);
         loop {
             // Waiting for a place before accepting leaves further clients in the kernel's queue.
             let place = tokio::select! {
@@ -112,7 +120,10 @@ impl Front {
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        if let Err(error) = self.connection(&protocols(), stream, peer).await {
+        if let Err(error) = self
+            .connection(&protocols(&self.settings), stream, peer)
+            .await
+        {
             tracing::debug!(%peer, %error, "a connection ended badly");
         }
     }
@@ -127,9 +138,14 @@ impl Front {
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let front = Arc::clone(self);
+        let pulse = Arc::new(Pulse::default());
+        let stream = Patient::new(stream, self.settings.patience, Arc::clone(&pulse));
         let service = service_fn(move |request| {
-            let front = Arc::clone(&front);
-            async move { Ok::<_, Infallible>(front.answer(request, peer).await) }
+            let (front, beat) = (Arc::clone(&front), pulse.beat());
+            async move {
+                let answer = front.answer(request, peer).await;
+                Ok::<_, Infallible>(response::holding(answer, beat))
+            }
         });
         server
             .serve_connection(TokioIo::new(stream), service)
@@ -138,12 +154,12 @@ impl Front {
 }
 
 /// What is spoken on a connection, and within which bounds.
-fn protocols() -> auto::Builder<TokioExecutor> {
+fn protocols(settings: &FrontSettings) -> auto::Builder<TokioExecutor> {
     let mut server = auto::Builder::new(TokioExecutor::new());
     server
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_DEADLINE);
+        .header_read_timeout(settings.patience.head);
     server
         .http2()
         .timer(TokioTimer::new())

@@ -5,6 +5,7 @@
 //! policy lets them. Everything else passes as it came.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use portreeve_policy::json::{Rules, Value, outline, parse};
@@ -16,6 +17,7 @@ use super::record;
 use super::refuse::{self, Asked};
 use super::resolve::{Call, Moment};
 use super::sessions::Session;
+use super::turn::Turn;
 use super::{Gate, Visit};
 use crate::ledger::Answer;
 use crate::mcp::answer;
@@ -26,7 +28,7 @@ use crate::mcp::method::{self, Topic};
 use crate::mcp::revision::Era;
 
 /// Looks at the messages that a server sends in answer to one request, or on a free stream.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Inspector {
     pub gate: Arc<Gate>,
     pub visit: Visit,
@@ -34,7 +36,13 @@ pub(super) struct Inspector {
     pub era: Era,
     /// The request that is answered; `None` on a free stream.
     pub request: Option<Request>,
+    /// What the server has brought up so far that had to be judged.
+    matters: AtomicUsize,
 }
+
+/// How many matters a server may bring up in one answer or stream. Each is booked, and a refused
+/// one is answered: without a bound a server could fill the ledger.
+const MAX_MATTERS: usize = 1_000;
 
 /// The request whose answer is awaited.
 #[derive(Clone, Debug)]
@@ -44,12 +52,23 @@ pub(super) struct Request {
     pub topic: Topic,
     pub tool: Option<String>,
     pub call_id: String,
+    /// Its place in the session, if there is one.
+    pub turn: Option<Arc<Turn>>,
+}
+
+/// Whose request a response answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    /// The one that this stream or body belongs to.
+    Own,
+    /// One whose own stream ended before the answer.
+    Earlier,
 }
 
 /// What becomes of a server's message.
 #[derive(Debug)]
 pub(super) enum Look {
-    /// It goes on to the client. If it is the awaited answer, what kind of answer it is.
+    /// It goes on to the client. If it answers the inspector's own request, with what.
     Pass(Bytes, Option<Answer>),
     /// It stays here.
     Drop(&'static str),
@@ -58,6 +77,23 @@ pub(super) enum Look {
 }
 
 impl Inspector {
+    pub(super) fn new(
+        gate: &Arc<Gate>,
+        visit: &Visit,
+        session: Option<Arc<Session>>,
+        era: Era,
+        request: Option<Request>,
+    ) -> Self {
+        Self {
+            gate: Arc::clone(gate),
+            visit: visit.clone(),
+            session,
+            era,
+            request,
+            matters: AtomicUsize::new(0),
+        }
+    }
+
     /// Looks at one message. An error says in what way it is none.
     pub(super) async fn look(&self, bytes: &Bytes) -> Result<Look, String> {
         let members = outline(bytes, Rules::MESSAGE).map_err(|e| e.to_string())?;
@@ -73,28 +109,33 @@ impl Inspector {
         let Some(id) = member("id") else {
             return Err("a message without method and id".into());
         };
-        let Some(request) = self.awaited(id.value) else {
+        let Some((request, whose)) = self.awaited(id.value) else {
             return Ok(Look::Drop("an answer to nothing that was asked"));
         };
-        match (member("result"), member("error")) {
-            (Some(result), None) => self.look_at_result(bytes, result.value, &request).await,
-            (None, Some(_)) => Ok(Look::Pass(bytes.clone(), Some(Answer::Error))),
-            _ => Err("a response with neither or both of `result` and `error`".into()),
-        }
+        let (bytes, kind) = match (member("result"), member("error")) {
+            (Some(result), None) => self.look_at_result(bytes, result.value, &request).await?,
+            (None, Some(_)) => (bytes.clone(), Answer::Error),
+            _ => return Err("a response with neither or both of `result` and `error`".into()),
+        };
+        // The answer to another stream's request does not end this one's call.
+        Ok(Look::Pass(bytes, (whose == Whose::Own).then_some(kind)))
     }
 
     /// The request that a response with this id answers.
-    fn awaited(&self, id: &str) -> Option<Request> {
+    fn awaited(&self, id: &str) -> Option<(Request, Whose)> {
         let own = self.request.as_ref().filter(|r| same_id(&r.id, id));
-        own.cloned().or_else(|| {
-            let topic = self.session.as_ref()?.take_awaited(id)?;
-            Some(Request {
-                id: id.to_owned(),
-                topic,
-                tool: None,
-                call_id: String::new(),
-            })
-        })
+        if let Some(own) = own {
+            return Some((own.clone(), Whose::Own));
+        }
+        let topic = self.session.as_ref()?.turns.take_set_aside(id)?;
+        let request = Request {
+            id: id.to_owned(),
+            topic,
+            tool: None,
+            call_id: String::new(),
+            turn: None,
+        };
+        Some((request, Whose::Earlier))
     }
 
     async fn look_at_result(
@@ -102,21 +143,21 @@ impl Inspector {
         bytes: &Bytes,
         result: &str,
         request: &Request,
-    ) -> Result<Look, String> {
-        if let Topic::List(listed) = request.topic {
-            let filtered = list::filter(self, listed, bytes).await?;
-            return Ok(Look::Pass(filtered, Some(Answer::Ok)));
-        }
-        // A result that is no object holds nothing to look at.
+    ) -> Result<(Bytes, Answer), String> {
         let members = outline(result.as_bytes(), Rules::MESSAGE).map_err(|e| e.to_string())?;
+        if let Some(key) = keys::result_variant(members.iter().map(|m| m.key.as_ref())) {
+            return Err(format!(
+                "the key {key:?} of the result differs from another only in case or form"
+            ));
+        }
+        if let Topic::List(listed) = request.topic {
+            return Ok((list::filter(self, listed, bytes).await?, Answer::Ok));
+        }
         let member = |name: &str| members.iter().find(|m| m.key == name).map(|m| m.value);
         if let Some(requests) = member("inputRequests")
             && let Some(refused) = self.judge_inputs(requests).await?
         {
-            return Ok(Look::Pass(
-                self.refusal(request, &refused),
-                Some(Answer::ToolError),
-            ));
+            return Ok((self.refusal(request, &refused), Answer::ToolError));
         }
         let failed = request.topic == Topic::Tool && member("isError") == Some("true");
         let kind = if failed {
@@ -124,7 +165,7 @@ impl Inspector {
         } else {
             Answer::Ok
         };
-        Ok(Look::Pass(bytes.clone(), Some(kind)))
+        Ok((bytes.clone(), kind))
     }
 
     fn refusal(&self, request: &Request, refused: &Refused) -> Bytes {
@@ -142,6 +183,16 @@ impl Inspector {
         let tree = parse(requests.as_bytes(), Rules::MESSAGE).map_err(|e| e.to_string())?;
         let members = tree.members().ok_or("`inputRequests` is not an object")?;
         for member in members {
+            let params = member.value.get("params").and_then(Value::members);
+            let odd = [member.value.members(), params]
+                .into_iter()
+                .flatten()
+                .find_map(keys::variant);
+            if let Some(key) = odd {
+                return Err(format!(
+                    "the key {key:?} of an input request differs from another only in case or form"
+                ));
+            }
             let method = member.value.get("method").and_then(Value::as_str);
             let method = method.ok_or("an input request without a method")?;
             let judged = self.judge(method, member.value.get("params")).await;
@@ -206,6 +257,11 @@ impl Inspector {
         method: &str,
         params: Option<&Value<'_>>,
     ) -> Result<Option<Refused>, String> {
+        if self.matters.fetch_add(1, Ordering::Relaxed) >= MAX_MATTERS {
+            return Err(format!(
+                "it brings up more than {MAX_MATTERS} matters in one answer or stream"
+            ));
+        }
         let subject = subject_of_server(method, params);
         let moment = self.gate.moment();
         let verdict = decide_subject(&self.visit, subject, None, moment.at);
@@ -233,17 +289,17 @@ impl Inspector {
 }
 
 fn subject_of_server<'a>(method: &'a str, params: Option<&Value<'_>>) -> Subject<'a> {
-    let mode = || params.and_then(|p| p.get("mode"));
+    let member = |name: &str| params.and_then(|p| p.get(name));
     match method {
         "sampling/createMessage" => Subject::ServerRequest(ServerRequest::Sampling),
         "roots/list" => Subject::ServerRequest(ServerRequest::Roots),
-        "elicitation/create" => match mode() {
-            None => Subject::ServerRequest(ServerRequest::Elicitation),
+        "elicitation/create" => match member("mode") {
+            None if member("url").is_none() => Subject::ServerRequest(ServerRequest::Elicitation),
             Some(mode) if mode.as_str() == Some("form") => {
                 Subject::ServerRequest(ServerRequest::Elicitation)
             }
             // What is not surely a form is judged as the more dangerous kind.
-            Some(_) => Subject::ServerRequest(ServerRequest::ElicitationUrl),
+            _ => Subject::ServerRequest(ServerRequest::ElicitationUrl),
         },
         other => Subject::Method { name: other },
     }

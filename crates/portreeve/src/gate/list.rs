@@ -7,6 +7,7 @@ use portreeve_policy::{Subject, ToolFacts};
 use super::decide::{Verdict, decide_subject};
 use super::inspect::Inspector;
 use super::registry::Ruling;
+use crate::mcp::keys;
 use crate::mcp::method::Listed;
 use crate::mcp::splice::{self, Patch};
 use crate::store::model::Definition;
@@ -72,6 +73,9 @@ fn cut(inspector: &Inspector, listed: Listed, result: &Value<'_>, text: &[u8]) -
 fn may_see(inspector: &Inspector, listed: Listed, element: &Value<'_>, text: &[u8]) -> bool {
     let visit = &inspector.visit;
     let (_, name) = listed.members();
+    if element.members().is_none_or(keys::is_called_twice) {
+        return false;
+    }
     let Some(name) = element.get(name).and_then(Value::as_str) else {
         return false;
     };

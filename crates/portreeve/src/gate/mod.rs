@@ -30,6 +30,7 @@ mod relay;
 mod resolve;
 mod sessions;
 mod stream;
+mod turn;
 mod upkeep;
 
 use std::sync::Arc;
@@ -87,6 +88,7 @@ pub struct Gate {
     /// Held while a registry is built, so that the newest state wins.
     reloading: tokio::sync::Mutex<()>,
     first_lists: upkeep::FirstLists,
+    noted: upkeep::Noted,
 }
 
 /// One caller at one server, under the policy in force when the request arrived.
@@ -177,6 +179,7 @@ impl Gate {
             passage: RwLock::new(()),
             reloading: tokio::sync::Mutex::new(()),
             first_lists: upkeep::FirstLists::default(),
+            noted: upkeep::Noted::default(),
         }))
     }
 

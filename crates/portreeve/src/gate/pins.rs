@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use portreeve_policy::Pin as Standing;
 
-use crate::store::model::{Accept, Definition, NewTools, Pin, PinState, Server};
+use crate::store::model::{Accept, Definition, MAX_PINS, NewTools, Pin, PinState, Server};
 
 /// A server's pins as the gate asks them.
 #[derive(Debug)]
@@ -52,7 +52,8 @@ impl Board {
         match self.pins.get(tool).map(|pin| &pin.state) {
             Some(PinState::Accepted) => Standing::Pinned,
             Some(PinState::Changed { .. }) => Standing::Unpinned,
-            Some(PinState::New) | None => self.of_newcomer(),
+            Some(PinState::New) => self.of_newcomer(),
+            None => self.of_unknown(),
         }
     }
 
@@ -61,7 +62,7 @@ impl Board {
         match self.pins.get(&definition.tool) {
             Some(pin) if pin.hash == definition.hash => self.of_call(&definition.tool),
             Some(_) => Standing::Unpinned,
-            None => self.of_newcomer(),
+            None => self.of_unknown(),
         }
     }
 
@@ -73,10 +74,35 @@ impl Board {
         }
     }
 
+    /// What cannot be noted any more cannot be held to its definition either.
+    fn of_unknown(&self) -> Standing {
+        if self.is_full() {
+            Standing::Unpinned
+        } else {
+            self.of_newcomer()
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.pins.len() >= MAX_PINS
+    }
+
+    /// Whether a tool that may be called is seen with another definition than the one it may be
+    /// called by. Other news can wait: what it is about may not be called.
+    pub fn is_broken_by(&self, definition: &Definition) -> bool {
+        self.pins
+            .get(&definition.tool)
+            .is_some_and(|pin| match pin.state {
+                PinState::Accepted => pin.hash != definition.hash,
+                PinState::New => self.judge_new && pin.hash != definition.hash,
+                PinState::Changed { .. } => false,
+            })
+    }
+
     /// Whether the board would change by seeing this definition.
     pub fn is_news(&self, definition: &Definition) -> bool {
         match self.pins.get(&definition.tool) {
-            None => true,
+            None => !self.is_full(),
             Some(pin) => match &pin.state {
                 PinState::Accepted | PinState::New => pin.hash != definition.hash,
                 PinState::Changed { hash, .. } => *hash != definition.hash,

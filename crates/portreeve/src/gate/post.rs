@@ -16,6 +16,7 @@ use super::record::{self, End, OpenCall};
 use super::refuse::{self, Asked};
 use super::resolve::{Call, resolve};
 use super::sessions::{Session, SessionError};
+use super::turn::{IdTrouble, Turn};
 use super::{FirstList, Gate, Payload, Reply, Status, Visit, relay};
 use crate::ledger::{Answer, Ended};
 use crate::mcp::header::{self, Mismatch};
@@ -207,12 +208,22 @@ impl Exchange {
         match message::read(tree, body) {
             // A session that a batch opened could not be told to the client in one header.
             Ok(message) if message.method() == Some("initialize") => {
-                let id = message.id().map(|id| id.as_json());
-                let words = "`initialize` must not be part of a batch";
-                let words = answer::plain_error(id, code::INVALID_REQUEST, words);
-                Reply::message(Status::Malformed, words)
+                let malformed = Malformed {
+                    code: code::INVALID_REQUEST,
+                    reason: "`initialize` must not be part of a batch".to_owned(),
+                    id: message.id().map(|id| id.as_json().to_owned()),
+                    method: Some("initialize".to_owned()),
+                };
+                self.gate.refuse_malformed(&self.visit, &malformed).await
             }
-            Ok(message) => self.message(&message, body.slice_ref(message.raw)).await,
+            // Every message goes out with the batch's headers.
+            Ok(message) => match header::agree(&self.headers, &message, self.era) {
+                Ok(()) => self.message(&message, body.slice_ref(message.raw)).await,
+                Err(mismatch) => {
+                    let malformed = mismatched(tree, body, &mismatch);
+                    self.gate.refuse_malformed(&self.visit, &malformed).await
+                }
+            },
             Err(malformed) => self.gate.refuse_malformed(&self.visit, &malformed).await,
         }
     }
@@ -258,11 +269,35 @@ impl Exchange {
             Verdict::Allow(allowed) => allowed,
             Verdict::Refuse(refused) => return self.refuse(&call, id, &refused).await,
         };
+        let request = match self.request(&call, id) {
+            Ok(request) => request,
+            Err(trouble) => {
+                let refused = Refused::deny(Rule::MALFORMED, trouble.to_string());
+                return self.refuse(&call, id, &refused).await;
+            }
+        };
         match admit(&self.gate, &call, allowed).await {
-            Ok(permit) => self.forwarded(permit, &call, id, bytes).await,
+            Ok(permit) => self.forwarded(permit, &call, request, bytes).await,
             Err(NotAdmitted::Refused(refused)) => self.refuse(&call, id, &refused).await,
             Err(NotAdmitted::Unavailable(error)) => unavailable(id, &error),
         }
+    }
+
+    /// What the answer will be held against; `None` for a notification.
+    fn request(&self, call: &Call<'_>, id: Option<&str>) -> Result<Option<Request>, IdTrouble> {
+        let Some(id) = id else { return Ok(None) };
+        let turn = self
+            .session
+            .as_ref()
+            .map(|session| Turn::begin(session, id, call.topic))
+            .transpose()?;
+        Ok(Some(Request {
+            id: id.to_owned(),
+            topic: call.topic,
+            tool: call.tool().map(str::to_owned),
+            call_id: call.id.to_string(),
+            turn,
+        }))
     }
 
     async fn refuse(&self, call: &Call<'_>, id: Option<&str>, refused: &Refused) -> Reply {
@@ -289,24 +324,34 @@ impl Exchange {
         &self,
         permit: Permit,
         call: &Call<'_>,
-        id: Option<&str>,
+        request: Option<Request>,
         bytes: Bytes,
     ) -> Reply {
+        let turn = request.as_ref().and_then(|r| r.turn.clone());
+        if let Some(turn) = &turn {
+            turn.sent();
+        }
         let parcel = Parcel {
             server: &self.visit.server,
             verb: Verb::Post(bytes),
             headers: forward::headers(&self.headers, self.session.as_deref(), self.era),
         };
         let (entry, incoming) = forward(permit, parcel).await;
-        let request = id.map(|id| Request {
-            id: id.to_owned(),
-            topic: call.topic,
-            tool: call.tool().map(str::to_owned),
-            call_id: call.id.to_string(),
-        });
-        match incoming {
-            Ok(incoming) => self.answered(entry, call, request, incoming).await,
-            Err(error) => self.failed(entry, id, &error, None).await,
+        match (incoming, turn) {
+            // A stream goes on after this, and knows when it is answered.
+            (Ok(incoming), turn) => {
+                if let Some(turn) = turn.filter(|_| !incoming.is_stream()) {
+                    turn.answered();
+                }
+                self.answered(entry, call, request, incoming).await
+            }
+            (Err(error), turn) => {
+                if let Some(turn) = turn.filter(|_| error.surely_not_sent()) {
+                    turn.never_sent();
+                }
+                let id = request.as_ref().map(|r| r.id.as_str());
+                self.failed(entry, id, &error, None).await
+            }
         }
     }
 
@@ -361,13 +406,9 @@ impl Exchange {
         let Some(request) = request else {
             return self.accepted(entry, incoming).await;
         };
-        let inspector = Inspector {
-            gate: Arc::clone(&self.gate),
-            visit: self.visit.clone(),
-            session: self.session.clone(),
-            era: self.era,
-            request: Some(request.clone()),
-        };
+        let session = self.session.clone();
+        let asked = Some(request.clone());
+        let inspector = Inspector::new(&self.gate, &self.visit, session, self.era, asked);
         match incoming.body {
             IncomingBody::Json(body) => {
                 self.whole(entry, &inspector, call, (status, incoming.session, body))

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use super::inspect::{Inspector, Look};
 use super::post::no_session;
 use super::record::{End, OpenCall};
+use super::turn::Turn;
 use super::{Payload, Reply, STREAM_SILENCE, Status, forward};
 use crate::ledger::{Answer, Ended};
 use crate::mcp::revision::Era;
@@ -143,7 +144,14 @@ impl Relay {
         }
     }
 
+    fn turn(&self) -> Option<&Turn> {
+        self.inspector.request.as_ref()?.turn.as_deref()
+    }
+
     async fn answered(&mut self, kind: Answer) {
+        if let Some(turn) = self.turn() {
+            turn.answered();
+        }
         if let Some(entry) = self.entry.take() {
             let result = Some(kind);
             entry
@@ -218,8 +226,8 @@ impl Relay {
 
     /// The server ended the stream on purpose; the answer may come when the client resumes.
     async fn set_aside(&self, entry: OpenCall) {
-        if let (Some(session), Some(request)) = (&self.inspector.session, &self.inspector.request) {
-            session.note_awaited(&request.id, request.topic);
+        if let Some(turn) = self.turn() {
+            turn.set_aside();
         }
         let reason =
             Some("the stream ended before the answer; the client may resume it".to_owned());

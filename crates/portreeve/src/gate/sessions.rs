@@ -15,8 +15,9 @@ use portreeve_policy::time::Timestamp;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::Visit;
+use super::turn::Turns;
 use crate::hex;
-use crate::mcp::method::Topic;
+use crate::mcp::message;
 use crate::name::{Label, Name};
 
 /// How many sessions may live at once, in all and for one grant. A grant that opens more loses its
@@ -26,7 +27,7 @@ const MAX_PER_GRANT: usize = 1_000;
 /// How long a session may lie idle.
 pub(super) const IDLE: Duration = Duration::from_hours(12);
 /// How many requests one side may have open towards the other.
-const MAX_OPEN: usize = 1_000;
+pub(super) const MAX_OPEN: usize = 1_000;
 
 /// Our name for a session.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -76,15 +77,15 @@ pub(super) struct Session {
     last_used: AtomicI64,
     /// Requests of the server that were let through and wait for the client's answer.
     asked: Mutex<HashSet<String>>,
-    /// Requests of the client whose stream ended before the answer; it may come on another.
-    awaited: Mutex<HashMap<String, Topic>>,
+    /// Requests of the client that wait for the server's answer.
+    pub turns: Turns,
 }
 
 impl Session {
     /// Notes a request of the server; false if too many wait already.
     pub(super) fn note_asked(&self, id: &str) -> bool {
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        asked.len() < MAX_OPEN && asked.insert(id.to_owned())
+        asked.len() < MAX_OPEN && asked.insert(message::canonical_id(id))
     }
 
     /// Whether the client may answer this request; it may do so once.
@@ -92,23 +93,7 @@ impl Session {
         self.asked
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .remove(id)
-    }
-
-    /// Notes that the answer to a request of the client may come on another stream.
-    pub(super) fn note_awaited(&self, id: &str, topic: Topic) {
-        let mut awaited = self.awaited.lock().unwrap_or_else(PoisonError::into_inner);
-        if awaited.len() < MAX_OPEN {
-            awaited.insert(id.to_owned(), topic);
-        }
-    }
-
-    /// What the request was about whose answer came on another stream.
-    pub(super) fn take_awaited(&self, id: &str) -> Option<Topic> {
-        self.awaited
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(id)
+            .remove(&message::canonical_id(id))
     }
 
     fn belongs_to(&self, visit: &Visit) -> bool {
@@ -139,7 +124,7 @@ impl Sessions {
             server: visit.server.name.clone(),
             last_used: AtomicI64::new(now.0),
             asked: Mutex::default(),
-            awaited: Mutex::default(),
+            turns: Turns::default(),
         });
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         make_room(&mut table, &session.grant)?;

@@ -35,15 +35,7 @@ impl Gate {
             Ok(forwarded) => forwarded,
             Err(reply) => return reply,
         };
-        let gate = Arc::clone(self);
-        let visit = visit.clone();
-        let inspector = Inspector {
-            gate,
-            visit,
-            session,
-            era: Era::Legacy,
-            request: None,
-        };
+        let inspector = Inspector::new(self, &visit, session, Era::Legacy, None);
         match incoming.body {
             IncomingBody::Events(events) => {
                 relay::start(entry, inspector, events, Opening { upstream: None }).await

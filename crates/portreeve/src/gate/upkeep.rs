@@ -18,6 +18,13 @@ use crate::upstream::{UpstreamError, discover};
 /// How long a server that did not show its tools is left alone before it is asked again.
 const ASK_AGAIN_MS: i64 = 2_000;
 
+/// How often news of one server is noted that takes nothing back. Each note is written to the
+/// store and the ledger, and the server decides how often it has news.
+const NOTE_AGAIN_MS: i64 = 10_000;
+
+/// How many tools of one note are booked by name.
+const BOOKED_BY_NAME: usize = 20;
+
 /// What can go wrong with keeping up.
 #[derive(Debug, thiserror::Error)]
 pub enum UpkeepError {
@@ -41,6 +48,25 @@ impl FirstLists {
     fn of(&self, server: &Name) -> Arc<tokio::sync::Mutex<Option<Timestamp>>> {
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(asked.entry(server.clone()).or_default())
+    }
+}
+
+/// When news of each server was last noted.
+#[derive(Debug, Default)]
+pub(super) struct Noted {
+    last: Mutex<HashMap<Name, Timestamp>>,
+}
+
+impl Noted {
+    /// Whether news may be noted again; if so, it counts as noted now.
+    fn is_due(&self, server: &Name, now: Timestamp) -> bool {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = last.get(server);
+        let due = before.is_none_or(|at| !(0..NOTE_AGAIN_MS).contains(&now.since(*at)));
+        if due {
+            last.insert(server.clone(), now);
+        }
+        due
     }
 }
 
@@ -98,11 +124,15 @@ impl Gate {
             return Ok(());
         };
         let now = self.clock.now();
-        if last.is_some_and(|last| now.since(last) < ASK_AGAIN_MS) {
+        // A clock that was set back must not keep the server waiting.
+        if last.is_some_and(|last| (0..ASK_AGAIN_MS).contains(&now.since(last))) {
             return Ok(());
         }
         *last = Some(now);
-        let tools = discover(&entry.connector).await?;
+        let found = discover(&entry.connector).await;
+        // Whoever waited meanwhile must not wait for another attempt.
+        *last = Some(self.clock.now());
+        let tools = found?;
         let count = tools.len();
         if self.store.accept_first(name, tools, now).await? {
             tracing::info!(server = %name, tools = count, "accepted its first tool list");
@@ -124,7 +154,8 @@ impl Gate {
             .into_iter()
             .filter(|definition| entry.pins.is_news(definition))
             .collect();
-        if news.is_empty() {
+        let urgent = news.iter().any(|seen| entry.pins.is_broken_by(seen));
+        if news.is_empty() || !(self.noted.is_due(&server.name, self.clock.now()) || urgent) {
             return;
         }
         let noted = match entry.pins.first_list() {
@@ -141,15 +172,20 @@ impl Gate {
 
     async fn note(&self, server: &Name, news: Vec<Definition>) -> Result<(), UpkeepError> {
         let drifts = self.store.observe(server, news, self.clock.now()).await?;
-        for Drift { tool, kind, hash } in &drifts {
+        for Drift { tool, kind, hash } in drifts.iter().take(BOOKED_BY_NAME) {
             let act = match kind {
                 DriftKind::Appeared => "tool.appeared",
                 DriftKind::Changed => "tool.changed",
                 DriftKind::Restored => "tool.restored",
             };
-            tracing::warn!(%server, %tool, act, "a definition is not the one that was accepted");
+            tracing::warn!(%server, ?tool, act, "a definition is not the one that was accepted");
             let detail = serde_json::json!({ "tool": tool, "hash": hash }).to_string();
             self.book(act, server.as_str(), Some(detail)).await?;
+        }
+        if let Some(more @ 1..) = drifts.len().checked_sub(BOOKED_BY_NAME) {
+            let detail = format!("{{\"more\":{more}}}");
+            self.book("tool.drifted", server.as_str(), Some(detail))
+                .await?;
         }
         self.reload().await
     }

@@ -1,6 +1,8 @@
 //! One JSON-RPC message, or a batch of them, read strictly and left as it is.
 
-use portreeve_policy::json::{JsonError, Kind, Member, Rules, Trouble, Value, outline, parse};
+use portreeve_policy::json::{
+    JsonError, Kind, Member, Rules, Trouble, Value, canonical, outline, parse,
+};
 
 use super::code;
 use super::keys;
@@ -13,6 +15,14 @@ impl<'a> Id<'a> {
     /// The id as JSON text.
     pub const fn as_json(&self) -> &'a str {
         self.0
+    }
+}
+
+/// One text for all the ways to write an id: who answers may spell a string with other escapes.
+pub fn canonical_id(json: &str) -> String {
+    match parse(json.as_bytes(), Rules::MESSAGE) {
+        Ok(id) => canonical(&id),
+        Err(_) => json.to_owned(),
     }
 }
 

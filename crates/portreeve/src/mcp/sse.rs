@@ -2,9 +2,8 @@
 //!
 //! An event is kept as the bytes it came in, so that one nobody touches leaves as it arrived.
 //! Lines end with LF, CRLF or a lone CR, as the standard says. Not every reader knows the lone CR,
-//! and one that does not would see other events than the gate judged; and a byte order mark is
-//! passed over by whoever takes its event for the stream's first. Such an event is written anew
-//! ([`Event::to_forward`]).
+//! and some take other characters for the end of a line (U+2028, as Python does). They would see
+//! other events than the gate judged: such an event is written anew ([`Event::to_forward`]).
 
 use bytes::{Buf, Bytes, BytesMut};
 
@@ -27,21 +26,51 @@ impl Event {
     }
 
     /// The bytes to hand on: those that came, unless readers could disagree about them.
+    ///
+    /// INVARIANT: no reader finds another event in them than the gate did
+    /// (`no_reader_finds_other_lines`).
     pub fn to_forward(&self) -> Bytes {
         let lone_cr =
             memchr::memchr_iter(b'\r', &self.raw).any(|at| self.raw.get(at + 1) != Some(&b'\n'));
-        if !lone_cr && !self.raw.starts_with(BYTE_ORDER_MARK) {
-            return self.raw.clone();
-        }
-        match &self.id {
-            _ if self.carries_message() => write(&self.data, self.id.as_deref()),
-            Some(id) => Bytes::from(format!("id: {id}\n\n")),
-            None => Bytes::from_static(b":\n\n"),
+        if !lone_cr && line_break_of_some(&self.raw).is_none() {
+            self.raw.clone()
+        } else if self.carries_message() {
+            write(&self.data, self.id.as_deref())
+        } else {
+            let mut out = id_line(self.id.as_deref());
+            out.extend_from_slice(b":\n\n");
+            Bytes::from(out)
         }
     }
 }
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// What some readers take for the end of a line, or leave out, and the standard does not: VT, FF,
+/// FS, GS, RS, NEL, LINE SEPARATOR, PARAGRAPH SEPARATOR and a byte order mark.
+const ODD_BREAKS: &[(&[u8], &str)] = &[
+    (b"\x0B", "\\u000b"),
+    (b"\x0C", "\\u000c"),
+    (b"\x1C", "\\u001c"),
+    (b"\x1D", "\\u001d"),
+    (b"\x1E", "\\u001e"),
+    (b"\xC2\x85", "\\u0085"),
+    (b"\xE2\x80\xA8", "\\u2028"),
+    (b"\xE2\x80\xA9", "\\u2029"),
+    (b"\xEF\xBB\xBF", "\\ufeff"),
+];
+
+/// The first such character: where it stands, how long it is, and its escape in JSON.
+fn line_break_of_some(bytes: &[u8]) -> Option<(usize, usize, &'static str)> {
+    bytes.iter().enumerate().find_map(|(at, byte)| {
+        if !matches!(byte, 0x0B | 0x0C | 0x1C..=0x1E | 0xC2 | 0xE2 | 0xEF) {
+            return None;
+        }
+        let rest = bytes.get(at..)?;
+        let (broken, escape) = ODD_BREAKS.iter().find(|(b, _)| rest.starts_with(b))?;
+        Some((at, broken.len(), *escape))
+    })
+}
 
 /// What is wrong with a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -116,22 +145,25 @@ impl Cutter {
         true
     }
 
-    /// The index after the first empty line.
+    /// The index after the first empty line. What was searched once is not searched again, for a
+    /// server decides in how many pieces an event comes.
     fn find_end(&mut self) -> Option<usize> {
         let bytes: &[u8] = &self.pending;
         let mut at = self.searched;
         loop {
-            let found = memchr::memchr2(b'\n', b'\r', bytes.get(at..)?)?;
+            let Some(found) = memchr::memchr2(b'\n', b'\r', bytes.get(at..)?) else {
+                self.searched = bytes.len();
+                return None;
+            };
             let first = at + found;
+            // From here on it depends on bytes that may not have come yet.
+            self.searched = first;
             let after = line_end(bytes, first)?;
             match bytes.get(after) {
                 None => return None,
                 Some(b'\n' | b'\r') => return line_end(bytes, after),
                 Some(_) if first == 0 => return Some(after),
-                Some(_) => {
-                    self.searched = after;
-                    at = after;
-                }
+                Some(_) => at = after,
             }
         }
     }
@@ -174,20 +206,35 @@ fn read_event(raw: Bytes) -> Result<Event, StreamTrouble> {
     })
 }
 
-/// Writes a message as an event of our own.
+/// Writes a message as an event of our own. The message is JSON, in which the characters that
+/// readers could take for the end of a line stand only in strings, or as a white space of it.
 pub fn write(message: &[u8], id: Option<&str>) -> Bytes {
-    let mut out = Vec::with_capacity(message.len() + 32);
-    if let Some(id) = id {
-        out.extend_from_slice(format!("id: {id}\n").as_bytes());
-    }
+    let mut out = id_line(id);
+    out.reserve(message.len() + 32);
     out.extend_from_slice(b"event: message\n");
     for line in message.split(|b| matches!(b, b'\n' | b'\r')) {
         out.extend_from_slice(b"data: ");
-        out.extend_from_slice(line);
+        escape_breaks(&mut out, line);
         out.push(b'\n');
     }
     out.push(b'\n');
     Bytes::from(out)
+}
+
+/// An id that readers could disagree about is none.
+fn id_line(id: Option<&str>) -> Vec<u8> {
+    id.filter(|id| line_break_of_some(id.as_bytes()).is_none())
+        .map_or_else(Vec::new, |id| format!("id: {id}\n").into_bytes())
+}
+
+fn escape_breaks(out: &mut Vec<u8>, line: &[u8]) {
+    let mut rest = line;
+    while let Some((at, length, escape)) = line_break_of_some(rest) {
+        out.extend_from_slice(rest.get(..at).unwrap_or_default());
+        out.extend_from_slice(escape.as_bytes());
+        rest = rest.get(at + length..).unwrap_or_default();
+    }
+    out.extend_from_slice(rest);
 }
 
 #[cfg(test)]
@@ -245,6 +292,62 @@ mod tests {
         assert_eq!(events[0].to_forward(), "data: {}\r\n\r\n");
     }
 
+    /// Cuts as a reader does that takes every line break of Unicode for one, or leaves marks out.
+    fn cut_loosely(stream: &str) -> Vec<String> {
+        let stream = stream.replace('\u{feff}', "");
+        let is_break =
+            |c: char| "\n\r\u{b}\u{c}\u{1c}\u{1d}\u{1e}\u{85}\u{2028}\u{2029}".contains(c);
+        let lines = stream.split(is_break);
+        let data = lines.filter_map(|line| line.strip_prefix("data:"));
+        data.map(|data| data.trim_start().to_owned()).collect()
+    }
+
+    #[test]
+    fn no_reader_finds_other_lines() {
+        for odd in "\u{b}\u{c}\u{1c}\u{1d}\u{1e}\u{85}\u{2028}\u{2029}".chars() {
+            for (stream, data) in [
+                (format!(": x{odd}data: evil\n\n"), None),
+                (format!("id: 1{odd}data: evil\ndata: 1\n\n"), Some("1")),
+                (
+                    format!("x{odd}{odd}data: evil{odd}{odd}: 1\ndata: 1\n\n"),
+                    Some("1"),
+                ),
+                ("\u{feff}: y\n\n\u{feff}data: evil\n\n".to_owned(), None),
+            ] {
+                let event = cut(&[stream.as_bytes()]).pop().unwrap();
+                let forwarded = String::from_utf8(event.to_forward().to_vec()).unwrap();
+                let found = cut_loosely(&forwarded);
+                assert_eq!(found.first().map(String::as_str), data, "{stream:?}");
+                assert!(found.len() <= 1, "{stream:?}");
+            }
+            let text = format!("{{\"x\":\"a{odd}{odd}data: evil{odd}{odd}b\"}}");
+            let event = cut(&[format!("data: {text}\n\n").as_bytes()])
+                .pop()
+                .unwrap();
+            let forwarded = String::from_utf8(event.to_forward().to_vec()).unwrap();
+            let [data] = &cut_loosely(&forwarded)[..] else {
+                panic!("{forwarded:?}")
+            };
+            let value: serde_json::Value = serde_json::from_str(data).unwrap();
+            assert_eq!(value["x"], format!("a{odd}{odd}data: evil{odd}{odd}b"));
+        }
+    }
+
+    #[test]
+    fn an_event_in_many_pieces_is_searched_once() {
+        let mut cutter = Cutter::new(1 << 13);
+        cutter.push(b"data: ");
+        for _ in 0..1 << 12 {
+            cutter.push(b"x");
+            assert_eq!(cutter.next_event(), Ok(None));
+        }
+        assert_eq!(cutter.searched, cutter.pending.len());
+        cutter.push(b"\n");
+        assert_eq!(cutter.next_event(), Ok(None));
+        cutter.push(b"\n");
+        assert_eq!(cutter.next_event().unwrap().unwrap().data.len(), 1 << 12);
+    }
+
     #[test]
     fn a_byte_order_mark_hides_no_message() {
         // To us the second mark is part of a field's name; to a client it would be the first.
@@ -259,7 +362,7 @@ mod tests {
     fn what_carries_no_message_carries_none_when_written_anew() {
         let events = cut(&[b": c\r\rid: 5\r\r "]);
         assert_eq!(events[0].to_forward(), ":\n\n");
-        assert_eq!(events[1].to_forward(), "id: 5\n\n");
+        assert_eq!(events[1].to_forward(), "id: 5\n:\n\n");
     }
 
     #[test]

@@ -229,6 +229,10 @@ pub enum PinState {
     },
 }
 
+/// How many tools of one server are known. What it shows beyond is not noted, and so neither listed
+/// nor callable: a server must not be able to fill the store.
+pub const MAX_PINS: usize = 10_000;
+
 /// What is known of one tool of one server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pin {

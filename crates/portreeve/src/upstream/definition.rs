@@ -9,6 +9,9 @@ use crate::store::model::Definition;
 /// Longer names break clients and logs; nobody's tool has one.
 const MAX_NAME: usize = 256;
 
+/// No model reads more about one tool; every definition is kept.
+const MAX_DEFINITION: usize = 256 * 1024;
+
 /// Why an element of a tool list is no definition.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DefinitionError {
@@ -16,6 +19,8 @@ pub enum DefinitionError {
     NoName,
     #[error("a tool whose name is longer than {MAX_NAME} bytes")]
     LongName,
+    #[error("a tool whose definition is larger than {MAX_DEFINITION} bytes")]
+    Large,
 }
 
 /// Reads one element of a tool list that stands in `text`.
@@ -30,9 +35,13 @@ pub fn definition_of(tool: &Value<'_>, text: &[u8]) -> Result<Definition, Defini
     if name.len() > MAX_NAME {
         return Err(DefinitionError::LongName);
     }
+    let written = tool.span.of(text);
+    if written.len() > MAX_DEFINITION {
+        return Err(DefinitionError::Large);
+    }
     Ok(Definition {
         tool: name.to_owned(),
         hash: hex::encode(digest(&SHA256, canonical(tool).as_bytes()).as_ref()),
-        text: String::from_utf8_lossy(tool.span.of(text)).into_owned(),
+        text: String::from_utf8_lossy(written).into_owned(),
     })
 }

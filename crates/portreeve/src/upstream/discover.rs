@@ -13,10 +13,11 @@ use tokio::time::timeout;
 
 use super::{Connector, Incoming, IncomingBody, Outgoing, UpstreamError, Verb, definition_of};
 use crate::mcp::{header, revision};
-use crate::store::model::Definition;
+use crate::store::model::{Definition, MAX_PINS};
 
 /// A list longer than this is refused whole: pins must not be a way to fill the store.
-const MAX_TOOLS: usize = 10_000;
+const MAX_TOOLS: usize = MAX_PINS;
+const MAX_BYTES: usize = 64 * 1024 * 1024;
 const MAX_PAGES: usize = 1_000;
 const WHOLE_CONVERSATION: Duration = Duration::from_secs(30);
 
@@ -136,12 +137,19 @@ impl<'a> Conversation<'a> {
     }
 
     async fn all_tools(&self) -> Result<Vec<Definition>, UpstreamError> {
-        let mut tools = Vec::new();
+        let mut tools: Vec<Definition> = Vec::new();
+        let mut bytes = 0;
         let mut cursors_seen = HashSet::new();
         let mut cursor: Option<String> = None;
         for _ in 0..MAX_PAGES {
             let request = self.list_request(cursor.as_deref());
             let answer = answer_to_our(self.post(request).await?).await?;
+            bytes += answer.len();
+            if bytes > MAX_BYTES {
+                return Err(nonsense(format!(
+                    "its tool list is longer than {MAX_BYTES} bytes"
+                )));
+            }
             cursor = with_result(&answer, |result| take_page(result, &answer, &mut tools))?;
             match &cursor {
                 None => return Ok(tools),

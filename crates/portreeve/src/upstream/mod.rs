@@ -46,6 +46,12 @@ pub struct Incoming {
     pub body: IncomingBody,
 }
 
+impl Incoming {
+    pub const fn is_stream(&self) -> bool {
+        matches!(self.body, IncomingBody::Events(_))
+    }
+}
+
 /// An answer is one message, or a stream of them.
 #[derive(Debug)]
 pub enum IncomingBody {

@@ -7,7 +7,9 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::name::Name;
 use crate::store::StoreError;
-use crate::store::model::{Accepting, Definition, Drift, DriftKind, Kind, Pin, PinState};
+use crate::store::model::{
+    Accepting, Definition, Drift, DriftKind, Kind, MAX_PINS, NewTools, Pin, PinState,
+};
 
 const COLUMNS: &str = "server, tool, hash, definition, state, changed_hash, changed_definition, \
                        first_seen, accepted_at";
@@ -108,6 +110,16 @@ fn taken(db: &Connection, server: &Name) -> Result<bool, StoreError> {
         })
 }
 
+fn new_tools(db: &Connection, server: &Name) -> Result<NewTools, StoreError> {
+    db.prepare_cached("SELECT new_tools FROM servers WHERE name = ?1")?
+        .query_row([server], |row| row.get(0))
+        .optional()?
+        .ok_or_else(|| StoreError::Missing {
+            kind: Kind::Server,
+            name: server.to_string(),
+        })
+}
+
 fn mark_taken(db: &Connection, server: &Name) -> Result<(), StoreError> {
     db.execute(
         "UPDATE servers SET first_list_accepted = 1 WHERE name = ?1",
@@ -134,7 +146,7 @@ pub(super) fn observe(
     list: Vec<Definition>,
     at: Timestamp,
 ) -> Result<Vec<Drift>, StoreError> {
-    taken(db, server)?;
+    let judged = new_tools(db, server)? == NewTools::Judge;
     let mut pins: BTreeMap<String, Pin> = of(db, server)?
         .into_iter()
         .map(|pin| (pin.tool.clone(), pin))
@@ -144,8 +156,9 @@ pub(super) fn observe(
         let tool = definition.tool.clone();
         let hash = definition.hash.clone();
         let (pin, kind) = match pins.remove(&tool) {
+            None if pins.len() >= MAX_PINS => continue,
             None => (fresh(server, definition, at), Some(DriftKind::Appeared)),
-            Some(pin) => compare(pin, definition),
+            Some(pin) => compare(pin, definition, judged),
         };
         if let Some(kind) = kind {
             write(db, &pin)?;
@@ -161,23 +174,28 @@ pub(super) fn observe(
     Ok(drifts)
 }
 
-/// The pin after its tool was seen with this definition, and what that changed.
-fn compare(mut pin: Pin, seen: Definition) -> (Pin, Option<DriftKind>) {
+/// The pin after its tool was seen with this definition, and what that changed. Where new names are
+/// left to the policy (`judged`), a new tool is held to the definition it came with.
+fn compare(mut pin: Pin, seen: Definition, judged: bool) -> (Pin, Option<DriftKind>) {
     if pin.waiting() == Some(&seen.hash) {
         return (pin, None);
     }
     match pin.state {
         PinState::Accepted if pin.hash == seen.hash => (pin, None),
         PinState::Changed { .. } if pin.hash == seen.hash => {
-            pin.state = PinState::Accepted;
+            // What nobody accepted is new again, not accepted.
+            pin.state = match pin.accepted_at {
+                Some(_) => PinState::Accepted,
+                None => PinState::New,
+            };
             (pin, Some(DriftKind::Restored))
         }
-        PinState::New => {
+        PinState::New if !judged => {
             pin.hash = seen.hash;
             pin.definition = seen.text;
             (pin, Some(DriftKind::Changed))
         }
-        PinState::Accepted | PinState::Changed { .. } => {
+        PinState::New | PinState::Accepted | PinState::Changed { .. } => {
             pin.state = PinState::Changed {
                 hash: seen.hash,
                 definition: seen.text,

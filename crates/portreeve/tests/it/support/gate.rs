@@ -94,18 +94,29 @@ pub fn plan(dir: &Path, clock: &Clock) -> Plan {
 impl TestGate {
     /// A gate in front of the server at `url`, named `s`, with one grant under `policy`.
     pub async fn start(url: &str, policy: &str) -> Self {
-        let gate = Self::empty().await;
-        gate.add_server("s", url, NewTools::Quarantine).await;
-        gate.put_policy("p", policy).await;
-        gate.add_grant("tester", TOKEN, &[("s", Some("p"))]).await;
-        gate.node.gate.take_first_lists().await;
-        gate
+        Self::empty().await.furnished(url, policy).await
+    }
+
+    /// With the server at `url`, named `s`, and one grant under `policy`.
+    pub async fn furnished(self, url: &str, policy: &str) -> Self {
+        self.add_server("s", url, NewTools::Quarantine).await;
+        self.put_policy("p", policy).await;
+        self.add_grant("tester", TOKEN, &[("s", Some("p"))]).await;
+        self.node.gate.take_first_lists().await;
+        self
     }
 
     pub async fn empty() -> Self {
+        Self::planned(|_| {}).await
+    }
+
+    /// An empty gate after a change of its plan.
+    pub async fn planned(change: impl FnOnce(&mut Plan)) -> Self {
         let dir = TempDir::new().unwrap();
         let clock = Clock::manual(START);
-        let node = Node::start(plan(dir.path(), &clock)).await.unwrap();
+        let mut plan = plan(dir.path(), &clock);
+        change(&mut plan);
+        let node = Node::start(plan).await.unwrap();
         Self { node, clock, dir }
     }
 

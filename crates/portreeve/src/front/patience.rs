@@ -1,0 +1,170 @@
+//! How long a client may take: a connection that asks nothing, or does not take its answer, ends.
+//!
+//! The deadlines stand below HTTP, for a client need not speak it: hyper waits without end for the
+//! bytes that tell its versions apart, and for a client that stops reading.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
+
+/// How long a client may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// To send the first request's head.
+    pub head: Duration,
+    /// Between two requests.
+    pub idle: Duration,
+    /// To take any more of an answer.
+    pub stall: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            head: Duration::from_secs(10),
+            idle: Duration::from_mins(1),
+            stall: Duration::from_mins(1),
+        }
+    }
+}
+
+/// What one connection is asked, as the side that answers knows it.
+#[derive(Debug, Default)]
+pub(super) struct Pulse {
+    has_asked: AtomicBool,
+    running: AtomicUsize,
+}
+
+impl Pulse {
+    /// A request has come; it runs until the guard is dropped.
+    pub(super) fn beat(self: &Arc<Self>) -> Beat {
+        self.has_asked.store(true, Ordering::Release);
+        self.running.fetch_add(1, Ordering::AcqRel);
+        Beat(Arc::clone(self))
+    }
+
+    fn is_running(&self) -> bool {
+        self.running.load(Ordering::Acquire) > 0
+    }
+}
+
+/// A request that is being answered.
+#[derive(Debug)]
+pub(super) struct Beat(Arc<Pulse>);
+
+impl Drop for Beat {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// A connection under deadlines.
+#[derive(Debug)]
+pub(super) struct Patient<S> {
+    stream: S,
+    patience: Patience,
+    pulse: Arc<Pulse>,
+    /// Runs while the client owes a request. Bytes that are no request yet do not renew it.
+    asking: Option<Pin<Box<Sleep>>>,
+    /// Runs while the client takes nothing.
+    taking: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S> Patient<S> {
+    pub(super) fn new(stream: S, patience: Patience, pulse: Arc<Pulse>) -> Self {
+        Self {
+            stream,
+            patience,
+            pulse,
+            asking: None,
+            taking: None,
+        }
+    }
+
+    /// Whether a request is owed for too long.
+    fn poll_asking(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        if self.pulse.is_running() {
+            self.asking = None;
+            return Poll::Pending;
+        }
+        let within = if self.pulse.has_asked.load(Ordering::Acquire) {
+            self.patience.idle
+        } else {
+            self.patience.head
+        };
+        let asking = self.asking.get_or_insert_with(|| Box::pin(sleep(within)));
+        ready!(asking.as_mut().poll(cx));
+        Poll::Ready(too_slow("no request came in time"))
+    }
+
+    /// What became of a write, or that it waits for too long.
+    fn judge_write<T>(
+        &mut self,
+        written: Poll<io::Result<T>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.taking = None;
+            return written;
+        }
+        let within = self.patience.stall;
+        let taking = self.taking.get_or_insert_with(|| Box::pin(sleep(within)));
+        ready!(taking.as_mut().poll(cx));
+        Poll::Ready(Err(too_slow("the client does not take its answer")))
+    }
+}
+
+fn too_slow(what: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, what)
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if let Poll::Ready(error) = self.poll_asking(cx) {
+            return Poll::Ready(Err(error));
+        }
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.judge_write(written, cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.judge_write(written, cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,223 @@
+//! The client's requests that a session waits for, so that no answer is taken for another's.
+//!
+//! A server tells its answers apart by the request's id alone. Were an id used for a list and for
+//! a call at once, the server could put the list into the call's stream, where lists are not
+//! looked for. The protocol forbids to use an id twice in a session; here that is kept for as long
+//! as it matters.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::sessions::{MAX_OPEN, Session};
+use crate::mcp::message;
+use crate::mcp::method::Topic;
+
+/// The requests of one session that were not answered yet.
+#[derive(Debug, Default)]
+pub(super) struct Turns {
+    waiting: Mutex<HashMap<String, Waiting>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Waiting {
+    topic: Topic,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Its answer comes on its own stream.
+    Running,
+    /// Its stream ended before the answer, which may come on another.
+    SetAside,
+    /// Nobody waits for the answer any more, but it may still come: on whatever stream the server
+    /// thinks the id belongs to.
+    Abandoned,
+}
+
+/// Why a request cannot be made under its id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum IdTrouble {
+    #[error("its id is that of another request that was not answered yet; use a fresh one")]
+    InUse,
+    #[error("more than {MAX_OPEN} requests of this session wait for an answer; initialize again")]
+    TooMany,
+}
+
+impl Turns {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Waiting>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin(&self, id: &str, topic: Topic) -> Result<(), IdTrouble> {
+        let mut waiting = self.lock();
+        let full = waiting.len() >= MAX_OPEN;
+        let stage = Stage::Running;
+        match waiting.entry(id.to_owned()) {
+            Entry::Vacant(_) if full => Err(IdTrouble::TooMany),
+            Entry::Vacant(free) => {
+                free.insert(Waiting { topic, stage });
+                Ok(())
+            }
+            Entry::Occupied(mut known) => {
+                let before = *known.get();
+                if before.stage == Stage::Running || before.topic != topic {
+                    return Err(IdTrouble::InUse);
+                }
+                known.insert(Waiting { topic, stage });
+                Ok(())
+            }
+        }
+    }
+
+    fn end(&self, id: &str, ending: Ending) {
+        let mut waiting = self.lock();
+        let Some(known) = waiting.get_mut(id) else {
+            return;
+        };
+        match (ending, known.topic) {
+            (Ending::SetAside, _) => known.stage = Stage::SetAside,
+            // Only lists are filtered, so only a list does harm under another request's id.
+            (Ending::Lost, Topic::List(_)) => known.stage = Stage::Abandoned,
+            (Ending::Lost | Ending::NeverSent | Ending::Answered, _) => {
+                waiting.remove(id);
+            }
+        }
+    }
+
+    /// What the request was about whose answer comes on another stream. It may come once.
+    pub(super) fn take_set_aside(&self, id: &str) -> Option<Topic> {
+        let id = message::canonical_id(id);
+        let mut waiting = self.lock();
+        let known = waiting.get(&id).copied()?;
+        if known.stage != Stage::SetAside {
+            return None;
+        }
+        waiting.remove(&id);
+        Some(known.topic)
+    }
+}
+
+/// How a request came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    NeverSent,
+    Lost,
+    SetAside,
+    Answered,
+}
+
+/// One request's time in its session. Dropped without an end, its answer is lost.
+#[derive(Debug)]
+pub(super) struct Turn {
+    session: Arc<Session>,
+    id: String,
+    sent: AtomicBool,
+    ended: AtomicBool,
+}
+
+impl Turn {
+    /// Takes the id for a request about `topic`.
+    pub(super) fn begin(
+        session: &Arc<Session>,
+        id: &str,
+        topic: Topic,
+    ) -> Result<Arc<Self>, IdTrouble> {
+        let id = message::canonical_id(id);
+        session.turns.begin(&id, topic)?;
+        Ok(Arc::new(Self {
+            session: Arc::clone(session),
+            id,
+            sent: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+        }))
+    }
+
+    /// From here on the server may answer.
+    pub(super) fn sent(&self) {
+        self.sent.store(true, Ordering::Release);
+    }
+
+    /// After all the server never heard of it.
+    pub(super) fn never_sent(&self) {
+        self.end(Ending::NeverSent);
+    }
+
+    /// The id is free before the client has the answer.
+    pub(super) fn answered(&self) {
+        self.end(Ending::Answered);
+    }
+
+    /// The answer may come on another stream.
+    pub(super) fn set_aside(&self) {
+        self.end(Ending::SetAside);
+    }
+
+    fn end(&self, ending: Ending) {
+        // Ended twice, it would end the next request under this id.
+        if !self.ended.swap(true, Ordering::AcqRel) {
+            self.session.turns.end(&self.id, ending);
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let sent = self.sent.load(Ordering::Acquire);
+        self.end(if sent {
+            Ending::Lost
+        } else {
+            Ending::NeverSent
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mcp::method::Listed;
+
+    const LIST: Topic = Topic::List(Listed::Tools);
+
+    #[test]
+    fn an_id_is_free_again_when_nothing_can_be_taken_for_its_answer() {
+        for (ending, topic, next, free) in [
+            (None, LIST, LIST, false),
+            (None, Topic::Tool, Topic::Tool, false),
+            (Some(Ending::Answered), LIST, Topic::Tool, true),
+            (Some(Ending::NeverSent), LIST, Topic::Tool, true),
+            (Some(Ending::Lost), LIST, Topic::Tool, false),
+            (
+                Some(Ending::Lost),
+                LIST,
+                Topic::List(Listed::Prompts),
+                false,
+            ),
+            (Some(Ending::Lost), LIST, LIST, true),
+            (Some(Ending::Lost), Topic::Tool, LIST, true),
+            (Some(Ending::SetAside), LIST, Topic::Tool, false),
+            (Some(Ending::SetAside), Topic::Tool, LIST, false),
+        ] {
+            let turns = Turns::default();
+            turns.begin("1", topic).unwrap();
+            if let Some(ending) = ending {
+                turns.end("1", ending);
+            }
+            let what = format!("{topic:?} {ending:?} then {next:?}");
+            assert_eq!(turns.begin("1", next).is_ok(), free, "{what}");
+        }
+    }
+
+    #[test]
+    fn what_waits_is_bounded() {
+        let turns = Turns::default();
+        for id in 0..MAX_OPEN {
+            turns.begin(&id.to_string(), LIST).unwrap();
+            turns.end(&id.to_string(), Ending::Lost);
+        }
+        assert_eq!(turns.begin("x", Topic::Tool), Err(IdTrouble::TooMany));
+        assert_eq!(turns.begin("7", LIST), Ok(()));
+    }
+}
