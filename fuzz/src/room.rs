@@ -91,9 +91,8 @@ pub struct Room {
     pub runtime: Runtime,
     pub gate: Arc<Gate>,
     pub front: Arc<Front>,
-    clock: Clock,
     desk: Arc<Mutex<Desk>>,
-    _node: Node,
+    node: Node,
     _dir: TempDir,
 }
 
@@ -105,8 +104,7 @@ impl Room {
             .expect("a runtime");
         let dir = TempDir::new().expect("a directory");
         let desk = Arc::new(Mutex::new(Desk::default()));
-        let clock = Clock::manual(Timestamp(1_795_000_000_000));
-        let node = runtime.block_on(furnished(&dir, &desk, &clock));
+        let node = runtime.block_on(furnished(&dir, &desk));
         let gate = Arc::clone(&node.gate);
         let listen: SocketAddr = HOST.parse().expect("an address");
         let allowed = Allowed::new(listen, None, &[], &[]);
@@ -115,13 +113,17 @@ impl Room {
             runtime,
             gate,
             front,
-            clock,
             desk,
-            _node: node,
+            node,
             _dir: dir,
         };
         room.take_seen();
         room
+    }
+
+    /// Lets so much time pass, for the gate.
+    pub fn pass(&self, by: Duration) {
+        self.node.house.clock.advance(by);
     }
 
     /// Everything the server was sent since this was last asked.
@@ -131,11 +133,6 @@ impl Room {
 
     pub fn answer_with(&self, script: Option<Script>) {
         desk(&self.desk).script = script;
-    }
-
-    /// Lets so much time pass that nothing waits for more.
-    pub fn wait(&self) {
-        self.clock.advance(Duration::from_mins(1));
     }
 
     /// Sends a message as the grant's holder and gathers all that comes back.
@@ -181,7 +178,8 @@ fn settings() -> FrontSettings {
 }
 
 /// A node with one server, one policy, one grant, and the server's first list accepted.
-async fn furnished(dir: &TempDir, desk: &Arc<Mutex<Desk>>, clock: &Clock) -> Node {
+async fn furnished(dir: &TempDir, desk: &Arc<Mutex<Desk>>) -> Node {
+    let clock = Clock::manual(Timestamp(1_795_000_000_000));
     let plan = Plan {
         house: HouseOptions::new(dir.path(), clock.clone()),
         listen: "127.0.0.1:0".parse().expect("an address"),

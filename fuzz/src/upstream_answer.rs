@@ -5,6 +5,7 @@
 //! rest is the answer.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -186,9 +187,10 @@ impl Scene {
         }
     }
 
-    /// Once the server shows again what was accepted, it is seen again.
+    /// Once the server shows again what was accepted, it is seen again. A server that changes its
+    /// mind all the time is taken note of now and then only.
     fn restore(&self) {
-        self.room.wait();
+        self.room.pass(Duration::from_mins(1));
         let asked = Asked::read(0);
         let (_, body) = self.ask(&asked);
         let list: serde_json::Value = serde_json::from_slice(&body).expect("a list");

@@ -11,6 +11,8 @@ mod grant;
 mod ledger;
 mod output;
 mod policy;
+#[cfg(test)]
+mod reference;
 mod server;
 mod up;
 
@@ -33,7 +35,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the gate: agents' endpoint, console and API
+    /// Run the gate
     Up(up::Up),
     /// The servers whose tools pass the gate
     #[command(subcommand)]

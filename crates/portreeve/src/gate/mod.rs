@@ -15,12 +15,14 @@
 //! and status codes belong to `front`.
 
 mod admit;
+mod answered;
 mod authenticate;
 mod call_id;
 mod decide;
 mod forward;
 mod inspect;
 mod list;
+mod param_headers;
 mod pins;
 mod post;
 mod record;
@@ -57,6 +59,12 @@ use crate::store::Store;
 
 /// How long a server may be silent in the middle of a stream.
 const STREAM_SILENCE: Duration = Duration::from_mins(10);
+/// How long a stream may last, however much comes. A client opens another.
+const STREAM_LIFE: Duration = Duration::from_hours(12);
+/// How long a client may take none of a stream's events.
+const STREAM_STALL: Duration = Duration::from_mins(2);
+/// How long a server may take to end a stream after its answer.
+const STREAM_REST: Duration = Duration::from_secs(1);
 
 /// The rooms the gate stands on.
 #[derive(Clone, Debug)]
@@ -210,6 +218,12 @@ impl Gate {
             ruling: ruling.clone(),
             caller,
         })
+    }
+
+    /// Whether a visit could still be made: its grant may have ended since.
+    fn still_admits(&self, visit: &Visit) -> bool {
+        let registry = self.registry.load();
+        registry.still_grants(&visit.caller.grant, &visit.server.name, self.clock.now())
     }
 
     /// Whether calls can be let through at all; if not, why, for a person.

@@ -99,6 +99,11 @@ impl Board {
             })
     }
 
+    /// The definition that a tool is pinned with.
+    pub(super) fn definition(&self, tool: &str) -> Option<&str> {
+        self.pins.get(tool).map(|pin| pin.definition.as_str())
+    }
+
     /// Whether the board would change by seeing this definition.
     pub fn is_news(&self, definition: &Definition) -> bool {
         match self.pins.get(&definition.tool) {

@@ -1,30 +1,29 @@
-//! A client's message on its way: judged, forwarded, answered.
+//! A client's message on its way in: read, judged, admitted or refused.
+//!
+//! What comes back is `answered`'s.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 use portreeve_policy::Rule;
 use portreeve_policy::json::Value;
 
-use super::admit::{NotAdmitted, Permit, Unavailable, admit};
+use super::admit::{NotAdmitted, Unavailable, admit};
 use super::decide::{Refused, Verdict, decide};
-use super::forward::{self, Parcel, forward};
-use super::inspect::{Inspector, Look, Request};
-use super::record::{self, End, OpenCall};
+use super::inspect::Request;
+use super::record;
 use super::refuse::{self, Asked};
 use super::resolve::{Call, resolve};
 use super::sessions::{Session, SessionError};
 use super::turn::{IdTrouble, Turn};
-use super::{FirstList, Gate, Payload, Reply, Status, Visit, relay};
-use crate::ledger::{Answer, Ended};
+use super::{FirstList, Gate, Reply, Status, Visit, param_headers, relay};
 use crate::mcp::header::{self, Mismatch};
 use crate::mcp::message::{self, Malformed, Message, Shape};
 use crate::mcp::method::{Topic, topic};
 use crate::mcp::revision::{self, Era};
 use crate::mcp::{answer, code};
-use crate::upstream::{Incoming, IncomingBody, UpstreamError, Verb};
 
 /// What every message of one request shares.
 #[derive(Clone, Debug)]
@@ -269,6 +268,10 @@ impl Exchange {
             Verdict::Allow(allowed) => allowed,
             Verdict::Refuse(refused) => return self.refuse(&call, id, &refused).await,
         };
+        // Only now: who may not call a tool is not told what its schema mirrors.
+        if let Err(mismatch) = self.mirrors_agree(&call) {
+            return self.refuse_mismatch(&call, id, &mismatch).await;
+        }
         let request = match self.request(&call, id) {
             Ok(request) => request,
             Err(trouble) => {
@@ -281,6 +284,29 @@ impl Exchange {
             Err(NotAdmitted::Refused(refused)) => self.refuse(&call, id, &refused).await,
             Err(NotAdmitted::Unavailable(error)) => unavailable(id, &error),
         }
+    }
+
+    /// Holds the headers that mirror arguments against the arguments.
+    fn mirrors_agree(&self, call: &Call<'_>) -> Result<(), Mismatch> {
+        let pins = &call.visit.server.pins;
+        let Some(definition) = call.tool().and_then(|tool| pins.definition(tool)) else {
+            return Ok(());
+        };
+        param_headers::agree(&self.headers, definition, call.arguments, self.era)
+    }
+
+    async fn refuse_mismatch(
+        &self,
+        call: &Call<'_>,
+        id: Option<&str>,
+        mismatch: &Mismatch,
+    ) -> Reply {
+        let refused = Refused::deny(Rule::MALFORMED, mismatch.to_string());
+        if let Err(error) = record::refused(&self.gate, call, &refused).await {
+            return unavailable(id, &error.into());
+        }
+        let words = answer::plain_error(id, code::HEADER_MISMATCH, &mismatch.to_string());
+        Reply::message(Status::Malformed, words)
     }
 
     /// What the answer will be held against; `None` for a notification.
@@ -320,41 +346,6 @@ impl Exchange {
         Reply::message(status, words)
     }
 
-    async fn forwarded(
-        &self,
-        permit: Permit,
-        call: &Call<'_>,
-        request: Option<Request>,
-        bytes: Bytes,
-    ) -> Reply {
-        let turn = request.as_ref().and_then(|r| r.turn.clone());
-        if let Some(turn) = &turn {
-            turn.sent();
-        }
-        let parcel = Parcel {
-            server: &self.visit.server,
-            verb: Verb::Post(bytes),
-            headers: forward::headers(&self.headers, self.session.as_deref(), self.era),
-        };
-        let (entry, incoming) = forward(permit, parcel).await;
-        match (incoming, turn) {
-            // A stream goes on after this, and knows when it is answered.
-            (Ok(incoming), turn) => {
-                if let Some(turn) = turn.filter(|_| !incoming.is_stream()) {
-                    turn.answered();
-                }
-                self.answered(entry, call, request, incoming).await
-            }
-            (Err(error), turn) => {
-                if let Some(turn) = turn.filter(|_| error.surely_not_sent()) {
-                    turn.never_sent();
-                }
-                let id = request.as_ref().map(|r| r.id.as_str());
-                self.failed(entry, id, &error, None).await
-            }
-        }
-    }
-
     /// The client's answer to a request of the server that was let through.
     async fn response(&self, id: &str, bytes: Bytes) -> Reply {
         let asked = self
@@ -378,183 +369,7 @@ impl Exchange {
             Err(NotAdmitted::Unavailable(error)) => unavailable(None, &error),
         }
     }
-
-    async fn answered(
-        &self,
-        entry: OpenCall,
-        call: &Call<'_>,
-        request: Option<Request>,
-        incoming: Incoming,
-    ) -> Reply {
-        let status = incoming.status;
-        if status == StatusCode::NOT_FOUND
-            && let Some(session) = &self.session
-        {
-            self.gate.sessions.close(&session.id);
-            let reason = Some("the server has ended the session".to_owned());
-            let status = Some(status.as_u16());
-            entry
-                .close(End {
-                    ended: Ended::Allow,
-                    result: Some(Answer::Error),
-                    reason,
-                    status,
-                })
-                .await;
-            return no_session(SessionError::Unknown);
-        }
-        let Some(request) = request else {
-            return self.accepted(entry, incoming).await;
-        };
-        let session = self.session.clone();
-        let asked = Some(request.clone());
-        let inspector = Inspector::new(&self.gate, &self.visit, session, self.era, asked);
-        match incoming.body {
-            IncomingBody::Json(body) => {
-                self.whole(entry, &inspector, call, (status, incoming.session, body))
-                    .await
-            }
-            IncomingBody::Events(events) => {
-                let opening = relay::Opening {
-                    upstream: incoming.session.filter(|_| call.method == "initialize"),
-                };
-                relay::start(entry, inspector, events, opening).await
-            }
-            IncomingBody::Empty => {
-                let error = UpstreamError::Nonsense(format!("HTTP {status} without a body"));
-                self.failed(entry, Some(&request.id), &error, Some(status))
-                    .await
-            }
-            IncomingBody::Other(what) => {
-                let error = UpstreamError::Nonsense(what);
-                self.failed(entry, Some(&request.id), &error, Some(status))
-                    .await
-            }
-        }
-    }
-
-    /// An answer in one piece.
-    async fn whole(
-        &self,
-        entry: OpenCall,
-        inspector: &Inspector,
-        call: &Call<'_>,
-        (status, upstream, body): (StatusCode, Option<http::HeaderValue>, Bytes),
-    ) -> Reply {
-        let id = inspector.request.as_ref().map(|r| r.id.as_str());
-        let fail = |what: String| UpstreamError::Nonsense(what);
-        let (passed, kind) = match inspector.look(&body).await {
-            Ok(Look::Pass(passed, Some(kind))) => (passed, kind),
-            Ok(_) => {
-                let error = fail(format!("HTTP {status}, and it does not answer the request"));
-                return self.failed(entry, id, &error, Some(status)).await;
-            }
-            Err(what) => return self.failed(entry, id, &fail(what), Some(status)).await,
-        };
-        if !status.is_success() && kind != Answer::Error {
-            let error = fail(format!("HTTP {status} with a result"));
-            return self.failed(entry, id, &error, Some(status)).await;
-        }
-        let mut reply = Reply::message(client_status(status), passed);
-        if call.method == "initialize"
-            && kind == Answer::Ok
-            && let Some(upstream) = upstream
-        {
-            match self.gate.open_session(&self.visit, upstream, &body) {
-                Ok(session) => reply.session = Some(session.id.clone()),
-                Err(error) => reply = no_session(error),
-            }
-        }
-        let status = Some(status.as_u16());
-        entry
-            .close(End {
-                ended: Ended::Allow,
-                result: Some(kind),
-                reason: None,
-                status,
-            })
-            .await;
-        reply
-    }
-
-    /// A notification or response was handed over.
-    async fn accepted(&self, entry: OpenCall, incoming: Incoming) -> Reply {
-        let status = incoming.status;
-        let fine = status.is_success();
-        let result = Some(if fine { Answer::Ok } else { Answer::Error });
-        let end = End {
-            ended: Ended::Allow,
-            result,
-            reason: None,
-            status: Some(status.as_u16()),
-        };
-        entry.close(end).await;
-        if fine {
-            return Reply::new(Status::Accepted, Payload::Nothing);
-        }
-        let words = format!("the server did not take the message (HTTP {status})");
-        let words = answer::plain_error(None, code::UPSTREAM_FAILED, &words);
-        Reply::message(Status::Malformed, words)
-    }
-
-    /// The server failed us: said in the protocol's own form, and booked.
-    async fn failed(
-        &self,
-        entry: OpenCall,
-        id: Option<&str>,
-        error: &UpstreamError,
-        status: Option<StatusCode>,
-    ) -> Reply {
-        let message = relay::failure(id, error, entry.id().as_str());
-        let sent = !error.surely_not_sent();
-        let ended = if sent { Ended::Failed } else { Ended::NotSent };
-        let reason = Some(error.to_string());
-        let status = status.map(|s| s.as_u16());
-        entry
-            .close(End {
-                ended,
-                result: None,
-                reason,
-                status,
-            })
-            .await;
-        Reply::message(
-            if id.is_some() {
-                Status::Fine
-            } else {
-                Status::Unavailable
-            },
-            message,
-        )
-    }
 }
 
 /// How many messages one batch may hold.
 const MAX_BATCH: usize = 100;
-
-/// A modern client tells eras and unknown methods apart by the status of an error.
-fn client_status(upstream: StatusCode) -> Status {
-    match upstream {
-        StatusCode::BAD_REQUEST => Status::Malformed,
-        StatusCode::NOT_FOUND => Status::NotFound,
-        _ => Status::Fine,
-    }
-}
-
-impl Gate {
-    /// Opens our side of the session that an `initialize` result brings.
-    pub(super) fn open_session(
-        &self,
-        visit: &Visit,
-        upstream: http::HeaderValue,
-        result: &[u8],
-    ) -> Result<Arc<Session>, SessionError> {
-        let version = message::read_tree(result).ok().and_then(|tree| {
-            let version = tree.get("result")?.get("protocolVersion")?.as_str()?;
-            Some(version.to_owned())
-        });
-        let version = version.unwrap_or_else(|| revision::WITH_BATCHES.to_owned());
-        self.sessions
-            .open(visit, upstream, version, self.clock.now())
-    }
-}

@@ -30,6 +30,7 @@ pub struct Registry {
 /// A caller's grant, ready to be asked.
 #[derive(Debug)]
 pub struct GrantEntry {
+    token_sha256: String,
     pub label: Label,
     /// The identity it belongs to; its label where none was given.
     pub identity: String,
@@ -115,6 +116,15 @@ impl Registry {
         self.grants.get(token_sha256)
     }
 
+    /// Whether the grant, with the same token, still reaches the server.
+    pub fn still_grants(&self, grant: &GrantEntry, server: &Name, now: Timestamp) -> bool {
+        self.grants.get(&grant.token_sha256).is_some_and(|current| {
+            current.label == grant.label
+                && current.routes.contains_key(server)
+                && current.expires_at.is_none_or(|end| now < end)
+        })
+    }
+
     pub fn server(&self, name: &str) -> Option<&Arc<ServerEntry>> {
         self.servers.get(name)
     }
@@ -185,6 +195,7 @@ impl GrantEntry {
             identity: grant.identity.unwrap_or_else(|| grant.label.to_string()),
             expires_at: grant.expires_at,
             routes: routes.collect(),
+            token_sha256: grant.token_sha256,
             label: grant.label,
         }
     }

@@ -1,15 +1,21 @@
 //! Streams from a server to a client, event by event.
 
+use std::pin::pin;
+
 use bytes::Bytes;
 use http::HeaderValue;
+use portreeve_policy::json::{Rules, outline};
 use serde::Serialize;
 use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
 
 use super::inspect::{Inspector, Look};
 use super::post::no_session;
 use super::record::{End, OpenCall};
 use super::turn::Turn;
-use super::{Payload, Reply, STREAM_SILENCE, Status, forward};
+use super::{
+    Payload, Reply, STREAM_LIFE, STREAM_REST, STREAM_SILENCE, STREAM_STALL, Status, forward,
+};
 use crate::ledger::{Answer, Ended};
 use crate::mcp::revision::Era;
 use crate::mcp::sse::{self, Event};
@@ -34,23 +40,25 @@ pub(super) async fn start(
 ) -> Reply {
     let (to_client, from_server) = mpsc::channel(IN_FLIGHT);
     let mut session = None;
-    let mut first = None;
     let mut events = events;
+    let mut first = Vec::new();
     if let Some(upstream) = opening.upstream {
         // The session's header precedes the stream, and its revision stands in the answer.
-        let answer = first_message(&mut events).await;
-        let body = answer.as_ref().map(|e| e.data.clone()).unwrap_or_default();
-        match inspector
-            .gate
-            .open_session(&inspector.visit, upstream, &body)
+        first = until_answer(&mut events).await;
+        if let Some(body) = first
+            .last()
+            .map(|event| &event.data)
+            .filter(|body| has_result(body))
         {
-            Ok(opened) => {
-                session = Some(opened.id.clone());
-                inspector.session = Some(opened);
+            let (gate, visit) = (&inspector.gate, &inspector.visit);
+            match gate.open_session(visit, upstream, body) {
+                Ok(opened) => {
+                    session = Some(opened.id.clone());
+                    inspector.session = Some(opened);
+                }
+                Err(error) => return no_session(error),
             }
-            Err(error) => return no_session(error),
         }
-        first = answer;
     }
     let relay = Relay {
         entry: Some(entry),
@@ -66,13 +74,31 @@ pub(super) async fn start(
     }
 }
 
-async fn first_message(events: &mut EventSource) -> Option<Event> {
-    while let Ok(Some(event)) = events.next(STREAM_SILENCE).await {
-        if event.carries_message() {
-            return Some(event);
+/// The events up to the first answer, for which a client waits without having heard anything.
+async fn until_answer(events: &mut EventSource) -> Vec<Event> {
+    let mut first = Vec::new();
+    let reading = async {
+        while let Ok(Some(event)) = events.next(STREAM_STALL).await {
+            let is_answer = holds(&event.data, &["result", "error"]);
+            first.push(event);
+            if is_answer || first.len() >= IN_FLIGHT {
+                break;
+            }
         }
-    }
-    None
+    };
+    // What came so far is handed on all the same.
+    timeout(STREAM_STALL, reading).await.ok();
+    first
+}
+
+/// A refused `initialize` opens no session.
+fn has_result(body: &[u8]) -> bool {
+    holds(body, &["result"])
+}
+
+fn holds(body: &[u8], names: &[&str]) -> bool {
+    let members = outline(body, Rules::MESSAGE).unwrap_or_default();
+    members.iter().any(|member| names.contains(&&*member.key))
 }
 
 struct Relay {
@@ -86,21 +112,34 @@ struct Relay {
 
 /// Why a relay stops.
 enum Stop {
+    /// The answer was delivered; whatever follows has nobody to go to.
+    Answered,
     ClientGone,
+    /// The grant ended while the stream ran.
+    NotGranted,
+    /// A free stream has lasted for long enough.
+    Old,
     Server(UpstreamError),
 }
 
 impl Relay {
-    async fn run(mut self, mut events: EventSource, first: Option<Event>) {
+    async fn run(mut self, mut events: EventSource, first: Vec<Event>) {
         let mut ended = Ok(());
-        if let Some(event) = first {
-            ended = self.pass(&event).await;
+        for event in first {
+            if ended.is_ok() {
+                ended = self.pass(&event).await;
+            }
         }
+        let mut life = pin!(sleep(STREAM_LIFE));
         while ended.is_ok() {
             let gone = self.to_client.clone();
             let next = tokio::select! {
                 next = events.next(STREAM_SILENCE) => next,
                 () = gone.closed() => break,
+                () = &mut life => {
+                    ended = Err(self.too_old());
+                    break;
+                }
             };
             ended = match next {
                 Ok(Some(event)) => self.pass(&event).await,
@@ -108,12 +147,30 @@ impl Relay {
                 Err(error) => Err(Stop::Server(error)),
             };
         }
+        if matches!(ended, Err(Stop::Answered)) {
+            // The client's stream ends now; the server's may end by itself, which leaves the
+            // connection for the next request.
+            drop(self);
+            let rest = async { while let Ok(Some(_)) = events.next(STREAM_REST).await {} };
+            timeout(STREAM_REST, rest).await.ok();
+            return;
+        }
         // Dropping the source closes the connection, which cancels what still runs.
         drop(events);
         self.finish(ended).await;
     }
 
+    fn too_old(&self) -> Stop {
+        match self.inspector.request {
+            Some(_) => Stop::Server(UpstreamError::Timeout(STREAM_LIFE)),
+            None => Stop::Old,
+        }
+    }
+
     async fn pass(&mut self, event: &Event) -> Result<(), Stop> {
+        if !self.inspector.gate.still_admits(&self.inspector.visit) {
+            return Err(Stop::NotGranted);
+        }
         self.resumable |= event.id.is_some();
         if !event.carries_message() {
             return self.send(event.to_forward()).await;
@@ -128,10 +185,12 @@ impl Relay {
                     sse::write(&message, event.id.as_deref())
                 };
                 // The end is booked first: who has the answer can find it in the ledger.
-                if let Some(kind) = kind {
-                    self.answered(kind).await;
-                }
-                self.send(bytes).await
+                let Some(kind) = kind else {
+                    return self.send(bytes).await;
+                };
+                self.answered(kind).await;
+                self.send(bytes).await?;
+                Err(Stop::Answered)
             }
             Look::Drop(why) => {
                 tracing::debug!(server = %self.inspector.visit.server.name, why, "dropped");
@@ -179,10 +238,10 @@ impl Relay {
     }
 
     async fn send(&self, bytes: Bytes) -> Result<(), Stop> {
-        self.to_client
-            .send(bytes)
-            .await
-            .map_err(|_| Stop::ClientGone)
+        match timeout(STREAM_STALL, self.to_client.send(bytes)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(Stop::ClientGone),
+        }
     }
 
     async fn finish(mut self, ended: Result<(), Stop>) {
@@ -192,7 +251,9 @@ impl Relay {
         let id = self.inspector.request.as_ref().map(|r| r.id.clone());
         let error = match ended {
             // The entry closes itself as cancelled.
-            Err(Stop::ClientGone) => return,
+            Err(Stop::ClientGone | Stop::Answered) => return,
+            Err(Stop::NotGranted) => return cut_off(entry).await,
+            Err(Stop::Old) => None,
             Ok(()) if self.to_client.is_closed() => return,
             Err(Stop::Server(error)) => Some(error),
             Ok(()) if id.is_none() => None,
@@ -240,6 +301,19 @@ impl Relay {
             })
             .await;
     }
+}
+
+/// Closes the entry of a call whose grant ended before its answer.
+async fn cut_off(entry: OpenCall) {
+    let reason = Some("the grant ended before the answer".to_owned());
+    entry
+        .close(End {
+            ended: Ended::Cancelled,
+            result: None,
+            reason,
+            status: Some(200),
+        })
+        .await;
 }
 
 /// What a client is told when its server failed.

@@ -179,11 +179,23 @@ impl fmt::Display for Fault {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
+        let (records, segments) = (self.records, self.segments);
+        let many = |count: u64| if count == 1 { "" } else { "s" };
+        write!(
             f,
-            "{} records in {} segments, {} signed checkpoints, the last over record {}",
-            self.records, self.segments, self.checkpoints, self.signed_through
+            "{records} record{} in {segments} segment{}",
+            many(records),
+            many(segments)
         )?;
+        match self.checkpoints {
+            0 => writeln!(f, ", no signed checkpoint yet")?,
+            count => writeln!(
+                f,
+                ", {count} signed checkpoint{}, the last over record {}",
+                many(count),
+                self.signed_through
+            )?,
+        }
         if self.first > 1 {
             writeln!(f, "records 1 to {} are retired and proven", self.first - 1)?;
         }

@@ -92,7 +92,7 @@ pub fn agree(headers: &HeaderMap, message: &Message<'_>, era: Era) -> Result<(),
 }
 
 /// Undoes the `=?base64?…?=` form that carries what plain ASCII cannot.
-fn decode(value: &str) -> Option<String> {
+pub fn decode(value: &str) -> Option<String> {
     let Some(inner) = value
         .strip_prefix("=?base64?")
         .and_then(|rest| rest.strip_suffix("?="))

@@ -211,3 +211,36 @@ async fn forwarded_bytes_are_the_judged_ones() {
         "the caller's token never goes upstream"
     );
 }
+
+#[tokio::test]
+async fn headers_that_mirror_arguments_are_held_against_them() {
+    let schema = json!({ "type": "object", "properties": {
+        "region": { "type": "string", "x-mcp-header": "Region" } } });
+    let tool = |name: &str| json!({ "name": name, "inputSchema": schema });
+    let server = TestServer::with_tools(json!([tool("a"), tool("b")])).await;
+    let gate = TestGate::start(&server.url(), &allowing(&["a"])).await;
+    server.forget();
+    let call = |name: &str| {
+        json!({
+            "jsonrpc": "2.0", "id": 5, "method": "tools/call",
+            "params": { "name": name, "arguments": { "region": "eu" } },
+        })
+        .to_string()
+    };
+    let lie = [("mcp-param-region", "us")];
+    let answer = gate.post_with(&lie, call("a")).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    assert_eq!(answer.json()["error"]["code"], -32020);
+    let denied = gate.post_with(&lie, call("b")).await;
+    assert_eq!(
+        denied.decision()["rule"],
+        "(default deny)",
+        "a refused tool tells nothing"
+    );
+    assert!(server.seen("").is_empty());
+    let truth = [("mcp-param-region", "eu"), ("mcp-param-other", "x")];
+    gate.post_with(&truth, call("a")).await;
+    let seen = server.seen("tools/call").remove(0);
+    assert_eq!(seen.header("mcp-param-region"), Some("eu"));
+    assert_eq!(seen.header("mcp-param-other"), Some("x"));
+}

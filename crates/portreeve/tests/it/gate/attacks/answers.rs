@@ -287,3 +287,103 @@ async fn a_message_does_not_hide_in_a_line_separator() {
     let last = answer.events().pop().unwrap();
     assert_eq!(last["result"]["x"], "\u{2028}\u{2028}data: 1\u{2028}");
 }
+
+/// A stream that goes on after its answer would bring what belongs to no call.
+#[tokio::test]
+async fn nothing_follows_an_answer() {
+    let (pump, stream) = mpsc::channel::<Bytes>(4);
+    let stream = std::sync::Mutex::new(Some(stream));
+    let server = with_sessions(move |method, _| {
+        let taken = (method == "tools/call").then(|| stream.lock().unwrap().take());
+        Some(Script::Stream(Vec::new(), taken??))
+    })
+    .await;
+    let gate = TestGate::start(&server.url(), &allowing(&["t"])).await;
+    let answer = "data: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n\n";
+    let second = "data: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"second\":1}}\n\n";
+    for event in [answer, second] {
+        pump.send(Bytes::from(event)).await.unwrap();
+    }
+    // The server keeps its end open; the client's must end all the same.
+    assert_eq!(gate.post(CALL).await.text(), answer);
+    pump.closed().await;
+    assert_eq!(gate.booked().pop().unwrap().end.outcome, "allow");
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_its_grant() {
+    let (pump, stream) = mpsc::channel::<Bytes>(4);
+    let stream = std::sync::Mutex::new(Some(stream));
+    let server = with_sessions(move |method, _| {
+        let taken = (method == "GET").then(|| stream.lock().unwrap().take());
+        Some(Script::Stream(Vec::new(), taken??))
+    })
+    .await;
+    let gate = TestGate::start(&server.url(), &allowing(&["t"])).await;
+    let event = |n: u8| {
+        let params = json!({ "data": n });
+        let note = json!({ "jsonrpc": "2.0", "method": "notifications/message", "params": params });
+        Bytes::from(format!("data: {note}\n\n"))
+    };
+    let listening = gate.send(Method::GET, "/mcp/s", &[], "");
+    let revoking = async {
+        pump.send(event(1)).await.unwrap();
+        while pump.capacity() < pump.max_capacity() {
+            tokio::task::yield_now().await;
+        }
+        let label = portreeve::name::Label::new("tester").unwrap();
+        let store = &gate.node.house.store;
+        let revoked = store.revoke_grant(&label, gate.clock.now()).await;
+        revoked.unwrap();
+        gate.node.gate.reload().await.unwrap();
+        pump.send(event(2)).await.unwrap();
+        pump.closed().await;
+    };
+    let (heard, ()) = tokio::join!(listening, revoking);
+    assert!(!heard.text().contains(r#""data":2"#), "{}", heard.text());
+    assert_eq!(gate.booked().pop().unwrap().end.outcome, "cancelled");
+}
+
+#[tokio::test]
+async fn only_an_accepted_handshake_opens_a_session() {
+    let note = r#"{"jsonrpc":"2.0","method":"notifications/message","params":{}}"#;
+    let result = r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-11-25"}}"#;
+    let error = r#"{"jsonrpc":"2.0","id":0,"error":{"code":1,"message":"no"}}"#;
+    for (messages, opens) in [
+        (&[result][..], true),
+        (&[note, result], true),
+        (&[error], false),
+        (&[note, error], false),
+        (&[note], false),
+    ] {
+        let stream: Vec<String> = messages.iter().map(|m| format!("data: {m}\n\n")).collect();
+        let stream = stream.concat();
+        let sent = stream.clone();
+        let server = TestServer::start(move |seen| {
+            if seen.rpc_method() == "initialize"
+                && seen.json()["params"]["clientInfo"]["name"] == "t"
+            {
+                let (pump, receiver) = mpsc::channel(1);
+                pump.try_send(Bytes::from(sent.clone())).unwrap();
+                let session = vec![("mcp-session-id", "theirs-0001".to_owned())];
+                return Script::Stream(session, receiver);
+            }
+            plain(seen, &tools(&["t"]))
+        })
+        .await;
+        let gate = TestGate::start(&server.url(), &allowing(&["t"])).await;
+        let answer = gate.post(HELLO).await;
+        assert!(answer.text().starts_with(&stream), "{}", answer.text());
+        assert_eq!(
+            answer.headers.contains_key("mcp-session-id"),
+            opens,
+            "{messages:?}"
+        );
+        if opens {
+            let session = answer.session();
+            let headers = [("mcp-session-id", session.as_str())];
+            let batch = gate.post_with(&headers, "[]").await.text();
+            assert!(batch.contains("batches exist only in"), "{batch}");
+        }
+    }
+}

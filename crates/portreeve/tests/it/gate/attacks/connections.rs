@@ -111,7 +111,7 @@ async fn one_grant_does_not_take_every_place() {
     let gate = gate.furnished(&server.url(), &allowing(&["t"])).await;
     let other = "other-token-0123456789-abcdefghijklmno";
     gate.add_grant("other", other, &[("s", Some("p"))]).await;
-    let mut held = Vec::new();
+    let mut open = Vec::new();
     for _ in 0..2 {
         let mut stream = TcpStream::connect(gate.node.address()).await.unwrap();
         let address = gate.node.address();
@@ -122,7 +122,7 @@ async fn one_grant_does_not_take_every_place() {
         let mut answer = [0; 15];
         stream.read_exact(&mut answer).await.unwrap();
         assert_eq!(&answer, b"HTTP/1.1 200 OK");
-        held.push(stream);
+        open.push(stream);
     }
     let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
     let refused = gate.post(ping).await;

@@ -1,0 +1,57 @@
+//! The reference of all commands, made from the same declarations that read them.
+
+use std::fmt::Write as _;
+
+use clap::{Command, CommandFactory};
+
+/// `docs/cli.md`.
+pub(super) fn reference() -> String {
+    let mut text = String::from(
+        "# Commands\n\nMade from the program's own declarations; `UPDATE=1 cargo test -p portreeve \
+         reference` writes it anew.\n\nExit codes: 0 done, 1 the answer is no, 2 the command was \
+         wrong, 3 it cannot be done.\n",
+    );
+    let mut root = super::Cli::command();
+    root.build();
+    describe(&root, &mut text);
+    text
+}
+
+fn describe(command: &Command, text: &mut String) {
+    let runs_itself = !command.has_subcommands();
+    if runs_itself {
+        let name = command.get_bin_name().unwrap_or_else(|| command.get_name());
+        let mut command = command.clone();
+        let help = command.render_long_help().to_string();
+        let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
+        let _ = write!(
+            text,
+            "\n## {name}\n\n```text\n{}\n```\n",
+            lines.join("\n").trim_end()
+        );
+    }
+    for sub in command.get_subcommands() {
+        describe(sub, text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test is told to write what it would compare"
+    )]
+    fn the_reference_of_commands_is_up_to_date() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/cli.md");
+        let text = super::reference();
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(path, &text).unwrap();
+        }
+        let written = std::fs::read_to_string(path).unwrap_or_default();
+        assert_eq!(
+            written, text,
+            "run `UPDATE=1 cargo test -p portreeve reference`"
+        );
+    }
+}

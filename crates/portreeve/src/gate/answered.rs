@@ -1,0 +1,231 @@
+//! The server's answer on its way back: forwarded for, looked at, said, and the call's end booked.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::StatusCode;
+
+use super::admit::Permit;
+use super::forward::{self, Parcel, forward};
+use super::inspect::{Inspector, Look, Request};
+use super::post::{Exchange, no_session};
+use super::record::{End, OpenCall};
+use super::resolve::Call;
+use super::sessions::{Session, SessionError};
+use super::{Gate, Payload, Reply, Status, Visit, relay};
+use crate::ledger::{Answer, Ended};
+use crate::mcp::{answer, code, message, revision};
+use crate::upstream::{Incoming, IncomingBody, UpstreamError, Verb};
+
+impl Exchange {
+    pub(super) async fn forwarded(
+        &self,
+        permit: Permit,
+        call: &Call<'_>,
+        request: Option<Request>,
+        bytes: Bytes,
+    ) -> Reply {
+        let turn = request.as_ref().and_then(|r| r.turn.clone());
+        if let Some(turn) = &turn {
+            turn.sent();
+        }
+        let parcel = Parcel {
+            server: &self.visit.server,
+            verb: Verb::Post(bytes),
+            headers: forward::headers(&self.headers, self.session.as_deref(), self.era),
+        };
+        let (entry, incoming) = forward(permit, parcel).await;
+        match (incoming, turn) {
+            // A stream goes on after this, and knows when it is answered.
+            (Ok(incoming), turn) => {
+                if let Some(turn) = turn.filter(|_| !incoming.is_stream()) {
+                    turn.answered();
+                }
+                self.answered(entry, call, request, incoming).await
+            }
+            (Err(error), turn) => {
+                if let Some(turn) = turn.filter(|_| error.surely_not_sent()) {
+                    turn.never_sent();
+                }
+                let id = request.as_ref().map(|r| r.id.as_str());
+                self.failed(entry, id, &error, None).await
+            }
+        }
+    }
+
+    async fn answered(
+        &self,
+        entry: OpenCall,
+        call: &Call<'_>,
+        request: Option<Request>,
+        incoming: Incoming,
+    ) -> Reply {
+        let status = incoming.status;
+        if status == StatusCode::NOT_FOUND
+            && let Some(session) = &self.session
+        {
+            self.gate.sessions.close(&session.id);
+            let reason = Some("the server has ended the session".to_owned());
+            let status = Some(status.as_u16());
+            entry
+                .close(End {
+                    ended: Ended::Allow,
+                    result: Some(Answer::Error),
+                    reason,
+                    status,
+                })
+                .await;
+            return no_session(SessionError::Unknown);
+        }
+        let Some(request) = request else {
+            return self.accepted(entry, incoming).await;
+        };
+        let session = self.session.clone();
+        let asked = Some(request.clone());
+        let inspector = Inspector::new(&self.gate, &self.visit, session, self.era, asked);
+        match incoming.body {
+            IncomingBody::Json(body) => {
+                self.whole(entry, &inspector, call, (status, incoming.session, body))
+                    .await
+            }
+            IncomingBody::Events(events) => {
+                let opening = relay::Opening {
+                    upstream: incoming.session.filter(|_| call.method == "initialize"),
+                };
+                relay::start(entry, inspector, events, opening).await
+            }
+            IncomingBody::Empty => {
+                let error = UpstreamError::Nonsense(format!("HTTP {status} without a body"));
+                self.failed(entry, Some(&request.id), &error, Some(status))
+                    .await
+            }
+            IncomingBody::Other(what) => {
+                let error = UpstreamError::Nonsense(what);
+                self.failed(entry, Some(&request.id), &error, Some(status))
+                    .await
+            }
+        }
+    }
+
+    /// An answer in one piece.
+    async fn whole(
+        &self,
+        entry: OpenCall,
+        inspector: &Inspector,
+        call: &Call<'_>,
+        (status, upstream, body): (StatusCode, Option<http::HeaderValue>, Bytes),
+    ) -> Reply {
+        let id = inspector.request.as_ref().map(|r| r.id.as_str());
+        let fail = |what: String| UpstreamError::Nonsense(what);
+        let (passed, kind) = match inspector.look(&body).await {
+            Ok(Look::Pass(passed, Some(kind))) => (passed, kind),
+            Ok(_) => {
+                let error = fail(format!("HTTP {status}, and it does not answer the request"));
+                return self.failed(entry, id, &error, Some(status)).await;
+            }
+            Err(what) => return self.failed(entry, id, &fail(what), Some(status)).await,
+        };
+        if !status.is_success() && kind != Answer::Error {
+            let error = fail(format!("HTTP {status} with a result"));
+            return self.failed(entry, id, &error, Some(status)).await;
+        }
+        let mut reply = Reply::message(client_status(status), passed);
+        if call.method == "initialize"
+            && kind == Answer::Ok
+            && let Some(upstream) = upstream
+        {
+            match self.gate.open_session(&self.visit, upstream, &body) {
+                Ok(session) => reply.session = Some(session.id.clone()),
+                Err(error) => reply = no_session(error),
+            }
+        }
+        let status = Some(status.as_u16());
+        entry
+            .close(End {
+                ended: Ended::Allow,
+                result: Some(kind),
+                reason: None,
+                status,
+            })
+            .await;
+        reply
+    }
+
+    /// A notification or response was handed over.
+    async fn accepted(&self, entry: OpenCall, incoming: Incoming) -> Reply {
+        let status = incoming.status;
+        let fine = status.is_success();
+        let result = Some(if fine { Answer::Ok } else { Answer::Error });
+        let end = End {
+            ended: Ended::Allow,
+            result,
+            reason: None,
+            status: Some(status.as_u16()),
+        };
+        entry.close(end).await;
+        if fine {
+            return Reply::new(Status::Accepted, Payload::Nothing);
+        }
+        let words = format!("the server did not take the message (HTTP {status})");
+        let words = answer::plain_error(None, code::UPSTREAM_FAILED, &words);
+        Reply::message(Status::Malformed, words)
+    }
+
+    /// The server failed us: said in the protocol's own form, and booked.
+    async fn failed(
+        &self,
+        entry: OpenCall,
+        id: Option<&str>,
+        error: &UpstreamError,
+        status: Option<StatusCode>,
+    ) -> Reply {
+        let message = relay::failure(id, error, entry.id().as_str());
+        let sent = !error.surely_not_sent();
+        let ended = if sent { Ended::Failed } else { Ended::NotSent };
+        let reason = Some(error.to_string());
+        let status = status.map(|s| s.as_u16());
+        entry
+            .close(End {
+                ended,
+                result: None,
+                reason,
+                status,
+            })
+            .await;
+        Reply::message(
+            if id.is_some() {
+                Status::Fine
+            } else {
+                Status::Unavailable
+            },
+            message,
+        )
+    }
+}
+
+/// A modern client tells eras and unknown methods apart by the status of an error.
+fn client_status(upstream: StatusCode) -> Status {
+    match upstream {
+        StatusCode::BAD_REQUEST => Status::Malformed,
+        StatusCode::NOT_FOUND => Status::NotFound,
+        _ => Status::Fine,
+    }
+}
+
+impl Gate {
+    /// Opens our side of the session that an `initialize` result brings.
+    pub(super) fn open_session(
+        &self,
+        visit: &Visit,
+        upstream: http::HeaderValue,
+        result: &[u8],
+    ) -> Result<Arc<Session>, SessionError> {
+        let version = message::read_tree(result).ok().and_then(|tree| {
+            let version = tree.get("result")?.get("protocolVersion")?.as_str()?;
+            Some(version.to_owned())
+        });
+        let version = version.unwrap_or_else(|| revision::WITH_BATCHES.to_owned());
+        self.sessions
+            .open(visit, upstream, version, self.clock.now())
+    }
+}
