@@ -1,6 +1,7 @@
 //! Counters, held against a list of everything that was ever charged.
 //!
-//! The input is a program: charges, charges out of their order, refunds, restarts.
+//! The input is a program: charges, charges out of their order, refunds, restarts. Its first byte
+//! says whether a burst of thousands may be among them, for that takes its time.
 
 use portreeve_policy::Rule;
 use portreeve_policy::decimal::Decimal;
@@ -24,14 +25,16 @@ const MOST_CHARGES: usize = 20_000;
 const MANY: usize = 500;
 
 pub fn check(input: &[u8]) {
+    let mut tape = Tape::new(input);
+    let bursts = u8::from(tape.byte() > 250);
     let mut run = Run {
-        tape: Tape::new(input),
+        tape,
         counters: Counters::new(100),
         made: Vec::new(),
         open: Vec::new(),
         now: START,
         latest: START,
-        bursts: 2,
+        bursts,
         in_order: true,
     };
     for _ in 0..MOST_STEPS {
@@ -58,7 +61,7 @@ struct Run<'a> {
     open: Vec<(Reservation, Vec<Made>)>,
     now: i64,
     latest: i64,
-    /// How many more bursts there may be: they take their time.
+    /// How many more bursts there may be.
     bursts: u8,
     /// No charge came before one that was already made.
     in_order: bool,
