@@ -70,11 +70,9 @@ impl Allowed {
     /// Whether a request names us, and comes from no page or from one of ours.
     pub fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), PlaceError> {
         let mut hosts = headers.get_all(HOST).iter();
-        let host = hosts
-            .next()
-            .map(|h| String::from_utf8_lossy(h.as_bytes()).to_ascii_lowercase());
+        let host = hosts.next().map(|h| lower_case(h.as_bytes()));
         // HTTP/2 and absolute-form requests name the host in the request itself.
-        let authority = uri.authority().map(|a| a.as_str().to_ascii_lowercase());
+        let authority = uri.authority().map(|a| lower_case(a.as_str().as_bytes()));
         let named: Vec<String> = host.into_iter().chain(authority).collect();
         if hosts.next().is_some() || named.is_empty() {
             return Err(PlaceError::Host(named.first().cloned().unwrap_or_default()));
@@ -83,13 +81,26 @@ impl Allowed {
             return Err(PlaceError::Host(foreign.clone()));
         }
         for origin in headers.get_all(ORIGIN) {
-            let origin = String::from_utf8_lossy(origin.as_bytes()).to_ascii_lowercase();
+            let origin = lower_case(origin.as_bytes());
             if !self.origins.contains(&origin) {
                 return Err(PlaceError::Origin(origin));
             }
         }
         Ok(())
     }
+}
+
+/// No name of ours is longer than what a name can be; what is, is cut and so is none. It is said
+/// in an answer and in the log, and strangers write it.
+const LONGEST: usize = 300;
+
+fn lower_case(name: &[u8]) -> String {
+    let cut = name.get(..LONGEST).unwrap_or(name);
+    let mut lower = String::from_utf8_lossy(cut).to_ascii_lowercase();
+    if cut.len() < name.len() {
+        lower.push('…');
+    }
+    lower
 }
 
 fn bracketed(ip: IpAddr) -> String {
@@ -135,6 +146,11 @@ mod tests {
         ] {
             assert!(!check(&allowed, &[(HOST, host)]), "{host}");
         }
+        let long = "x".repeat(10_000);
+        let uri = Uri::from_static("/mcp/runs");
+        let headers = HeaderMap::from_iter([(HOST, HeaderValue::from_str(&long).unwrap())]);
+        let words = allowed.check(&uri, &headers).unwrap_err().to_string();
+        assert!(words.len() < 500, "strangers do not fill the log: {words}");
         assert!(!check(&allowed, &[]));
         assert!(!check(
             &allowed,

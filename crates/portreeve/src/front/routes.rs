@@ -68,6 +68,10 @@ impl Front {
                 return response::unauthorized(stranger);
             }
             Err(error @ NoVisit::Foreign(_)) => {
+                let named = server.unwrap_or_default();
+                if let Err(error) = self.gate.book_foreign(request.headers(), named).await {
+                    tracing::error!(%error, "a refused visit was not booked");
+                }
                 let words = error.to_string();
                 return response::problem(StatusCode::FORBIDDEN, code::NOT_GRANTED, &words);
             }

@@ -68,20 +68,27 @@ impl Refused {
 /// Decides a call under the policy that its visit took when it arrived.
 pub(super) fn decide(call: &Call<'_>) -> Verdict {
     let Some(subject) = call.subject else {
-        return decide_protocol(call.visit);
+        return decide_protocol(call);
     };
     decide_subject(call.visit, subject, call.arguments, call.at)
 }
 
-/// The conversation itself needs a policy in force, and no rule.
-fn decide_protocol(visit: &Visit) -> Verdict {
-    match &visit.ruling {
-        Ruling::InForce(_) => Verdict::Allow(Allowed {
-            rule: Rule::PROTOCOL,
-            charges: Vec::new(),
-        }),
-        Ruling::Nothing(why) => Verdict::Refuse(Refused::deny(Rule::NO_POLICY, why.clone())),
+/// The conversation itself needs a policy in force, and no rule; what it subscribes to does.
+fn decide_protocol(call: &Call<'_>) -> Verdict {
+    if let Ruling::Nothing(why) = &call.visit.ruling {
+        return Verdict::Refuse(Refused::deny(Rule::NO_POLICY, why.clone()));
     }
+    let mut charges = Vec::new();
+    for uri in &call.watched {
+        match decide_subject(call.visit, Subject::Resource { uri }, None, call.at) {
+            Verdict::Allow(allowed) => charges.extend(allowed.charges),
+            refused @ Verdict::Refuse(_) => return refused,
+        }
+    }
+    Verdict::Allow(Allowed {
+        rule: Rule::PROTOCOL,
+        charges,
+    })
 }
 
 /// Decides about one subject: a call's, or one that a server brings up.

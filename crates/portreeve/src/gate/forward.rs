@@ -1,7 +1,7 @@
 //! Handing the judged bytes to the server.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue};
+use http::HeaderMap;
 
 use super::admit::Permit;
 use super::record::OpenCall;
@@ -44,19 +44,19 @@ pub(super) fn headers(from: &HeaderMap, session: Option<&Session>, era: Era) -> 
             to.insert(name, value.clone());
         }
     }
-    for (name, value) in from {
-        if name.as_str().starts_with(header::PARAM_PREFIX) {
-            to.append(name, value.clone());
+    match (era, session) {
+        (Era::Modern, _) => {
+            let mirrors = from.iter().filter(|(name, _)| header::is_mirror(name));
+            to.extend(mirrors.map(|(name, value)| (name.clone(), value.clone())));
         }
-    }
-    if era == Era::Legacy {
-        if let Some(id) = from.get(header::LAST_EVENT_ID) {
-            to.insert(header::LAST_EVENT_ID, id.clone());
+        (Era::Legacy, Some(session)) => {
+            to.insert(header::SESSION_ID, session.upstream.clone());
+            if let Some(id) = from.get(header::LAST_EVENT_ID) {
+                to.insert(header::LAST_EVENT_ID, id.clone());
+            }
         }
-        if let Some(session) = session {
-            let id: HeaderValue = session.upstream.clone();
-            to.insert(header::SESSION_ID, id);
-        }
+        // Without a session an event's id could be of anybody's stream.
+        (Era::Legacy, None) => {}
     }
     to
 }

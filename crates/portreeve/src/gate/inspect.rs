@@ -275,6 +275,7 @@ impl Inspector {
             topic: Topic::Other,
             subject: Some(subject),
             arguments: None,
+            watched: Vec::new(),
         };
         let booked = match &verdict {
             Verdict::Allow(allowed) => record::passed(&self.gate, &call, &allowed.rule).await,

@@ -10,13 +10,14 @@
 //! record         what the ledger is told        the end of the call
 //! ```
 //!
-//! `post`, `stream` and `end` walk a request along it; `registry` is what they decide by. The gate
-//! knows the protocol's messages (`mcp`) but not HTTP's side of them: listening, Host and Origin,
-//! and status codes belong to `front`.
+//! `post` (with `batch`) and `stream` walk a request along it; `registry` is what they decide by.
+//! The gate knows the protocol's messages (`mcp`) but not HTTP's side of them: listening, Host and
+//! Origin, and status codes belong to `front`.
 
 mod admit;
 mod answered;
 mod authenticate;
+mod batch;
 mod call_id;
 mod decide;
 mod forward;
@@ -218,6 +219,17 @@ impl Gate {
             ruling: ruling.clone(),
             caller,
         })
+    }
+
+    /// Books that a grant asked for a server it does not have.
+    pub async fn book_foreign(
+        &self,
+        headers: &http::HeaderMap,
+        server: &str,
+    ) -> Result<(), Unavailable> {
+        let caller = authenticate::authenticate(&self.registry(), headers, self.clock.now());
+        let Ok(caller) = caller else { return Ok(()) };
+        Ok(record::foreign(self, &caller, server).await?)
     }
 
     /// Whether a visit could still be made: its grant may have ended since.

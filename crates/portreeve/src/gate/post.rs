@@ -5,7 +5,6 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::future::join_all;
 use http::HeaderMap;
 use portreeve_policy::Rule;
 use portreeve_policy::json::Value;
@@ -18,7 +17,7 @@ use super::refuse::{self, Asked};
 use super::resolve::{Call, resolve};
 use super::sessions::{Session, SessionError};
 use super::turn::{IdTrouble, Turn};
-use super::{FirstList, Gate, Reply, Status, Visit, param_headers, relay};
+use super::{FirstList, Gate, Reply, Status, Visit, param_headers};
 use crate::mcp::header::{self, Mismatch};
 use crate::mcp::message::{self, Malformed, Message, Shape};
 use crate::mcp::method::{Topic, topic};
@@ -48,7 +47,7 @@ impl Gate {
                 let malformed = mismatched(&tree, &body, &mismatch);
                 return self.refuse_malformed(&visit, &malformed).await;
             }
-            Err(NoExchange::Session(error)) => return no_session(error),
+            Err(NoExchange::Session(error)) => return self.refuse_session(&visit, error).await,
         };
         match message::batch(&tree) {
             None => exchange.single(&tree, &body).await,
@@ -91,7 +90,11 @@ impl Gate {
     }
 
     /// Refuses and books a body that is no message, in the form its sender can read.
-    async fn refuse_malformed(self: &Arc<Self>, visit: &Visit, malformed: &Malformed) -> Reply {
+    pub(super) async fn refuse_malformed(
+        self: &Arc<Self>,
+        visit: &Visit,
+        malformed: &Malformed,
+    ) -> Reply {
         let method = malformed.method.as_deref().unwrap_or("(malformed)");
         let call = Call::bare(visit, method, self.moment());
         let refused = Refused::deny(Rule::MALFORMED, malformed.reason.clone());
@@ -114,12 +117,28 @@ impl Gate {
     }
 }
 
+impl Gate {
+    /// Refuses a session that is not the visitor's, and books that it was tried.
+    pub(super) async fn refuse_session(
+        self: &Arc<Self>,
+        visit: &Visit,
+        error: SessionError,
+    ) -> Reply {
+        let call = Call::bare(visit, "(session)", self.moment());
+        let refused = Refused::deny(Rule::MALFORMED, error.to_string());
+        match record::refused(self, &call, &refused).await {
+            Ok(()) => no_session(error),
+            Err(error) => unavailable(None, &error.into()),
+        }
+    }
+}
+
 enum NoExchange {
     Mismatch(Mismatch),
     Session(SessionError),
 }
 
-fn mismatched(tree: &Value<'_>, body: &[u8], mismatch: &Mismatch) -> Malformed {
+pub(super) fn mismatched(tree: &Value<'_>, body: &[u8], mismatch: &Mismatch) -> Malformed {
     let id = message::read(tree, body)
         .ok()
         .and_then(|m| m.id().map(|id| id.as_json().to_owned()));
@@ -169,65 +188,7 @@ impl Exchange {
         self.message(&message, bytes).await
     }
 
-    /// Judges a batch one by one; each message goes to the server by itself.
-    async fn batch(&self, batch: &[Value<'_>], body: &Bytes) -> Reply {
-        let version = self.session.as_ref().map_or_else(
-            || {
-                header::version(&self.headers, None)
-                    .unwrap_or_default()
-                    .to_owned()
-            },
-            |session| session.version.clone(),
-        );
-        let problem = if version != revision::WITH_BATCHES {
-            Some(format!(
-                "batches exist only in revision {}",
-                revision::WITH_BATCHES
-            ))
-        } else if batch.is_empty() || batch.len() > MAX_BATCH {
-            Some(format!("a batch holds 1 to {MAX_BATCH} messages"))
-        } else {
-            None
-        };
-        if let Some(reason) = problem {
-            let code = code::INVALID_REQUEST;
-            let malformed = Malformed {
-                code,
-                reason,
-                id: None,
-                method: None,
-            };
-            return self.gate.refuse_malformed(&self.visit, &malformed).await;
-        }
-        let replies = join_all(batch.iter().map(|tree| self.single_of_batch(tree, body))).await;
-        relay::gather(replies)
-    }
-
-    async fn single_of_batch(&self, tree: &Value<'_>, body: &Bytes) -> Reply {
-        match message::read(tree, body) {
-            // A session that a batch opened could not be told to the client in one header.
-            Ok(message) if message.method() == Some("initialize") => {
-                let malformed = Malformed {
-                    code: code::INVALID_REQUEST,
-                    reason: "`initialize` must not be part of a batch".to_owned(),
-                    id: message.id().map(|id| id.as_json().to_owned()),
-                    method: Some("initialize".to_owned()),
-                };
-                self.gate.refuse_malformed(&self.visit, &malformed).await
-            }
-            // Every message goes out with the batch's headers.
-            Ok(message) => match header::agree(&self.headers, &message, self.era) {
-                Ok(()) => self.message(&message, body.slice_ref(message.raw)).await,
-                Err(mismatch) => {
-                    let malformed = mismatched(tree, body, &mismatch);
-                    self.gate.refuse_malformed(&self.visit, &malformed).await
-                }
-            },
-            Err(malformed) => self.gate.refuse_malformed(&self.visit, &malformed).await,
-        }
-    }
-
-    async fn message(&self, message: &Message<'_>, bytes: Bytes) -> Reply {
+    pub(super) async fn message(&self, message: &Message<'_>, bytes: Bytes) -> Reply {
         match message.shape {
             Shape::Request { id, method } => {
                 self.judged(message, method, Some(id.as_json()), bytes)
@@ -370,6 +331,3 @@ impl Exchange {
         }
     }
 }
-
-/// How many messages one batch may hold.
-const MAX_BATCH: usize = 100;

@@ -9,6 +9,7 @@ use portreeve_policy::time::Timestamp;
 use serde_json::value::RawValue;
 
 use super::Gate;
+use super::authenticate::Caller;
 use super::call_id::CallId;
 use super::decide::{How, Refused};
 use super::registry::Ruling;
@@ -124,6 +125,30 @@ pub(super) async fn refused(
         outcome,
         reason: &refused.reason,
         retry_after_ms: refused.retry_after_ms,
+    };
+    gate.ledger.refuse(refusal).await.map(drop)
+}
+
+/// Books that a caller asked for a server that its grant does not reach.
+pub(super) async fn foreign(gate: &Gate, caller: &Caller, server: &str) -> Result<(), LedgerError> {
+    let moment = gate.moment();
+    let refusal = ledger::Refusal {
+        call: ledger::Call {
+            at: moment.at,
+            call_id: moment.id.as_str(),
+            grant: caller.grant.label.as_str(),
+            identity: &caller.grant.identity,
+            server: Some(server),
+            method: "(visit)",
+            tool: None,
+            policy: None,
+            rule: Rule::NO_POLICY.as_str(),
+            arguments: Arguments::default(),
+            approval_id: None,
+        },
+        outcome: ledger::Refused::Deny,
+        reason: "the grant may not use a server of this name",
+        retry_after_ms: None,
     };
     gate.ledger.refuse(refusal).await.map(drop)
 }

@@ -60,6 +60,7 @@ pub struct PolicyEntry {
 pub struct ServerEntry {
     pub name: Name,
     pub revision: u64,
+    pub created_at: Timestamp,
     pub connector: Connector,
     pub pins: Board,
 }
@@ -214,9 +215,18 @@ impl ServerEntry {
         Self {
             name: server.name,
             revision: server.revision,
+            created_at: server.created_at,
             connector,
             pins,
         }
+    }
+}
+
+impl ServerEntry {
+    /// Tells one configuration from every other, also from that of a server that was removed and
+    /// whose name was given again.
+    pub const fn configuration(&self) -> (Timestamp, u64) {
+        (self.created_at, self.revision)
     }
 }
 

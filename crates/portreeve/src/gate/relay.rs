@@ -23,7 +23,7 @@ use crate::mcp::{answer, code, header};
 use crate::upstream::{EventSource, UpstreamError};
 
 /// Events that may wait for a slow client before the server is made to wait too.
-const IN_FLIGHT: usize = 16;
+pub(super) const IN_FLIGHT: usize = 16;
 
 /// The session that comes with a stream, if it answers `initialize`.
 #[derive(Debug)]
@@ -48,7 +48,8 @@ pub(super) async fn start(
         if let Some(body) = first
             .last()
             .map(|event| &event.data)
-            .filter(|body| has_result(body))
+            // A refused `initialize` opens no session.
+            && holds(body, &["result"])
         {
             let (gate, visit) = (&inspector.gate, &inspector.visit);
             match gate.open_session(visit, upstream, body) {
@@ -91,11 +92,7 @@ async fn until_answer(events: &mut EventSource) -> Vec<Event> {
     first
 }
 
-/// A refused `initialize` opens no session.
-fn has_result(body: &[u8]) -> bool {
-    holds(body, &["result"])
-}
-
+/// Whether a message has one of these members.
 fn holds(body: &[u8], names: &[&str]) -> bool {
     let members = outline(body, Rules::MESSAGE).unwrap_or_default();
     members.iter().any(|member| names.contains(&&*member.key))
@@ -333,44 +330,4 @@ pub(super) fn failure(id: Option<&str>, error: &UpstreamError, call_id: &str) ->
         may_have_run: !error.surely_not_sent(),
     };
     answer::error(id, code, &error.to_string(), Some(&data))
-}
-
-/// Joins the replies to the messages of a batch: one array where all are there, else one stream.
-pub(super) fn gather(replies: Vec<Reply>) -> Reply {
-    let mut messages = Vec::new();
-    let mut streams = Vec::new();
-    for reply in replies {
-        if reply.status == Status::Unavailable {
-            return reply;
-        }
-        match reply.payload {
-            Payload::Nothing => {}
-            Payload::Message(message) => messages.push(message),
-            Payload::Events(events) => streams.push(events),
-        }
-    }
-    if streams.is_empty() {
-        if messages.is_empty() {
-            return Reply::new(Status::Accepted, Payload::Nothing);
-        }
-        let array = crate::mcp::splice::array(messages.iter().map(AsRef::as_ref));
-        return Reply::message(Status::Fine, array);
-    }
-    let (to_client, joined) = mpsc::channel(IN_FLIGHT);
-    for message in messages {
-        let event = sse::write(&message, None);
-        let to_client = to_client.clone();
-        tokio::spawn(async move { to_client.send(event).await });
-    }
-    for mut events in streams {
-        let to_client = to_client.clone();
-        tokio::spawn(async move {
-            while let Some(event) = events.recv().await {
-                if to_client.send(event).await.is_err() {
-                    return;
-                }
-            }
-        });
-    }
-    Reply::new(Status::Fine, Payload::Events(joined))
 }

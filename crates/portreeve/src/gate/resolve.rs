@@ -9,7 +9,7 @@ use super::call_id::CallId;
 use crate::clock::Stopwatch;
 use crate::mcp::keys;
 use crate::mcp::message::Message;
-use crate::mcp::method::{Topic, topic};
+use crate::mcp::method::{self, Topic, topic};
 
 /// One request passing the gate.
 #[derive(Debug)]
@@ -26,6 +26,8 @@ pub(super) struct Call<'a> {
     pub subject: Option<Subject<'a>>,
     /// The tool's arguments: an object, or absent.
     pub arguments: Option<&'a Value<'a>>,
+    /// The resources that a subscription names; each is judged as a reading of it is.
+    pub watched: Vec<&'a str>,
 }
 
 /// The name and the time of a call, taken once when it arrives.
@@ -50,6 +52,7 @@ impl<'a> Call<'a> {
             topic,
             subject: None,
             arguments: None,
+            watched: Vec::new(),
         }
     }
 
@@ -85,6 +88,10 @@ pub(super) fn resolve<'a>(
     } else {
         None
     };
+    let watched = match method {
+        method::SUBSCRIBE => watched(message)?,
+        _ => Vec::new(),
+    };
     let Moment { id, at, watch } = moment;
     Ok(Call {
         id,
@@ -95,7 +102,26 @@ pub(super) fn resolve<'a>(
         topic,
         subject,
         arguments,
+        watched,
     })
+}
+
+/// The resources whose changes a modern client wants to hear of.
+fn watched<'a>(message: &Message<'a>) -> Result<Vec<&'a str>, Unjudgeable> {
+    let odd = |what: &str| Unjudgeable(format!("`notifications` {what}"));
+    let Some(filter) = message.param("notifications") else {
+        return Ok(Vec::new());
+    };
+    let members = filter.members().ok_or_else(|| odd("must be an object"))?;
+    if let Some(key) = keys::variant(members) {
+        return Err(odd(&format!("has the key {key:?}, a variant of another")));
+    }
+    let Some(uris) = filter.get("resourceSubscriptions") else {
+        return Ok(Vec::new());
+    };
+    let uris = uris.elements().map(|all| all.iter().map(Value::as_str));
+    let uris: Option<Vec<&str>> = uris.and_then(Iterator::collect);
+    uris.ok_or_else(|| odd("must name its resources in an array of strings"))
 }
 
 fn subject<'a>(
@@ -117,7 +143,13 @@ fn subject<'a>(
             uri: text(message.param("uri"), "uri")?,
         },
         Topic::Completion => completion_target(message)?,
-        Topic::Other => Subject::Method { name: method },
+        Topic::Other => {
+            if let Some(known) = method::imitated(method) {
+                let words = format!("the method {method:?} is another spelling of {known:?}");
+                return Err(Unjudgeable(words));
+            }
+            Subject::Method { name: method }
+        }
     }))
 }
 

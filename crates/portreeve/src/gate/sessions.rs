@@ -74,6 +74,9 @@ pub(super) struct Session {
     pub version: String,
     grant: Label,
     server: Name,
+    /// The server's configuration when the session was opened. Another may be another server's,
+    /// which must not learn what this one calls its sessions.
+    configuration: (Timestamp, u64),
     last_used: AtomicI64,
     /// Requests of the server that were let through and wait for the client's answer.
     asked: Mutex<HashSet<String>>,
@@ -97,7 +100,9 @@ impl Session {
     }
 
     fn belongs_to(&self, visit: &Visit) -> bool {
-        self.grant == visit.caller.grant.label && self.server == visit.server.name
+        self.grant == visit.caller.grant.label
+            && self.server == visit.server.name
+            && self.configuration == visit.server.configuration()
     }
 }
 
@@ -122,6 +127,7 @@ impl Sessions {
             version,
             grant: visit.caller.grant.label.clone(),
             server: visit.server.name.clone(),
+            configuration: visit.server.configuration(),
             last_used: AtomicI64::new(now.0),
             asked: Mutex::default(),
             turns: Turns::default(),

@@ -9,7 +9,7 @@ use super::admit::{NotAdmitted, admit};
 use super::decide::{Refused, Verdict, decide};
 use super::forward::{self, Parcel, forward};
 use super::inspect::Inspector;
-use super::post::{no_session, unavailable};
+use super::post::unavailable;
 use super::record::{self, End, OpenCall};
 use super::refuse::{self, Asked};
 use super::relay::{self, Opening};
@@ -24,7 +24,7 @@ use crate::upstream::{Incoming, IncomingBody, UpstreamError, Verb};
 impl Gate {
     /// Opens the server's free stream, or resumes one that was cut.
     pub async fn listen(self: &Arc<Self>, visit: Visit, headers: &HeaderMap) -> Reply {
-        let (session, call) = match self.legacy(&visit, headers, "(stream)") {
+        let (session, call) = match self.legacy(&visit, headers, "(stream)").await {
             Ok(found) => found,
             Err(reply) => return reply,
         };
@@ -46,7 +46,7 @@ impl Gate {
 
     /// Ends a session on both sides.
     pub async fn end_session(self: &Arc<Self>, visit: Visit, headers: &HeaderMap) -> Reply {
-        let (session, call) = match self.legacy(&visit, headers, "(end of session)") {
+        let (session, call) = match self.legacy(&visit, headers, "(end of session)").await {
             Ok(found) => found,
             Err(reply) => return reply,
         };
@@ -76,8 +76,8 @@ impl Gate {
     }
 
     /// Both exist in the legacy era only, and both take the session from the header.
-    fn legacy<'a>(
-        &self,
+    async fn legacy<'a>(
+        self: &Arc<Self>,
         visit: &'a Visit,
         headers: &HeaderMap,
         method: &'a str,
@@ -96,10 +96,10 @@ impl Gate {
         let session = id
             .map(|id| self.sessions.find(id, visit, self.clock.now()))
             .transpose();
-        Ok((
-            session.map_err(no_session)?,
-            Call::bare(visit, method, self.moment()),
-        ))
+        match session {
+            Ok(session) => Ok((session, Call::bare(visit, method, self.moment()))),
+            Err(error) => Err(self.refuse_session(visit, error).await),
+        }
     }
 
     async fn passed(

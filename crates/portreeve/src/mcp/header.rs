@@ -11,7 +11,7 @@ pub const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-v
 pub const METHOD: HeaderName = HeaderName::from_static("mcp-method");
 pub const NAME: HeaderName = HeaderName::from_static("mcp-name");
 pub const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-/// Mirrors of single arguments; forwarded as they are.
+/// Mirrors of single arguments: given once and in plain text, they are forwarded as they are.
 pub const PARAM_PREFIX: &str = "mcp-param-";
 
 /// A header and a body that do not say the same.
@@ -73,6 +73,9 @@ pub fn agree(headers: &HeaderMap, message: &Message<'_>, era: Era) -> Result<(),
         None if demanded => return Err(Mismatch(format!("{METHOD} is missing"))),
         None => {}
     }
+    for name in headers.keys().filter(|name| is_mirror(name)) {
+        single(headers, name)?;
+    }
     let member = method::name_member(method);
     let named = member
         .and_then(|m| message.param(m))
@@ -89,6 +92,11 @@ pub fn agree(headers: &HeaderMap, message: &Message<'_>, era: Era) -> Result<(),
             )))
         }
     }
+}
+
+/// Whether the header mirrors a single argument.
+pub fn is_mirror(name: &HeaderName) -> bool {
+    name.as_str().starts_with(PARAM_PREFIX)
 }
 
 /// Undoes the `=?base64?…?=` form that carries what plain ASCII cannot.

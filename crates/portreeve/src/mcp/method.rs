@@ -40,28 +40,54 @@ impl Listed {
     }
 }
 
+/// Opens a stream of notifications in the modern era.
+pub const SUBSCRIBE: &str = "subscriptions/listen";
+
+const PROTOCOL: &[&str] = &[
+    "initialize",
+    "ping",
+    "server/discover",
+    SUBSCRIBE,
+    "logging/setLevel",
+    "notifications/initialized",
+    "notifications/cancelled",
+    "notifications/progress",
+    "notifications/roots/list_changed",
+];
+
+const JUDGED: &[(&str, Topic)] = &[
+    ("tools/list", Topic::List(Listed::Tools)),
+    ("resources/list", Topic::List(Listed::Resources)),
+    (
+        "resources/templates/list",
+        Topic::List(Listed::ResourceTemplates),
+    ),
+    ("prompts/list", Topic::List(Listed::Prompts)),
+    ("tools/call", Topic::Tool),
+    ("resources/read", Topic::Resource),
+    ("resources/subscribe", Topic::Resource),
+    ("resources/unsubscribe", Topic::Resource),
+    ("prompts/get", Topic::Prompt),
+    ("completion/complete", Topic::Completion),
+];
+
 /// What a client's request or notification is about.
 pub fn topic(method: &str) -> Topic {
-    match method {
-        "initialize"
-        | "ping"
-        | "server/discover"
-        | "subscriptions/listen"
-        | "logging/setLevel"
-        | "notifications/initialized"
-        | "notifications/cancelled"
-        | "notifications/progress"
-        | "notifications/roots/list_changed" => Topic::Protocol,
-        "tools/list" => Topic::List(Listed::Tools),
-        "resources/list" => Topic::List(Listed::Resources),
-        "resources/templates/list" => Topic::List(Listed::ResourceTemplates),
-        "prompts/list" => Topic::List(Listed::Prompts),
-        "tools/call" => Topic::Tool,
-        "resources/read" | "resources/subscribe" | "resources/unsubscribe" => Topic::Resource,
-        "prompts/get" => Topic::Prompt,
-        "completion/complete" => Topic::Completion,
-        _ => Topic::Other,
+    let judged = JUDGED.iter().find(|(name, _)| *name == method);
+    match judged {
+        Some((_, topic)) => *topic,
+        None if PROTOCOL.contains(&method) => Topic::Protocol,
+        None => Topic::Other,
     }
+}
+
+/// The judged method that a careless server could take `method` for: the same but for letter case,
+/// white space, and slashes at its ends.
+pub fn imitated(method: &str) -> Option<&'static str> {
+    let plain = method.trim_matches(|c: char| c.is_whitespace() || c == '/');
+    let alike = |name: &&str| plain.eq_ignore_ascii_case(name);
+    let names = JUDGED.iter().map(|(name, _)| *name);
+    names.filter(|name| *name != method).find(alike)
 }
 
 /// What a server may say to a client without having been asked.
@@ -87,5 +113,25 @@ pub fn name_member(method: &str) -> Option<&'static str> {
         "tools/call" | "prompts/get" => Some("name"),
         "resources/read" => Some("uri"),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_method_in_disguise_is_recognised() {
+        for (method, known) in [
+            ("Tools/Call", Some("tools/call")),
+            ("tools/call ", Some("tools/call")),
+            ("/tools/call/", Some("tools/call")),
+            ("RESOURCES/READ", Some("resources/read")),
+            ("tools/call", None),
+            ("tools/called", None),
+            ("tasks/get", None),
+        ] {
+            assert_eq!(imitated(method), known, "{method}");
+        }
     }
 }

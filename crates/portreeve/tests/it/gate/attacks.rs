@@ -2,6 +2,7 @@
 //! a browser, a stranger with a socket.
 
 mod answers;
+mod charges;
 mod connections;
 mod drift;
 mod requests;

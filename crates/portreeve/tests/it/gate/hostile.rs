@@ -223,15 +223,25 @@ async fn headers_that_mirror_arguments_are_held_against_them() {
     let call = |name: &str| {
         json!({
             "jsonrpc": "2.0", "id": 5, "method": "tools/call",
-            "params": { "name": name, "arguments": { "region": "eu" } },
+            "params": { "name": name, "arguments": { "region": "eu" }, "_meta": {
+                "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+                "io.modelcontextprotocol/clientCapabilities": {} } },
         })
         .to_string()
     };
+    let with = |name: &'static str, more: &[(&'static str, &'static str)]| {
+        let version = ("mcp-protocol-version", "2026-07-28");
+        [
+            &[version, ("mcp-method", "tools/call"), ("mcp-name", name)],
+            more,
+        ]
+        .concat()
+    };
     let lie = [("mcp-param-region", "us")];
-    let answer = gate.post_with(&lie, call("a")).await;
+    let answer = gate.post_with(&with("a", &lie), call("a")).await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
     assert_eq!(answer.json()["error"]["code"], -32020);
-    let denied = gate.post_with(&lie, call("b")).await;
+    let denied = gate.post_with(&with("b", &lie), call("b")).await;
     assert_eq!(
         denied.decision()["rule"],
         "(default deny)",
@@ -239,7 +249,7 @@ async fn headers_that_mirror_arguments_are_held_against_them() {
     );
     assert!(server.seen("").is_empty());
     let truth = [("mcp-param-region", "eu"), ("mcp-param-other", "x")];
-    gate.post_with(&truth, call("a")).await;
+    gate.post_with(&with("a", &truth), call("a")).await;
     let seen = server.seen("tools/call").remove(0);
     assert_eq!(seen.header("mcp-param-region"), Some("eu"));
     assert_eq!(seen.header("mcp-param-other"), Some("x"));

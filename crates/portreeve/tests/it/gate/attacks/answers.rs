@@ -356,8 +356,8 @@ async fn only_an_accepted_handshake_opens_a_session() {
         (&[note, error], false),
         (&[note], false),
     ] {
-        let stream: Vec<String> = messages.iter().map(|m| format!("data: {m}\n\n")).collect();
-        let stream = stream.concat();
+        let events: Vec<String> = messages.iter().map(|m| format!("data: {m}\n\n")).collect();
+        let stream = events.concat();
         let sent = stream.clone();
         let server = TestServer::start(move |seen| {
             if seen.rpc_method() == "initialize"

@@ -1,0 +1,116 @@
+//! Batches, which one revision of the protocol has: each message is judged and forwarded by itself,
+//! and the answers are joined.
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use portreeve_policy::json::Value;
+use tokio::sync::mpsc;
+
+use super::post::{Exchange, mismatched};
+use super::relay::IN_FLIGHT;
+use super::{Payload, Reply, Status};
+use crate::mcp::message::{self, Malformed};
+use crate::mcp::{code, header, revision, splice, sse};
+
+/// How many messages one batch may hold.
+const MAX_BATCH: usize = 100;
+
+impl Exchange {
+    /// Judges a batch one by one; each message goes to the server by itself.
+    pub(super) async fn batch(&self, batch: &[Value<'_>], body: &Bytes) -> Reply {
+        let version = self.session.as_ref().map_or_else(
+            || {
+                header::version(&self.headers, None)
+                    .unwrap_or_default()
+                    .to_owned()
+            },
+            |session| session.version.clone(),
+        );
+        let problem = if version != revision::WITH_BATCHES {
+            Some(format!(
+                "batches exist only in revision {}",
+                revision::WITH_BATCHES
+            ))
+        } else if batch.is_empty() || batch.len() > MAX_BATCH {
+            Some(format!("a batch holds 1 to {MAX_BATCH} messages"))
+        } else {
+            None
+        };
+        if let Some(reason) = problem {
+            let code = code::INVALID_REQUEST;
+            let malformed = Malformed {
+                code,
+                reason,
+                id: None,
+                method: None,
+            };
+            return self.gate.refuse_malformed(&self.visit, &malformed).await;
+        }
+        let replies = join_all(batch.iter().map(|tree| self.single_of_batch(tree, body))).await;
+        gather(replies)
+    }
+
+    async fn single_of_batch(&self, tree: &Value<'_>, body: &Bytes) -> Reply {
+        match message::read(tree, body) {
+            // A session that a batch opened could not be told to the client in one header.
+            Ok(message) if message.method() == Some("initialize") => {
+                let malformed = Malformed {
+                    code: code::INVALID_REQUEST,
+                    reason: "`initialize` must not be part of a batch".to_owned(),
+                    id: message.id().map(|id| id.as_json().to_owned()),
+                    method: Some("initialize".to_owned()),
+                };
+                self.gate.refuse_malformed(&self.visit, &malformed).await
+            }
+            // Every message goes out with the batch's headers.
+            Ok(message) => match header::agree(&self.headers, &message, self.era) {
+                Ok(()) => self.message(&message, body.slice_ref(message.raw)).await,
+                Err(mismatch) => {
+                    let malformed = mismatched(tree, body, &mismatch);
+                    self.gate.refuse_malformed(&self.visit, &malformed).await
+                }
+            },
+            Err(malformed) => self.gate.refuse_malformed(&self.visit, &malformed).await,
+        }
+    }
+}
+
+/// Joins the replies to the messages of a batch: one array where all are there, else one stream.
+fn gather(replies: Vec<Reply>) -> Reply {
+    let mut messages = Vec::new();
+    let mut streams = Vec::new();
+    for reply in replies {
+        if reply.status == Status::Unavailable {
+            return reply;
+        }
+        match reply.payload {
+            Payload::Nothing => {}
+            Payload::Message(message) => messages.push(message),
+            Payload::Events(events) => streams.push(events),
+        }
+    }
+    if streams.is_empty() {
+        if messages.is_empty() {
+            return Reply::new(Status::Accepted, Payload::Nothing);
+        }
+        let array = splice::array(messages.iter().map(AsRef::as_ref));
+        return Reply::message(Status::Fine, array);
+    }
+    let (to_client, joined) = mpsc::channel(IN_FLIGHT);
+    for message in messages {
+        let event = sse::write(&message, None);
+        let to_client = to_client.clone();
+        tokio::spawn(async move { to_client.send(event).await });
+    }
+    for mut events in streams {
+        let to_client = to_client.clone();
+        tokio::spawn(async move {
+            while let Some(event) = events.recv().await {
+                if to_client.send(event).await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+    Reply::new(Status::Fine, Payload::Events(joined))
+}
