@@ -78,6 +78,8 @@ pub struct Script {
     pub body: Bytes,
     /// In pieces of so many bytes.
     pub piece: usize,
+    /// Whether it opens a session.
+    pub session: bool,
 }
 
 /// What both sides of the server know.
@@ -271,6 +273,10 @@ async fn answer(
     *response.status_mut() = script.status;
     let media = HeaderValue::from_static(script.media);
     response.headers_mut().insert("content-type", media);
+    if script.session {
+        let session = HeaderValue::from_static("the-server's-session");
+        response.headers_mut().insert("mcp-session-id", session);
+    }
     Ok(response)
 }
 
@@ -297,6 +303,7 @@ fn ordinary(seen: &Seen) -> Script {
         media: "application/json",
         body: Bytes::from(body.unwrap_or_default()),
         piece: usize::MAX,
+        session: message["method"] == "initialize",
     }
 }
 

@@ -32,46 +32,22 @@ pub fn check(input: &[u8]) {
             .flat_map(|event| event.to_forward().to_vec())
             .collect();
         let kept = messages(whole.iter().skip(skipped).map(|event| text(&event.data)));
-        let kept = spelled(&kept);
-        let read = |breaks| spelled(&read(&handed_on, breaks));
-        assert_eq!(read(Breaks::All), kept, "by the standard");
-        assert_eq!(read(Breaks::NoLoneCr), kept, "without lone CR");
+        assert_eq!(read(&handed_on, Breaks::All), kept, "by the standard");
+        assert_eq!(read(&handed_on, Breaks::NoLoneCr), kept, "without lone CR");
+        assert_eq!(read(&handed_on, Breaks::Unicode), kept, "with Unicode's");
     }
     let as_it_came = [b"\xEF\xBB\xBF", raw.as_slice()].concat();
     assert_eq!(read(&as_it_came, Breaks::All), judged);
     for event in &whole {
-        let id = event.id.as_deref();
+        let id = event.id.as_deref().filter(|id| !is_odd(id));
         let again = portreeve::mcp::sse::write(&event.data, id);
         let (again, trouble) = cut(std::iter::once(again.as_ref()));
-        assert_eq!((again.len(), trouble), (1, None));
-        for event_again in &again {
-            assert_eq!(spell(&text(&event_again.data)), spell(&text(&event.data)));
-            let odd = event.id.as_deref().is_some_and(|id| spell(id) != id);
-            assert!(odd || event_again.id == event.id);
-        }
+        let [again] = again.as_slice() else {
+            panic!("written as one event, read as {again:?}, {trouble:?}");
+        };
+        assert_eq!(escaped(text(&again.data)), escaped(text(&event.data)));
+        assert_eq!(again.id.as_deref(), id);
     }
-}
-
-/// The text with what some readers take for the end of a line written as JSON writes it: handed on,
-/// such a character may be spelled either way.
-fn spell(text: &str) -> String {
-    let spell = |c: char| match c {
-        '\u{b}'
-        | '\u{c}'
-        | '\u{1c}'..='\u{1e}'
-        | '\u{85}'
-        | '\u{2028}'
-        | '\u{2029}'
-        | '\u{feff}' => {
-            format!("\\u{:04x}", u32::from(c))
-        }
-        c => c.to_string(),
-    };
-    text.chars().map(spell).collect()
-}
-
-fn spelled(texts: &[String]) -> Vec<String> {
-    texts.iter().map(|text| spell(text)).collect()
 }
 
 /// All events, and what ended the stream before its time.
@@ -120,7 +96,30 @@ fn text(bytes: &[u8]) -> String {
 
 /// An event without data carries no message, to us and to clients.
 fn messages(data: impl Iterator<Item = String>) -> Vec<String> {
-    data.filter(|data| !data.is_empty()).collect()
+    data.filter(|data| !data.is_empty()).map(escaped).collect()
+}
+
+/// What some readers take for the end of a line, in the escape that means the same in JSON: an
+/// event that is written anew has it so.
+const ODD_BREAKS: [(char, &str); 9] = [
+    ('\u{b}', "\\u000b"),
+    ('\u{c}', "\\u000c"),
+    ('\u{1c}', "\\u001c"),
+    ('\u{1d}', "\\u001d"),
+    ('\u{1e}', "\\u001e"),
+    ('\u{85}', "\\u0085"),
+    ('\u{2028}', "\\u2028"),
+    ('\u{2029}', "\\u2029"),
+    ('\u{feff}', "\\ufeff"),
+];
+
+fn escaped(text: String) -> String {
+    let escape = |text: String, (c, escape): &(char, &str)| text.replace(*c, escape);
+    ODD_BREAKS.iter().fold(text, escape)
+}
+
+fn is_odd(text: &str) -> bool {
+    ODD_BREAKS.iter().any(|(c, _)| text.contains(*c))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -129,6 +128,8 @@ pub enum Breaks {
     All,
     /// LF and CRLF only, as some clients do.
     NoLoneCr,
+    /// Whatever Unicode calls the end of a line, as others do.
+    Unicode,
 }
 
 /// A client's reader, by the words of the standard: the data of every event that has any.
@@ -163,10 +164,13 @@ fn next_line(rest: &str, breaks: Breaks) -> Option<(&str, &str)> {
         let (line, after) = rest.split_once('\n')?;
         return Some((line.strip_suffix('\r').unwrap_or(line), after));
     }
-    let at = rest.find(['\n', '\r'])?;
-    let (line, after) = rest.split_at(at);
-    let after = after
-        .strip_prefix("\r\n")
-        .unwrap_or_else(|| after.get(1..).unwrap_or_default());
-    Some((line, after))
+    let is_break = |c: char| {
+        let odd =
+            breaks == Breaks::Unicode && c != '\u{feff}' && is_odd(c.encode_utf8(&mut [0; 4]));
+        matches!(c, '\n' | '\r') || odd
+    };
+    let (line, after) = rest.split_at(rest.find(is_break)?);
+    let end = after.chars().next().map_or(0, char::len_utf8);
+    let end = if after.starts_with("\r\n") { 2 } else { end };
+    Some((line, after.get(end..).unwrap_or_default()))
 }

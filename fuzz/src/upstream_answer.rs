@@ -40,6 +40,10 @@ struct Scene {
     pinned: Vec<String>,
     inputs: u32,
     drifts: u32,
+    /// A session of the legacy era, in which a server may ask questions too.
+    session: String,
+    /// How often it may be used before it is left for another.
+    uses: u8,
 }
 
 /// What is asked.
@@ -47,6 +51,7 @@ struct Asked {
     method: &'static str,
     id: serde_json::Value,
     modern: bool,
+    in_session: bool,
 }
 
 impl Scene {
@@ -61,6 +66,8 @@ impl Scene {
             pinned: visible.to_vec(),
             inputs: 0,
             drifts: 0,
+            session: String::new(),
+            uses: 0,
         }
     }
 
@@ -70,16 +77,43 @@ impl Scene {
         let asked = Asked::read(tape.byte());
         let script = script(&mut tape);
         let resumable = script.media == "text/event-stream" && has_ids(&script.body);
+        if asked.in_session {
+            self.keep_session();
+        }
+        if self.inputs.is_multiple_of(500) {
+            // Sessions that lie idle are forgotten, so that there is room for others.
+            self.room.pass(Duration::from_hours(13));
+            self.room.gate.sweep_sessions();
+            self.uses = 0;
+            self.keep_session();
+        }
         let before = self.room.gate.registry();
         self.room.answer_with(Some(script));
         let (reply, body) = self.ask(&asked);
         self.room.answer_with(None);
         self.judge(&asked, &reply, &body, resumable);
+        if reply.status == Status::NoSession {
+            self.uses = 0;
+        }
         if !Arc::ptr_eq(&before, &self.room.gate.registry()) {
             self.drifts += 1;
             self.restore();
         }
         self.room.take_seen();
+    }
+
+    fn keep_session(&mut self) {
+        if self.uses == 0 {
+            self.room.answer_with(None);
+            let (reply, _) = self.ask(&Asked {
+                method: "initialize",
+                ..Asked::read(0)
+            });
+            let session = reply.session.expect("a session");
+            session.as_str().clone_into(&mut self.session);
+            self.uses = u8::MAX;
+        }
+        self.uses -= 1;
     }
 
     fn ask(&self, asked: &Asked) -> (Reply, Vec<u8>) {
@@ -89,7 +123,10 @@ impl Scene {
             "resources/read" => json!({ "uri": "file:///ok" }),
             _ => json!({}),
         };
-        let mut headers = vec![("mcp-method", asked.method)];
+        let mut headers: Vec<(&str, &str)> = vec![("mcp-method", asked.method)];
+        if asked.in_session {
+            headers.push(("mcp-session-id", &self.session));
+        }
         if asked.modern {
             headers.push(("mcp-protocol-version", "2026-07-28"));
             params["_meta"] = json!({ "io.modelcontextprotocol/protocolVersion": "2026-07-28" });
@@ -113,11 +150,9 @@ impl Scene {
             Payload::Message(_) => vec![String::from_utf8(body.to_vec()).expect("UTF-8")],
             Payload::Events(_) => {
                 let one = sse::read(body, Breaks::All);
-                assert_eq!(
-                    one,
-                    sse::read(body, Breaks::NoLoneCr),
-                    "two readers, two streams"
-                );
+                for other in [Breaks::NoLoneCr, Breaks::Unicode] {
+                    assert_eq!(one, sse::read(body, other), "two readers, two streams");
+                }
                 one
             }
         };
@@ -137,8 +172,12 @@ impl Scene {
         let like = |name: &str| json::members_like(message, name);
         let [results, errors, ids] = [like("result"), like("error"), like("id")];
         if let [method] = like("method").as_slice() {
-            assert!(ids.is_empty(), "a question without a session: {message}");
             let method = json::text(method).expect("a method is a string");
+            if !ids.is_empty() {
+                assert!(asked.in_session, "a question without a session: {message}");
+                judge_question(message);
+                return false;
+            }
             let known = method.starts_with("notifications/") || method == "x/ok";
             assert!(
                 known && results.is_empty() && errors.is_empty(),
@@ -152,6 +191,11 @@ impl Scene {
             panic!("not one id: {message}");
         };
         let id: serde_json::Value = serde_json::from_str(id.get()).expect("an id");
+        let earlier = id == json!(7) || id == json!("req-1");
+        if asked.in_session && id != asked.id && earlier {
+            // It answers an earlier request, whose own stream ended before.
+            return false;
+        }
         assert!(
             id == asked.id || (!about_request && id.is_null()),
             "{message}"
@@ -201,22 +245,27 @@ impl Scene {
     }
 }
 
-/// What a result asks of the client is no more than the policy lets the server ask.
+/// What a result asks of the client.
 fn judge_inputs(result: &RawValue) {
     for requests in json::members_like(result, "inputrequests") {
         for (_, request) in json::members(requests).unwrap_or_default() {
-            for method in json::members_like(request, "method") {
-                let method = json::text(method).expect("a method is a string");
-                let may = ["elicitation/create", "roots/list", "x/ok"];
-                assert!(may.contains(&method.as_str()), "{request}");
-                let modes = json::members_like(request, "params")
-                    .into_iter()
-                    .flat_map(|params| json::members_like(params, "mode"))
-                    .filter(|_| method == "elicitation/create");
-                for mode in modes {
-                    assert_eq!(json::text(mode).as_deref(), Some("form"), "{request}");
-                }
-            }
+            judge_question(request);
+        }
+    }
+}
+
+/// What is asked of the client is no more than the policy lets the server ask.
+fn judge_question(request: &RawValue) {
+    for method in json::members_like(request, "method") {
+        let method = json::text(method).expect("a method is a string");
+        let may = ["elicitation/create", "roots/list", "ping", "x/ok"];
+        assert!(may.contains(&method.as_str()), "{request}");
+        let modes = json::members_like(request, "params")
+            .into_iter()
+            .flat_map(|params| json::members_like(params, "mode"))
+            .filter(|_| method == "elicitation/create");
+        for mode in modes {
+            assert_eq!(json::text(mode).as_deref(), Some("form"), "{request}");
         }
     }
 }
@@ -242,6 +291,7 @@ impl Asked {
                 json!("req-1")
             },
             modern: byte & 16 != 0,
+            in_session: byte & 0x30 == 0x20,
         }
     }
 }
@@ -259,6 +309,7 @@ fn script(tape: &mut Tape<'_>) -> Script {
             "text/event-stream"
         },
         body: Bytes::copy_from_slice(tape.clone().rest()),
+        session: flags & 16 != 0,
         piece: if piece == 0 { usize::MAX } else { piece },
     }
 }
