@@ -16,8 +16,9 @@ use crate::store::model::{
 };
 
 /// One part of an answer. Most answers have one part.
+// Tagged from outside: a tag inside is looked for in a buffer, and a `RawValue` can't be read from one.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(tag = "answer", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Response {
     Status(Status),
     ServerAdded {

@@ -279,6 +279,11 @@ fn other_commands_act_on_the_running_gate() {
     );
     home.ok(&["grant", "revoke", "me"]);
     assert_eq!(ask(&fresh), 401);
+    let tools = home.json(&["server", "tools", "runs"]);
+    let mut rerun = tools.as_array().unwrap().iter();
+    let rerun = rerun.find(|tool| tool["tool"] == "run-rerun");
+    assert!(rerun.unwrap()["definition"]["description"].is_string());
+    assert!(home.ok(&["server", "tools", "runs"]).contains("run-rerun"));
     up.stop();
 }
 
