@@ -20,7 +20,7 @@ impl FoldedKey {
         }
     }
 
-    pub(crate) fn exact(&self) -> &str {
+    pub(crate) const fn exact(&self) -> &str {
         &self.exact
     }
 
@@ -39,6 +39,9 @@ impl FoldedKey {
 /// Upper case first, then lower case: `ß` meets `SS`, and long, final and dotless letters meet
 /// their plain forms. That is coarser than Unicode's own folding, on the side of refusing.
 pub fn fold(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
     text.nfkc()
         .flat_map(char::to_uppercase)
         .flat_map(char::to_lowercase)

@@ -114,6 +114,12 @@ impl<'t> Problems<'t> {
         self.add(Severity::Error, pointer, at, (message, suggestion));
     }
 
+    /// An error with the very word that would be valid.
+    pub(crate) fn suggesting(&mut self, pointer: &Pointer, at: usize, message: String, word: &str) {
+        let suggestion = Some(word.to_owned());
+        self.add(Severity::Error, pointer, at, (message, suggestion));
+    }
+
     fn add(
         &mut self,
         severity: Severity,
