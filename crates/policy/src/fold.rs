@@ -9,14 +9,15 @@ use unicode_normalization::UnicodeNormalization as _;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FoldedKey {
     exact: Box<str>,
-    folded: Box<str>,
+    /// Nothing where only the letter case can differ.
+    folded: Option<Box<str>>,
 }
 
 impl FoldedKey {
     pub(crate) fn new(exact: &str) -> Self {
         Self {
             exact: exact.into(),
-            folded: fold(exact).into(),
+            folded: (!exact.is_ascii()).then(|| fold(exact).into()),
         }
     }
 
@@ -32,7 +33,10 @@ impl FoldedKey {
         if key.is_ascii() && self.exact.is_ascii() {
             return key.eq_ignore_ascii_case(&self.exact);
         }
-        fold(key) == *self.folded
+        match &self.folded {
+            Some(folded) => fold(key) == **folded,
+            None => fold(key).eq_ignore_ascii_case(&self.exact),
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 //! A path is read once, when the policy is compiled, and followed for every call. It owns what a
 //! step means; what a missing value means is the business of the rule that asked.
 
+use std::sync::Arc;
+
 use crate::facts::{Facts, Subject};
 use crate::fold::FoldedKey;
 use crate::json::{self, Kind, Value};
@@ -11,9 +13,9 @@ use crate::json::{self, Kind, Value};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Path {
     root: Root,
-    steps: Vec<Step>,
+    steps: Arc<[Step]>,
     /// As it is written, for messages.
-    text: Box<str>,
+    text: Arc<str>,
 }
 
 /// What a path starts from.
@@ -76,7 +78,7 @@ impl Path {
         let root = root(word, &mut steps)?;
         Ok(Self {
             root,
-            steps,
+            steps: steps.into(),
             text: text.into(),
         })
     }
@@ -107,7 +109,7 @@ impl Path {
 
     fn walk<'a>(&self, args: &'a Value<'a>) -> Found<'a> {
         let mut at = args;
-        for step in &self.steps {
+        for step in &*self.steps {
             let next = match (step, &at.kind) {
                 (Step::Name(name), Kind::Object(_)) => at.get(name.exact()),
                 (Step::Index(index), Kind::Array(elements)) => elements.get(*index),
