@@ -63,6 +63,13 @@ impl Zone {
     }
 }
 
+/// The point in time that `text`, as in `2026-01-31T22:00`, is in UTC.
+pub(crate) fn utc(text: &str) -> Option<Timestamp> {
+    let time: jiff::civil::DateTime = text.parse().ok()?;
+    let time = TimeZone::UTC.to_timestamp(time).ok()?;
+    Some(Timestamp(time.as_millisecond()))
+}
+
 /// Is it a date, as `time.date` writes them?
 pub(crate) fn is_date(text: &str) -> bool {
     let date: Result<jiff::civil::Date, _> = text.parse();

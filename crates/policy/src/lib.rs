@@ -39,6 +39,7 @@
 
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
+pub mod cases;
 pub mod decimal;
 pub mod json;
 pub mod limits;
