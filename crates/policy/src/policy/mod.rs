@@ -67,4 +67,22 @@ impl Policy {
 }
 
 #[cfg(test)]
+impl Policy {
+    /// The conditions of the first entry of a list of a tool, and the zone they are asked in.
+    pub(crate) fn conditions(
+        &self,
+        tool: &str,
+        list: &str,
+    ) -> Option<(&Zone, &[crate::condition::Condition])> {
+        let set = self.tools.exact.get(tool)?;
+        let conditions = match list {
+            "deny_if" => &set.deny_if.first()?.conditions,
+            "require" => &set.require.first()?.conditions,
+            _ => &set.asks.first()?.conditions,
+        };
+        Some((&self.zone, conditions))
+    }
+}
+
+#[cfg(test)]
 mod tests;

@@ -1,5 +1,7 @@
 //! Decisions as data.
 
+mod asks;
+mod natures;
 mod properties;
 
 use super::*;

@@ -45,21 +45,28 @@ fn grouped_digits(text: &str, start: usize) -> (Vec<(u8, usize)>, usize) {
     (digits, end)
 }
 
-/// The longest card number that begins the run or stands in it, as bytes from and to.
+/// The longest card number of whole groups, as bytes from and to.
 fn card_in(digits: &[(u8, usize)]) -> Option<(usize, usize)> {
     for length in (FEWEST..=MOST.min(digits.len())).rev() {
-        for window in digits.windows(length) {
-            if let ([(_, first), ..], [.., (_, last)]) = (window, window)
-                && is_checked(window)
-            {
-                return Some((*first, last.saturating_add(1)));
+        for (start, window) in digits.windows(length).enumerate() {
+            let (Some((_, first)), Some((_, last))) = (window.first(), window.last()) else {
+                continue;
+            };
+            let end = last.saturating_add(1);
+            let before = start.checked_sub(1).and_then(|i| digits.get(i));
+            let after = digits.get(start.saturating_add(length));
+            // Within a group, one number in ten would pass the check by chance.
+            let is_whole = before.is_none_or(|(_, at)| at.saturating_add(1) < *first)
+                && after.is_none_or(|(_, at)| end < *at);
+            if is_whole && is_checked(window) {
+                return Some((*first, end));
             }
         }
     }
     None
 }
 
-/// The check by Luhn, and no number of zeros only.
+/// The check by Luhn, and not zeros only.
 fn is_checked(digits: &[(u8, usize)]) -> bool {
     let sum: u32 = digits
         .iter()
