@@ -94,6 +94,21 @@ impl Decimal {
         self.mantissa < 0
     }
 
+    /// Does it have no fraction?
+    pub const fn is_whole(self) -> bool {
+        self.exponent >= 0
+    }
+
+    /// Is it a whole number of times `unit`? Nothing if that cannot be reckoned.
+    pub fn is_multiple_of(self, unit: Self) -> Option<bool> {
+        if self.is_zero() || unit.is_zero() {
+            return Some(self.is_zero());
+        }
+        let exponent = self.exponent.min(unit.exponent);
+        let (own, unit) = (self.scaled_to(exponent)?, unit.scaled_to(exponent)?);
+        own.checked_rem(unit).map(|rest| rest == 0)
+    }
+
     /// The same number with the other sign.
     pub const fn negated(self) -> Self {
         Self {

@@ -12,6 +12,8 @@ use crate::visible::shown;
 pub enum Decision {
     /// It may pass once its charges are reserved, all of them or none.
     Allow(Admission),
+    /// It waits for people.
+    Ask(Asking),
     Deny(Refusal),
     /// It is answered as if the tool did not exist.
     Hide(Refusal),
@@ -23,6 +25,54 @@ pub struct Admission {
     /// The rule that names what is called.
     pub rule: Rule,
     pub charges: Vec<Charge>,
+}
+
+/// What has to happen before a call passes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asking {
+    /// What it owes once it is approved; it is decided again then.
+    pub admission: Admission,
+    /// Never empty. Each needs its own approvals.
+    pub needs: Vec<Need>,
+    /// How long the approval is good: the shortest of all needs.
+    pub timeout_ms: u64,
+    /// How long the caller is kept waiting: the shortest of all needs, and never beyond the
+    /// timeout.
+    pub hold_ms: u64,
+}
+
+/// What one rule wants of people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Need {
+    pub rule: Rule,
+    /// What the rule's author tells the people who decide.
+    pub message: Option<Arc<str>>,
+    /// How many different people.
+    pub approvals: u32,
+    /// Who they may be; empty for everybody who may approve.
+    pub approvers: Arc<[Box<str>]>,
+}
+
+impl Asking {
+    /// The rule that is named as the one that decided: the first that asks.
+    pub fn rule(&self) -> &Rule {
+        self.needs
+            .first()
+            .map_or(&self.admission.rule, |need| &need.rule)
+    }
+
+    /// Why the call waits, in words.
+    pub fn reason(&self) -> String {
+        let messages: Vec<&str> = self
+            .needs
+            .iter()
+            .filter_map(|n| n.message.as_deref())
+            .collect();
+        if messages.is_empty() {
+            return "a person must approve this call".to_owned();
+        }
+        messages.join("; ")
+    }
 }
 
 /// Why a call does not pass.

@@ -4,7 +4,9 @@
 //! the time is read once. This module owns the vocabulary, not how any of it is found out.
 
 use crate::json::Value;
+use crate::label::Held;
 use crate::time::Timestamp;
+use crate::traits::Traits;
 
 /// One call, as the policy sees it.
 #[derive(Clone, Debug)]
@@ -14,13 +16,22 @@ pub struct Facts<'a> {
     pub grant: &'a str,
     pub identity: &'a str,
     /// What the client says of itself; no proof of anything.
-    pub client: Option<&'a str>,
+    pub client: Option<Client<'a>>,
     pub args: Option<&'a Value<'a>>,
+    /// What was released to the caller before, on any server; for flow rules.
+    pub labels: &'a [Held<'a>],
     pub now: Timestamp,
 }
 
-/// What the call wants.
+/// A client as it introduces itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Client<'a> {
+    pub name: &'a str,
+    pub version: Option<&'a str>,
+}
+
+/// What the call wants.
+#[derive(Clone, Copy, Debug)]
 pub enum Subject<'a> {
     Tool(ToolFacts<'a>),
     /// The URI as the client wrote it; the policy normalises it.
@@ -39,16 +50,26 @@ pub enum Subject<'a> {
 }
 
 /// A tool and what is known of its definition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ToolFacts<'a> {
     pub name: &'a str,
     pub pin: Pin,
+    pub traits: Traits<'a>,
 }
 
 impl<'a> ToolFacts<'a> {
+    /// A tool of which nothing else is known: every class selector that restricts matches it.
     pub const fn new(name: &'a str, pin: Pin) -> Self {
-        Self { name, pin }
+        Self {
+            name,
+            pin,
+            traits: Traits::UNKNOWN,
+        }
+    }
+
+    pub const fn with(self, traits: Traits<'a>) -> Self {
+        Self { traits, ..self }
     }
 }
 

@@ -9,18 +9,19 @@ use unicode_normalization::UnicodeNormalization as _;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FoldedKey {
     exact: Box<str>,
-    folded: Box<str>,
+    /// Nothing where only the letter case can differ.
+    folded: Option<Box<str>>,
 }
 
 impl FoldedKey {
     pub(crate) fn new(exact: &str) -> Self {
         Self {
             exact: exact.into(),
-            folded: fold(exact).into(),
+            folded: (!exact.is_ascii()).then(|| fold(exact).into()),
         }
     }
 
-    pub(crate) fn exact(&self) -> &str {
+    pub(crate) const fn exact(&self) -> &str {
         &self.exact
     }
 
@@ -32,13 +33,19 @@ impl FoldedKey {
         if key.is_ascii() && self.exact.is_ascii() {
             return key.eq_ignore_ascii_case(&self.exact);
         }
-        fold(key) == *self.folded
+        match &self.folded {
+            Some(folded) => fold(key) == **folded,
+            None => fold(key).eq_ignore_ascii_case(&self.exact),
+        }
     }
 }
 
 /// Upper case first, then lower case: `ß` meets `SS`, and long, final and dotless letters meet
 /// their plain forms. That is coarser than Unicode's own folding, on the side of refusing.
 pub fn fold(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
     text.nfkc()
         .flat_map(char::to_uppercase)
         .flat_map(char::to_lowercase)

@@ -6,8 +6,13 @@
 /// A pattern of a whole name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Glob {
+    /// What every match begins with, and what it ends with: most names are told by these alone.
+    prefix: Box<str>,
+    suffix: Box<str>,
     tokens: Vec<Token>,
     separator: Option<char>,
+    /// Is it nothing but prefix, one run of any characters, and suffix?
+    is_simple: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,10 +52,35 @@ impl Glob {
                 (c, _) => tokens.push(Token::Literal(c)),
             }
         }
-        Self { tokens, separator }
+        let prefix = literals(tokens.iter());
+        let suffix: String = literals(tokens.iter().rev()).chars().rev().collect();
+        let wild = tokens.iter().filter(|t| !matches!(t, Token::Literal(_)));
+        let wild: Vec<Token> = wild.copied().collect();
+        let is_simple = match *wild {
+            [Token::RunAcross] => true,
+            [Token::Run] => separator.is_none(),
+            _ => false,
+        };
+        Self {
+            prefix: prefix.into(),
+            suffix: suffix.into(),
+            tokens,
+            separator,
+            is_simple,
+        }
     }
 
     pub(crate) fn matches(&self, name: &str) -> bool {
+        let Some(rest) = name.strip_prefix(&*self.prefix) else {
+            return false;
+        };
+        if self.is_simple {
+            return rest.ends_with(&*self.suffix);
+        }
+        name.ends_with(&*self.suffix) && self.matches_slowly(name)
+    }
+
+    fn matches_slowly(&self, name: &str) -> bool {
         // reached[i]: the tokens before i match what was read.
         let mut reached = Vec::with_capacity(self.tokens.len().saturating_add(1));
         reached.push(true);
@@ -84,6 +114,16 @@ impl Glob {
         }
         any
     }
+}
+
+/// The literals that come before any wildcard.
+fn literals<'t>(tokens: impl Iterator<Item = &'t Token>) -> String {
+    tokens
+        .map_while(|token| match token {
+            Token::Literal(c) => Some(c),
+            _ => None,
+        })
+        .collect()
 }
 
 impl Token {

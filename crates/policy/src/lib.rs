@@ -23,6 +23,7 @@
 //!     identity: "ci@example.com",
 //!     client: None,
 //!     args: None,
+//!     labels: &[],
 //!     now: Timestamp(now),
 //! };
 //! let Decision::Allow(admission) = policy.decide(&call(0), &counters) else {
@@ -38,24 +39,36 @@
 
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
+pub mod cases;
 pub mod decimal;
 pub mod json;
 pub mod limits;
 pub mod time;
 
+mod calendar;
+mod condition;
 mod decision;
 mod document;
 mod facts;
 mod fold;
 mod glob;
+mod label;
+mod operators;
 mod path;
 mod policy;
 mod problem;
+mod redact;
+mod schema;
+mod traits;
 mod uri;
 mod visible;
 
-pub use decision::{Admission, Decision, Refusal, Rule, refusal};
-pub use facts::{Facts, Pin, ServerRequest, Subject, ToolFacts};
+pub use decision::{Admission, Asking, Decision, Need, Refusal, Rule, refusal};
+pub use facts::{Client, Facts, Pin, ServerRequest, Subject, ToolFacts};
 pub use fold::fold;
-pub use policy::{Checked, Policy, compile};
+pub use label::{BadLabel, Held, Label};
+pub use policy::{Checked, Effect, Explanation, Finding, Policy, compile};
 pub use problem::{Problem, Severity};
+pub use redact::{Redaction, ResultLimit, ResultRules};
+pub use schema::Schema;
+pub use traits::{Bit, Bits, Class, Classes, Traits};

@@ -3,6 +3,8 @@
 //! A path is read once, when the policy is compiled, and followed for every call. It owns what a
 //! step means; what a missing value means is the business of the rule that asked.
 
+use std::sync::Arc;
+
 use crate::facts::{Facts, Subject};
 use crate::fold::FoldedKey;
 use crate::json::{self, Kind, Value};
@@ -11,9 +13,9 @@ use crate::json::{self, Kind, Value};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Path {
     root: Root,
-    steps: Vec<Step>,
+    steps: Arc<[Step]>,
     /// As it is written, for messages.
-    text: Box<str>,
+    text: Arc<str>,
 }
 
 /// What a path starts from.
@@ -25,23 +27,27 @@ pub(crate) enum Root {
     Grant,
     Identity,
     Client,
-    Time,
+    ClientVersion,
+    Time(TimePart),
 }
 
 impl Root {
-    const ALL: [(&'static str, Self); 7] = [
-        ("args", Self::Args),
-        ("tool", Self::Tool),
-        ("server", Self::Server),
-        ("grant", Self::Grant),
-        ("identity", Self::Identity),
-        ("client", Self::Client),
-        ("time", Self::Time),
+    const WORDS: [&'static str; 7] = [
+        "args", "tool", "server", "grant", "identity", "client", "time",
     ];
 }
 
+/// What a condition can ask of the time, as it is in the policy's time zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TimePart {
+    Hour,
+    Minute,
+    Weekday,
+    Date,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Step {
+pub(crate) enum Step {
     Name(FoldedKey),
     Index(usize),
     /// `[*]`
@@ -63,26 +69,16 @@ impl Path {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let end = text.find(['.', '[']).unwrap_or(text.len());
         let (word, mut rest) = text.split_at_checked(end).unwrap_or((text, ""));
-        let root = Root::ALL
-            .iter()
-            .find(|(name, _)| *name == word)
-            .map(|(_, root)| *root)
-            .ok_or_else(|| {
-                let roots = Root::ALL.map(|(name, _)| name).join(", ");
-                format!("a path starts with one of {roots}, as in `args.amount`")
-            })?;
         let mut steps = Vec::new();
         while !rest.is_empty() {
             let (step, after) = step(rest)?;
             steps.push(step);
             rest = after;
         }
-        if !matches!(root, Root::Args | Root::Time) && !steps.is_empty() {
-            return Err(format!("`{word}` is a plain text and has no parts"));
-        }
+        let root = root(word, &mut steps)?;
         Ok(Self {
             root,
-            steps,
+            steps: steps.into(),
             text: text.into(),
         })
     }
@@ -99,25 +95,21 @@ impl Path {
         &self.text
     }
 
+    pub(crate) fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
     /// Follows a path that has no `[*]`.
     pub(crate) fn find<'a>(&self, facts: &Facts<'a>) -> Found<'a> {
         match self.root {
             Root::Args => facts.args.map_or(Found::Missing, |args| self.walk(args)),
-            Root::Tool => match facts.subject {
-                Subject::Tool(tool) => Found::Text(tool.name),
-                _ => Found::Missing,
-            },
-            Root::Server => Found::Text(facts.server),
-            Root::Grant => Found::Text(facts.grant),
-            Root::Identity => Found::Text(facts.identity),
-            Root::Client => facts.client.map_or(Found::Missing, Found::Text),
-            Root::Time => Found::Missing,
+            root => root.text(facts).map_or(Found::Missing, Found::Text),
         }
     }
 
     fn walk<'a>(&self, args: &'a Value<'a>) -> Found<'a> {
         let mut at = args;
-        for step in &self.steps {
+        for step in &*self.steps {
             let next = match (step, &at.kind) {
                 (Step::Name(name), Kind::Object(_)) => at.get(name.exact()),
                 (Step::Index(index), Kind::Array(elements)) => elements.get(*index),
@@ -139,6 +131,80 @@ impl Path {
             return None;
         }
         imitation_below(&self.steps, args)
+    }
+}
+
+impl Root {
+    /// What stands at a root that is a plain text.
+    pub(crate) fn text<'a>(self, facts: &Facts<'a>) -> Option<&'a str> {
+        match self {
+            Self::Tool => match facts.subject {
+                Subject::Tool(tool) => Some(tool.name),
+                _ => None,
+            },
+            Self::Server => Some(facts.server),
+            Self::Grant => Some(facts.grant),
+            Self::Identity => Some(facts.identity),
+            Self::Client => facts.client.map(|client| client.name),
+            Self::ClientVersion => facts.client.and_then(|client| client.version),
+            Self::Args | Self::Time(_) => None,
+        }
+    }
+
+    /// Is everything said of itself by the client, and so no proof of anything?
+    pub(crate) const fn is_claim(self) -> bool {
+        matches!(self, Self::Client | Self::ClientVersion)
+    }
+}
+
+/// The root that `word` names; a root of its own takes its part from the steps.
+fn root(word: &str, steps: &mut Vec<Step>) -> Result<Root, String> {
+    let parts: Vec<&str> = steps.iter().filter_map(Step::name).collect();
+    let root = match word {
+        "args" => return Ok(Root::Args),
+        "time" => match *parts {
+            ["hour"] => Root::Time(TimePart::Hour),
+            ["minute"] => Root::Time(TimePart::Minute),
+            ["weekday"] => Root::Time(TimePart::Weekday),
+            ["date"] => Root::Time(TimePart::Date),
+            _ => {
+                return Err(
+                    "the parts of `time` are time.hour, time.minute, time.weekday and \
+                            time.date"
+                        .to_owned(),
+                );
+            }
+        },
+        "client" => match *parts {
+            [] | ["name"] => Root::Client,
+            ["version"] => Root::ClientVersion,
+            _ => return Err("the parts of `client` are client.name and client.version".to_owned()),
+        },
+        "tool" => Root::Tool,
+        "server" => Root::Server,
+        "grant" => Root::Grant,
+        "identity" => Root::Identity,
+        _ => {
+            let roots = Root::WORDS.join(", ");
+            return Err(format!(
+                "a path starts with one of {roots}, as in `args.amount`"
+            ));
+        }
+    };
+    let taken = usize::from(matches!(word, "time" | "client") && !parts.is_empty());
+    if steps.len() != taken {
+        return Err(format!("`{word}` is a plain text and has no parts"));
+    }
+    steps.clear();
+    Ok(root)
+}
+
+impl Step {
+    const fn name(&self) -> Option<&str> {
+        match self {
+            Self::Name(name) => Some(name.exact()),
+            Self::Index(_) | Self::Each => None,
+        }
     }
 }
 

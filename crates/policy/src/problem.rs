@@ -60,12 +60,28 @@ pub(crate) struct Pointer(String);
 
 impl Pointer {
     pub(crate) fn key(&self, key: &str) -> Self {
-        let escaped = key.replace('~', "~0").replace('/', "~1");
-        Self(format!("{}/{escaped}", self.0))
+        let mut pointer = self.with_room_for(key.len());
+        if key.contains(['~', '/']) {
+            pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+        } else {
+            pointer.push_str(key);
+        }
+        Self(pointer)
     }
 
     pub(crate) fn index(&self, index: usize) -> Self {
-        Self(format!("{}/{index}", self.0))
+        let index = index.to_string();
+        let mut pointer = self.with_room_for(index.len());
+        pointer.push_str(&index);
+        Self(pointer)
+    }
+
+    fn with_room_for(&self, step: usize) -> String {
+        let mut pointer =
+            String::with_capacity(self.0.len().saturating_add(step).saturating_add(1));
+        pointer.push_str(&self.0);
+        pointer.push('/');
+        pointer
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -111,6 +127,12 @@ impl<'t> Problems<'t> {
         (word, valid): (&str, &[&str]),
     ) {
         let suggestion = nearest(word, valid).map(str::to_owned);
+        self.add(Severity::Error, pointer, at, (message, suggestion));
+    }
+
+    /// An error with the very word that would be valid.
+    pub(crate) fn suggesting(&mut self, pointer: &Pointer, at: usize, message: String, word: &str) {
+        let suggestion = Some(word.to_owned());
         self.add(Severity::Error, pointer, at, (message, suggestion));
     }
 

@@ -48,6 +48,7 @@ impl Gate {
             identity: "ci@example.com",
             client: None,
             args: args.as_ref(),
+            labels: &[],
             now: Timestamp(at),
         };
         let told = |word: &str, refusal: &Refusal| {
@@ -64,6 +65,7 @@ impl Gate {
                     }
                 }
             }
+            Decision::Ask(asking) => format!("ask {}", asking.rule()),
             Decision::Deny(refusal) => told("deny", &refusal),
             Decision::Hide(refusal) => told("hide", &refusal),
         }

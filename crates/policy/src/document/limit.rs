@@ -209,7 +209,7 @@ fn path(node: &Node<'_>, what: &str, problems: &mut Problems<'_>) -> Option<Path
         node.error(problems, message);
         return None;
     }
-    if path.root() == Root::Time {
+    if matches!(path.root(), Root::Time(_)) {
         node.error(problems, format!("`{what}` cannot depend on the time"));
         return None;
     }

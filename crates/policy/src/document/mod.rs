@@ -3,17 +3,26 @@
 //! Reading goes on after a problem, so that all of them are told at once. What the words mean
 //! together is decided where the document becomes a policy; here each is only understood.
 
+mod condition;
+mod flow;
+mod guard;
 mod limit;
 mod locate;
 mod node;
+mod results;
 mod root;
 mod rules;
 mod selector;
+mod test;
 
+pub(crate) use condition::WrittenCondition;
+pub(crate) use flow::WrittenFlow;
+pub(crate) use guard::{DEFAULT_HOLD_MS, DEFAULT_TIMEOUT_MS, WrittenApproval, WrittenGuard};
 pub(crate) use limit::{WrittenCost, WrittenLimit};
+pub(crate) use results::{WrittenDetector, WrittenRedaction};
 pub(crate) use root::{Entry, PolicyDocument, Verdict, read};
-pub(crate) use rules::{Action, WrittenRules};
-pub(crate) use selector::Selector;
+pub(crate) use rules::{Action, Validate, WrittenRules};
+pub(crate) use selector::{Selector, ToolKind};
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,8 @@
 //! A value of the document with its pointer, and the questions every reader asks of one.
 
+use super::selector::{NoSelector, Selector};
 use crate::json::{Kind, Value};
+use crate::limits::window;
 use crate::problem::{Pointer, Problems};
 
 /// One value and where it stands.
@@ -29,6 +31,11 @@ impl<'v> Node<'v> {
 
     pub(super) fn warning(&self, problems: &mut Problems<'_>, message: impl Into<String>) {
         problems.warning(&self.pointer, self.at(), message);
+    }
+
+    /// An error about a value that should be `word`.
+    pub(super) fn instead(&self, problems: &mut Problems<'_>, message: &str, word: &str) {
+        problems.suggesting(&self.pointer, self.at(), message.to_owned(), word);
     }
 
     pub(super) fn expected(&self, problems: &mut Problems<'_>, wanted: &str) {
@@ -66,6 +73,53 @@ impl<'v> Node<'v> {
             self.expected(problems, "true or false");
         }
         flag
+    }
+
+    /// A span of time in milliseconds, between bounds.
+    pub(super) fn span(
+        &self,
+        problems: &mut Problems<'_>,
+        what: &str,
+        (least, most): (u64, u64),
+    ) -> Option<u64> {
+        let Some(millis) = window::span(self.value) else {
+            let message = format!(
+                "{what} is a text as in \"90s\", \"15m\", \"6h\", \"30d\", or a number of seconds"
+            );
+            self.error(problems, message);
+            return None;
+        };
+        if (least..=most).contains(&millis) {
+            return Some(millis);
+        }
+        let (least, most) = (window::wait_in_words(least), window::wait_in_words(most));
+        self.error(
+            problems,
+            format!("{what} is at least {least} and at most {most}"),
+        );
+        None
+    }
+
+    /// The selector that `text`, which stands here, is.
+    pub(super) fn selector(&self, text: &str, problems: &mut Problems<'_>) -> Option<Selector> {
+        self.selector_at(self.at(), text, problems)
+    }
+
+    /// The selector that is the key of what stands here.
+    pub(super) fn selector_at(
+        &self,
+        at: usize,
+        text: &str,
+        problems: &mut Problems<'_>,
+    ) -> Option<Selector> {
+        match Selector::read(text) {
+            Ok(selector) => Some(selector),
+            Err(NoSelector { message, words }) => {
+                let words: Vec<&str> = words.iter().map(String::as_str).collect();
+                problems.bad_word(&self.pointer, at, message, (text, &words));
+                None
+            }
+        }
     }
 
     pub(super) fn elements(&self, problems: &mut Problems<'_>) -> Vec<Self> {

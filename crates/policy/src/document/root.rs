@@ -1,19 +1,22 @@
 //! The document itself and its uppermost keys.
 
+use super::flow::{WrittenFlow, flow};
 use super::locate::pointer_at;
 use super::node::{Keys, Node};
-use super::rules::{Action, WrittenRules, rules};
+use super::rules::{About, Action, WrittenRules, rules};
 use super::selector::Selector;
+use crate::calendar::Zone;
 use crate::facts::ServerRequest;
 use crate::glob::Glob;
 use crate::json::{self, Rules, Trouble, Value};
 use crate::problem::{Pointer, Problems};
 
 /// A policy as it is written.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct PolicyDocument {
     pub(crate) default: Verdict,
     pub(crate) description: Option<String>,
+    pub(crate) zone: Option<Zone>,
     pub(crate) hide: Vec<Named<Selector, ()>>,
     pub(crate) all_tools: Option<WrittenRules>,
     pub(crate) tools: Vec<Entry>,
@@ -21,6 +24,7 @@ pub(crate) struct PolicyDocument {
     pub(crate) prompts: Vec<Entry>,
     pub(crate) methods: Vec<Named<String, Verdict>>,
     pub(crate) server_requests: Vec<Named<ServerRequest, Verdict>>,
+    pub(crate) flow: Vec<WrittenFlow>,
 }
 
 /// The rules for what one selector matches.
@@ -35,9 +39,10 @@ pub(crate) struct Named<N, T> {
     pub(crate) says: T,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Allow,
+    #[default]
     Deny,
 }
 
@@ -66,8 +71,10 @@ const DOCUMENT: Keys = Keys {
         "prompts",
         "methods",
         "server_requests",
+        "flow",
+        "timezone",
     ],
-    later: &["timezone", "flow"],
+    later: &[],
 };
 
 /// The smallest policy, for messages.
@@ -96,17 +103,7 @@ fn document(value: &Value<'_>, problems: &mut Problems<'_>) -> Option<PolicyDocu
     };
     let members = root.members(problems, &DOCUMENT);
     value.members()?;
-    let mut document = PolicyDocument {
-        default: Verdict::Deny,
-        description: None,
-        hide: Vec::new(),
-        all_tools: None,
-        tools: Vec::new(),
-        resources: Vec::new(),
-        prompts: Vec::new(),
-        methods: Vec::new(),
-        server_requests: Vec::new(),
-    };
+    let mut document = PolicyDocument::default();
     for key in ["version", "default"] {
         if !members.iter().any(|(k, _)| *k == key) {
             root.error(
@@ -125,9 +122,11 @@ fn document(value: &Value<'_>, problems: &mut Problems<'_>) -> Option<PolicyDocu
             "description" => document.description = node.text(problems).map(str::to_owned),
             "hide" => document.hide = hide(node, problems),
             "all_tools" => document.all_tools = Some(all_tools(node, problems)),
-            "tools" => document.tools = entries(node, problems),
-            "resources" => document.resources = entries(node, problems),
-            "prompts" => document.prompts = entries(node, problems),
+            "timezone" => document.zone = zone(node, problems),
+            "flow" => document.flow = flow(node, problems),
+            "tools" => document.tools = entries(node, About::Tools, problems),
+            "resources" => document.resources = entries(node, About::Resources, problems),
+            "prompts" => document.prompts = entries(node, About::Prompts, problems),
             "methods" => document.methods = methods(node, problems),
             _ => document.server_requests = server_requests(node, problems),
         }
@@ -148,27 +147,38 @@ fn version(node: &Node<'_>, problems: &mut Problems<'_>) {
     }
 }
 
+fn zone(node: &Node<'_>, problems: &mut Problems<'_>) -> Option<Zone> {
+    let name = node.text(problems)?;
+    let zone = Zone::named(name);
+    if zone.is_none() {
+        let message = format!("there is no time zone {name:?}; it is a name as in Europe/Berlin");
+        let names = Zone::names();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        problems.bad_word(&node.pointer, node.at(), message, (name, &names));
+    }
+    zone
+}
+
 fn hide(node: &Node<'_>, problems: &mut Problems<'_>) -> Vec<Named<Selector, ()>> {
     let mut hidden = Vec::new();
     for element in node.elements(problems) {
-        let Some(selector) = element.text(problems) else {
+        let Some(text) = element.text(problems) else {
             continue;
         };
-        match Selector::read(selector) {
-            Ok(name) => hidden.push(Named {
+        if let Some(name) = element.selector(text, problems) {
+            hidden.push(Named {
                 name,
                 at: element.at(),
                 pointer: element.pointer,
                 says: (),
-            }),
-            Err(message) => element.error(problems, message),
+            });
         }
     }
     hidden
 }
 
 fn all_tools(node: &Node<'_>, problems: &mut Problems<'_>) -> WrittenRules {
-    let rules = rules(node, "all_tools", problems);
+    let rules = rules(node, ("all_tools", About::Tools), problems);
     if rules.action == Some(Action::Allow) {
         let message = "`action`: \"allow\" has no effect here: all_tools names no tool; \
                        name them under `tools`, or write `default`: \"allow\"";
@@ -177,17 +187,19 @@ fn all_tools(node: &Node<'_>, problems: &mut Problems<'_>) -> WrittenRules {
     rules
 }
 
-fn entries(node: &Node<'_>, problems: &mut Problems<'_>) -> Vec<Entry> {
+fn entries(node: &Node<'_>, about: About, problems: &mut Problems<'_>) -> Vec<Entry> {
     let mut entries = Vec::new();
     for (selector, at, value) in node.entries(problems) {
-        let name = match Selector::read(selector) {
-            Ok(name) => name,
-            Err(message) => {
-                problems.error(&value.pointer, at, message);
-                continue;
-            }
+        let Some(name) = value.selector_at(at, selector, problems) else {
+            continue;
         };
-        let says = rules(&value, selector, problems);
+        if about != About::Tools && matches!(name, Selector::Kind(_)) {
+            let message = "only tools have classes; \
+                           a literal name that begins with @ is written with a \\ before it";
+            problems.error(&value.pointer, at, message);
+            continue;
+        }
+        let says = rules(&value, (selector, about), problems);
         entries.push(Named {
             name,
             pointer: value.pointer,

@@ -1,7 +1,9 @@
 //! Rule sets as they are written.
 
+use super::guard::{self, WrittenApproval, WrittenGuard};
 use super::limit::{self, WrittenLimit};
-use super::node::{Keys, Node, not_yet};
+use super::node::{Keys, Node};
+use super::results::{self, WrittenRedaction};
 use crate::problem::{Pointer, Problems};
 
 /// What stands under one selector, or under `all_tools`.
@@ -10,8 +12,14 @@ pub(crate) struct WrittenRules {
     pub(crate) pointer: Pointer,
     pub(crate) action: Option<Action>,
     pub(crate) reason: Option<String>,
+    pub(crate) deny_if: Vec<WrittenGuard>,
+    pub(crate) require: Vec<WrittenGuard>,
+    pub(crate) validate: Option<Validate>,
+    pub(crate) require_approval: Vec<WrittenApproval>,
     /// In their order, the `rate_limit` last.
     pub(crate) limits: Vec<WrittenLimit>,
+    pub(crate) redact: Vec<WrittenRedaction>,
+    pub(crate) max_result_bytes: Option<u64>,
 }
 
 /// What is done with a call whatever its arguments.
@@ -20,22 +28,48 @@ pub(crate) enum Action {
     Allow,
     Deny,
     Hide,
+    RequireApproval,
+}
+
+/// How strictly arguments are held against the tool's schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Validate {
+    /// As the schema says.
+    Schema,
+    /// And nothing that it does not declare.
+    Closed,
+}
+
+/// What the rules are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum About {
+    Tools,
+    Resources,
+    Prompts,
 }
 
 const RULES: Keys = Keys {
-    known: &["action", "reason", "limits", "rate_limit"],
-    later: &[
+    known: &[
+        "action",
+        "reason",
         "deny_if",
         "require",
         "validate",
         "require_approval",
+        "limits",
+        "rate_limit",
         "redact",
         "max_result_bytes",
     ],
+    later: &[],
 };
 
 /// Reads a rule set; `selector` is the key it stands under.
-pub(super) fn rules(node: &Node<'_>, selector: &str, problems: &mut Problems<'_>) -> WrittenRules {
+pub(super) fn rules(
+    node: &Node<'_>,
+    (selector, about): (&str, About),
+    problems: &mut Problems<'_>,
+) -> WrittenRules {
     let mut rules = WrittenRules {
         pointer: node.pointer.clone(),
         ..WrittenRules::default()
@@ -49,17 +83,23 @@ pub(super) fn rules(node: &Node<'_>, selector: &str, problems: &mut Problems<'_>
                 rules.reason = value.text(problems).map(str::to_owned);
                 reason_at = Some(value);
             }
+            "deny_if" => rules.deny_if = guard::deny_if(&value, problems),
+            "require" => rules.require = guard::require(&value, problems),
+            "validate" => rules.validate = validate(&value, about, problems),
+            "require_approval" => rules.require_approval = guard::approvals(&value, problems),
             "limits" => {
                 let elements = value.elements(problems);
                 let read = elements.iter().filter_map(|e| limit::limit(e, problems));
                 rules.limits.extend(read);
             }
-            _ => rate = limit::rate_limit(&value, selector, problems),
+            "rate_limit" => rate = limit::rate_limit(&value, selector, problems),
+            "redact" => rules.redact = results::redact(&value, problems),
+            _ => rules.max_result_bytes = results::max_result_bytes(&value, problems),
         }
     }
     rules.limits.extend(rate);
     if let Some(reason) = reason_at
-        && !matches!(rules.action, Some(Action::Deny | Action::Hide))
+        && matches!(rules.action, None | Some(Action::Allow))
     {
         let message = "`reason` has no effect here: it is told when `action` refuses";
         reason.warning(problems, message);
@@ -69,12 +109,32 @@ pub(super) fn rules(node: &Node<'_>, selector: &str, problems: &mut Problems<'_>
 
 fn action(node: &Node<'_>, problems: &mut Problems<'_>) -> Option<Action> {
     const WORDS: [&str; 4] = ["allow", "deny", "hide", "require_approval"];
-    match node.word(problems, "action", &WORDS)? {
-        "allow" => Some(Action::Allow),
-        "deny" => Some(Action::Deny),
-        "hide" => Some(Action::Hide),
-        other => {
-            node.error(problems, not_yet(&format!("`action`: {other:?}")));
+    Some(match node.word(problems, "action", &WORDS)? {
+        "allow" => Action::Allow,
+        "deny" => Action::Deny,
+        "hide" => Action::Hide,
+        _ => Action::RequireApproval,
+    })
+}
+
+fn validate(node: &Node<'_>, about: About, problems: &mut Problems<'_>) -> Option<Validate> {
+    if about != About::Tools {
+        node.error(
+            problems,
+            "only tools have a schema to validate arguments with",
+        );
+        return None;
+    }
+    match (node.value.as_bool(), node.value.as_str()) {
+        (Some(true), _) => Some(Validate::Closed),
+        (_, Some("schema")) => Some(Validate::Schema),
+        (Some(false), _) => {
+            let message = "`validate` is true or \"schema\"; leave it out to validate nothing";
+            node.error(problems, message);
+            None
+        }
+        _ => {
+            node.error(problems, "`validate` is true or \"schema\"");
             None
         }
     }

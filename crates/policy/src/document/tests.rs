@@ -1,5 +1,8 @@
 //! One row for every message: a document, and all that is told about it.
 
+mod conditions;
+mod entries;
+
 use crate::compile;
 
 /// Every problem as the terminal shows it.
@@ -91,10 +94,16 @@ fn the_uppermost_keys() {
             ],
         ),
         (
-            r#"{"version":"1","default":"deny","flow":[],"timezone":"UTC"}"#,
+            r#"{"version":"1","default":"deny","timezone":"Europe/Berln"}"#,
             &[
-                "error at line 1, column 33 (/flow): `flow` is not carried out by this version of Portreeve yet; remove it, so that the policy does not promise more than it keeps",
-                "error at line 1, column 43 (/timezone): `timezone` is not carried out by this version of Portreeve yet; remove it, so that the policy does not promise more than it keeps",
+                "error at line 1, column 44 (/timezone): there is no time zone \"Europe/Berln\"; it is a name as in Europe/Berlin; did you mean `Europe/Berlin`?",
+            ],
+        ),
+        (
+            r#"{"version":"1","default":"deny","timezone":1,"flow":{}}"#,
+            &[
+                "error at line 1, column 44 (/timezone): a string is expected here, not a number",
+                "error at line 1, column 53 (/flow): a list is expected here, not an object",
             ],
         ),
         (
@@ -112,9 +121,17 @@ fn the_uppermost_keys() {
             ],
         ),
         (
-            r#"{"version":"1","default":"deny","tools":{"@write":{}}}"#,
+            r#"{"version":"1","default":"deny","tools":{"@write":{},"@wrte":{},"@everything":{}}}"#,
             &[
-                "error at line 1, column 42 (/tools/@write): a class selector is not carried out by this version of Portreeve yet; remove it, so that the policy does not promise more than it keeps; a literal name that begins with @ is written \"\\\\@write\"",
+                "error at line 1, column 54 (/tools/@wrte): \"@wrte\" is no class of tools; a literal name that begins with @ is written \"\\\\@wrte\"; did you mean `@write`?",
+                "error at line 1, column 65 (/tools/@everything): \"@everything\" is no class of tools; a literal name that begins with @ is written \"\\\\@everything\"",
+            ],
+        ),
+        (
+            r#"{"version":"1","default":"deny","prompts":{"@read":{}},"resources":{"@read":{}}}"#,
+            &[
+                "error at line 1, column 44 (/prompts/@read): only tools have classes; a literal name that begins with @ is written with a \\ before it",
+                "error at line 1, column 69 (/resources/@read): only tools have classes; a literal name that begins with @ is written with a \\ before it",
             ],
         ),
         (
@@ -164,17 +181,24 @@ fn rule_sets() {
                 "error at line 2, column 11 (/tools/t/action): \"block\" is no action; it is one of \"allow\", \"deny\", \"hide\" or \"require_approval\"",
             ],
         ),
-        (
-            r#"{"action":"require_approval"}"#,
-            &[
-                "error at line 2, column 11 (/tools/t/action): `action`: \"require_approval\" is not carried out by this version of Portreeve yet; remove it, so that the policy does not promise more than it keeps",
-            ],
-        ),
+        (r#"{"action":"require_approval","reason":"look"}"#, &[]),
         (
             r#"{"require":[],"acton":1}"#,
             &[
-                "error at line 2, column 2 (/tools/t/require): `require` is not carried out by this version of Portreeve yet; remove it, so that the policy does not promise more than it keeps",
                 "error at line 2, column 15 (/tools/t/acton): unknown key \"acton\"; did you mean `action`?",
+            ],
+        ),
+        (
+            r#"{"validate":false}"#,
+            &[
+                "error at line 2, column 13 (/tools/t/validate): `validate` is true or \"schema\"; leave it out to validate nothing",
+            ],
+        ),
+        (
+            r#"{"validate":"Schema","max_result_bytes":0}"#,
+            &[
+                "error at line 2, column 13 (/tools/t/validate): `validate` is true or \"schema\"",
+                "error at line 2, column 41 (/tools/t/max_result_bytes): `max_result_bytes` is a whole number, 1 or more",
             ],
         ),
         (

@@ -42,7 +42,7 @@ pub struct Value<'a> {
 pub enum Kind<'a> {
     Null,
     Bool(bool),
-    Number(&'a str),
+    Number(Cow<'a, str>),
     String(Cow<'a, str>),
     Array(Vec<Value<'a>>),
     Object(Vec<Member<'a>>),
@@ -90,7 +90,7 @@ impl<'a> Value<'a> {
     }
 
     /// The source text of a number.
-    pub const fn as_number(&self) -> Option<&'a str> {
+    pub fn as_number(&self) -> Option<&str> {
         if let Kind::Number(text) = &self.kind {
             Some(text)
         } else {
@@ -108,6 +108,32 @@ impl<'a> Value<'a> {
 
     pub const fn is_null(&self) -> bool {
         matches!(self.kind, Kind::Null)
+    }
+
+    /// The same value with nothing borrowed.
+    pub fn into_owned(self) -> Value<'static> {
+        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        let kind = match self.kind {
+            Kind::Null => Kind::Null,
+            Kind::Bool(flag) => Kind::Bool(flag),
+            Kind::Number(text) => Kind::Number(owned(text)),
+            Kind::String(text) => Kind::String(owned(text)),
+            Kind::Array(elements) => {
+                Kind::Array(elements.into_iter().map(Value::into_owned).collect())
+            }
+            Kind::Object(members) => {
+                let member = |member: Member<'_>| Member {
+                    key: owned(member.key),
+                    key_span: member.key_span,
+                    value: member.value.into_owned(),
+                };
+                Kind::Object(members.into_iter().map(member).collect())
+            }
+        };
+        Value {
+            span: self.span,
+            kind,
+        }
     }
 
     /// The type's name, for messages: "a string", "an object", …
@@ -159,7 +185,7 @@ impl<'a> Builder<'a> {
             Lead::Object => Kind::Object(self.object(depth_left)?),
             Lead::Array => Kind::Array(self.array(depth_left)?),
             Lead::String => Kind::String(self.reader.string()?),
-            Lead::Number => Kind::Number(self.reader.number()?),
+            Lead::Number => Kind::Number(Cow::Borrowed(self.reader.number()?)),
             Lead::Word(word) => {
                 self.reader.word(word)?;
                 match word {

@@ -36,6 +36,18 @@ pub(crate) fn read(value: &Value<'_>) -> Result<u64, String> {
     }
 }
 
+/// Reads a span, in words or as seconds, of whatever length.
+pub(crate) fn span(value: &Value<'_>) -> Option<u64> {
+    match &value.kind {
+        Kind::Number(text) => {
+            let seconds = Decimal::parse(text).ok()?.to_u64()?;
+            Some(seconds.saturating_mul(SECOND))
+        }
+        Kind::String(text) => from_text(text),
+        _ => None,
+    }
+}
+
 fn from_text(text: &str) -> Option<u64> {
     if let Some((_, span)) = WORDS.iter().zip(SPANS).find(|(word, _)| **word == text) {
         return Some(span);

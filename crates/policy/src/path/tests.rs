@@ -20,6 +20,7 @@ fn find(path: &str) -> String {
         identity: "i",
         client: None,
         args: Some(&args),
+        labels: &[],
         now: Timestamp(0),
     };
     match path.find(&facts) {

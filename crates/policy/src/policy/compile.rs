@@ -4,14 +4,15 @@
 //! that come to the same.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
+use super::compile_rules::{flow, rule, rule_set};
+use super::nature::Target;
 use super::rule_map::RuleMap;
-use super::rules::{Cost, Denial, Limit, RuleSet};
 use super::{Policy, Ruling};
+use crate::calendar::Zone;
 use crate::decision::Rule;
 use crate::document::{
-    Action, Entry, PolicyDocument, Selector, Verdict, WrittenCost, WrittenLimit, WrittenRules, read,
+    Entry, PolicyDocument, Selector, Verdict, WrittenCondition, WrittenLimit, WrittenRules, read,
 };
 use crate::glob::Glob;
 use crate::limits::Scope;
@@ -37,24 +38,27 @@ pub fn compile(text: &[u8]) -> Result<Checked, Vec<Problem>> {
 
 fn policy(document: PolicyDocument, problems: &mut Problems<'_>) -> Policy {
     check_shared_counters(&document, problems);
+    check_time_zone(&document, problems);
     let resources = normal_uris(document.resources, problems);
     let tools = document.tools.iter().map(|e| (&e.name, &e.pointer));
     let hidden = document.hide.iter().map(|h| (&h.name, &h.pointer));
     let mentions = tools.chain(hidden).filter_map(mention).collect();
-    let (mut hidden, mut hidden_globs) = (HashSet::new(), Vec::new());
+    let (mut hidden, mut hidden_targets) = (HashSet::new(), Vec::new());
     for entry in document.hide {
-        match entry.name {
-            Selector::Exact(name) => {
-                hidden.insert(name.into());
+        match target(entry.name) {
+            Target::Name(name) => {
+                hidden.insert(name);
             }
-            Selector::Glob(text) => hidden_globs.push(Glob::of_names(&text)),
+            wider => hidden_targets.push(wider),
         }
     }
     Policy {
         description: document.description,
         default_allows: document.default == Verdict::Allow,
         hidden,
-        hidden_globs,
+        hidden_targets,
+        zone: document.zone.unwrap_or(Zone::UTC),
+        flow: document.flow.into_iter().map(flow).collect(),
         all_tools: document.all_tools.map(|rules| rule_set(rules, None)),
         tools: rule_map(document.tools, Glob::of_names),
         resources: rule_map(resources, Glob::of_paths),
@@ -73,8 +77,13 @@ fn policy(document: PolicyDocument, problems: &mut Problems<'_>) -> Policy {
     }
 }
 
-fn rule(pointer: &Pointer) -> Rule {
-    Rule::at(pointer.as_str())
+/// What a selector comes to where it restricts.
+pub(super) fn target(selector: Selector) -> Target {
+    match selector {
+        Selector::Exact(name) => Target::Name(name.into()),
+        Selector::Glob(text) => Target::Glob(Glob::of_names(&text)),
+        Selector::Kind(kind) => Target::Kind(kind),
+    }
 }
 
 fn ruling(verdict: Verdict, pointer: &Pointer) -> Ruling {
@@ -87,7 +96,7 @@ fn ruling(verdict: Verdict, pointer: &Pointer) -> Ruling {
 fn mention((selector, pointer): (&Selector, &Pointer)) -> Option<(Box<str>, Rule)> {
     match selector {
         Selector::Exact(name) => Some((name.as_str().into(), rule(pointer))),
-        Selector::Glob(_) => None,
+        Selector::Glob(_) | Selector::Kind(_) => None,
     }
 }
 
@@ -100,48 +109,10 @@ fn rule_map(entries: Vec<Entry>, glob: fn(&str) -> Glob) -> RuleMap {
                 map.exact.insert(name.into(), rules);
             }
             Selector::Glob(text) => map.globs.push((glob(&text), rules)),
+            Selector::Kind(kind) => map.kinds.push((kind, rules)),
         }
     }
     map
-}
-
-/// The rules of one selector, or of none: those of `all_tools`.
-fn rule_set(written: WrittenRules, selector: Option<&Selector>) -> RuleSet {
-    let action_rule = rule(&written.pointer.key("action"));
-    let denies = (written.action == Some(Action::Deny)).then(|| Denial {
-        rule: action_rule.clone(),
-        reason: written.reason.map(Box::from),
-    });
-    // INVARIANT: only an exact name, or an explicit `allow` under a selector, lets a call pass.
-    let names = match (selector, written.action) {
-        (Some(_), Some(Action::Allow)) => Some(action_rule),
-        (Some(Selector::Exact(_)), _) => Some(rule(&written.pointer)),
-        _ => None,
-    };
-    RuleSet {
-        names,
-        hides: written.action == Some(Action::Hide),
-        denies,
-        limits: written.limits.into_iter().map(limit).collect(),
-    }
-}
-
-fn limit(written: WrittenLimit) -> Limit {
-    Limit {
-        rule: rule(&written.pointer),
-        counter: written.counter.into(),
-        window_ms: written.window_ms,
-        max: written.max,
-        scope: written.scope,
-        cost: match written.cost {
-            WrittenCost::Constant(cost) => Cost::Constant(cost),
-            WrittenCost::Path(path) => Cost::Path(path),
-        },
-        allow_zero: written.allow_zero,
-        per: written.per,
-        max_keys: written.max_keys,
-        on_deny: written.on_deny.map(Arc::from),
-    }
 }
 
 /// Brings the keys of `resources` to the spelling that URIs are matched in.
@@ -152,6 +123,7 @@ fn normal_uris(entries: Vec<Entry>, problems: &mut Problems<'_>) -> Vec<Entry> {
         let spelling = match &entry.name {
             Selector::Exact(name) => uri::normalise(name).map(Selector::Exact),
             Selector::Glob(text) => uri::normalise_glob(text).map(Selector::Glob),
+            Selector::Kind(kind) => Ok(Selector::Kind(*kind)),
         };
         entry.name = match spelling {
             Ok(name) => name,
@@ -161,7 +133,9 @@ fn normal_uris(entries: Vec<Entry>, problems: &mut Problems<'_>) -> Vec<Entry> {
                 continue;
             }
         };
-        let (Selector::Exact(name) | Selector::Glob(name)) = &entry.name;
+        let (Selector::Exact(name) | Selector::Glob(name)) = &entry.name else {
+            continue;
+        };
         if seen.insert(name.clone()) {
             normal.push(entry);
         } else {
@@ -175,11 +149,8 @@ fn normal_uris(entries: Vec<Entry>, problems: &mut Problems<'_>) -> Vec<Entry> {
 /// Limits that share a counter must agree on window and cost: a counter that is charged
 /// differently by different rules would count nothing anybody could name.
 fn check_shared_counters(document: &PolicyDocument, problems: &mut Problems<'_>) {
-    let maps = [&document.tools, &document.resources, &document.prompts];
-    let named = maps.into_iter().flatten().map(|entry| &entry.says);
-    let sets = document.all_tools.iter().chain(named);
     let mut first: HashMap<(Scope, &str), &WrittenLimit> = HashMap::new();
-    for limit in sets.flat_map(|set| &set.limits) {
+    for limit in rule_sets(document).flat_map(|set| &set.limits) {
         let other = *first
             .entry((limit.scope, limit.counter.as_str()))
             .or_insert(limit);
@@ -197,5 +168,31 @@ fn check_shared_counters(document: &PolicyDocument, problems: &mut Problems<'_>)
             other.pointer.as_str(),
         );
         problems.error(&limit.pointer, limit.at, message);
+    }
+}
+
+fn rule_sets(document: &PolicyDocument) -> impl Iterator<Item = &WrittenRules> {
+    let maps = [&document.tools, &document.resources, &document.prompts];
+    let named = maps.into_iter().flatten().map(|entry| &entry.says);
+    document.all_tools.iter().chain(named)
+}
+
+/// Whoever writes a condition on the time has a place in mind; it is said once.
+fn check_time_zone(document: &PolicyDocument, problems: &mut Problems<'_>) {
+    if document.zone.is_some() {
+        return;
+    }
+    let timed = rule_sets(document).find_map(|set| {
+        let guards = set.deny_if.iter().chain(&set.require);
+        let guards = guards.map(|g| (&g.conditions, &g.pointer, g.at));
+        let asks = set.require_approval.iter();
+        let asks = asks.map(|a| (&a.conditions, &a.pointer, a.at));
+        let mut all = guards.chain(asks);
+        all.find(|(conditions, ..)| conditions.iter().any(WrittenCondition::asks_for_time))
+    });
+    if let Some((_, pointer, at)) = timed {
+        let message = "this asks for the time, and the policy has no `timezone`: it is the time \
+                       in UTC";
+        problems.warning(pointer, at, message);
     }
 }

@@ -1,79 +1,111 @@
 //! Deciding one call.
 //!
 //! A pure function of policy, facts and readings: same inputs, same answer, same named rule. The
-//! order of the refusals is part of the language, for the first one is the answer.
+//! order of the refusals is part of the language, for the first one is the answer; it stands in
+//! [`super::walk`].
+
+use std::ops::ControlFlow;
 
 use super::Policy;
 use super::rule_map::{Matching, RuleMap};
-use super::rules::RuleSet;
-use crate::decision::{Admission, Decision, Refusal, Rule, refusal};
+use super::walk::{Call, Dues, Standing, Witness, malformed, unnamed};
+use crate::condition::Scene;
+use crate::decision::{Decision, Refusal, Rule};
 use crate::facts::{Facts, Pin, ServerRequest, Subject, ToolFacts};
-use crate::json::Kind;
 use crate::limits::Readings;
+use crate::traits::Traits;
 use crate::uri;
 use crate::visible::shown;
 
-/// How a name stands with the policy, before anything about the call is asked.
-enum Standing<'p> {
-    Hidden,
-    NotPinned,
-    /// Nothing names it, and the default denies.
-    Unnamed,
-    /// It may be called unless something refuses; the rule is what lets it.
-    Open(&'p Rule),
+/// Takes the first refusal, and wants to hear nothing else.
+struct First(Option<Decision>);
+
+impl Witness for First {
+    fn note(&mut self, _: &Rule, _: bool, _: impl FnOnce() -> String) {}
+
+    fn refuse(&mut self, refused: Decision) -> ControlFlow<()> {
+        self.0 = Some(refused);
+        ControlFlow::Break(())
+    }
 }
 
 impl Policy {
     /// Decides one call. Nothing is charged: an allowed call says what it owes.
     pub fn decide(&self, facts: &Facts<'_>, readings: &dyn Readings) -> Decision {
-        let answer = match facts.subject {
+        let mut first = First(None);
+        let settled = self.witnessed(facts, readings, &mut first);
+        // Every refusal of this witness ends the walk, so one of the two is there.
+        let refused = first.0.or(settled);
+        refused.unwrap_or_else(|| Decision::Deny(malformed("nothing was decided".to_owned())))
+    }
+
+    /// Takes the witness past every rule that looks at the call. The answer to a call that nothing
+    /// refused; nothing if the witness ended the walk.
+    pub(super) fn witnessed(
+        &self,
+        facts: &Facts<'_>,
+        readings: &dyn Readings,
+        witness: &mut impl Witness,
+    ) -> Option<Decision> {
+        let walked = match facts.subject {
             Subject::Tool(tool) => {
-                let matching = self.tools.matching(self.all_tools.as_ref(), tool.name);
+                let matching = self.matching(&tool);
                 let standing = self.standing_of_tool(&tool, &matching);
                 let call = Call {
                     kind: "tool",
                     name: tool.name,
                     matching,
+                    standing,
+                    flow: &self.flow,
+                    scene: Scene::new(facts, &self.zone),
+                    readings,
                 };
-                call.decide(&standing, facts, readings)
+                finish(&call, witness)
             }
             Subject::Resource { uri } => match uri::normalise(uri) {
                 Ok(normal) => {
-                    self.decide_named(("resource", &normal), &self.resources, facts, readings)
+                    let named = (("resource", &*normal), &self.resources);
+                    self.judge_named(named, facts, readings, witness)
                 }
-                Err(why) => Err(deny(malformed(format!("the URI is refused: {why}")))),
+                Err(why) => refused(malformed(format!("the URI is refused: {why}")), witness),
             },
             Subject::Prompt { name } => {
-                self.decide_named(("prompt", name), &self.prompts, facts, readings)
+                let named = (("prompt", name), &self.prompts);
+                self.judge_named(named, facts, readings, witness)
             }
-            Subject::Method { name } => self.decide_method(name),
-            Subject::ServerRequest(request) => self.decide_server_request(request),
+            Subject::Method { name } => self.judge_method(name, witness),
+            Subject::ServerRequest(request) => self.judge_server_request(request, witness),
         };
-        match answer {
-            Ok(admission) => Decision::Allow(admission),
-            Err(refused) => refused,
+        match walked {
+            ControlFlow::Continue(decision) => Some(decision),
+            ControlFlow::Break(()) => None,
         }
     }
 
     /// Does the tool stand in the server's list for this caller? Arguments, time and limits do not
     /// matter.
     pub fn lists(&self, tool: &ToolFacts<'_>) -> bool {
-        let matching = self.tools.matching(self.all_tools.as_ref(), tool.name);
+        let matching = self.matching(tool);
         matches!(self.standing_of_tool(tool, &matching), Standing::Open(_))
     }
 
     /// The same for a resource.
     pub fn lists_resource(&self, uri: &str) -> bool {
         uri::normalise(uri).is_ok_and(|normal| {
-            let matching = self.resources.matching(None, &normal);
+            let matching = self.resources.matching(None, &normal, &Traits::UNKNOWN);
             matches!(self.standing(&matching), Standing::Open(_))
         })
     }
 
     /// The same for a prompt.
     pub fn lists_prompt(&self, name: &str) -> bool {
-        let matching = self.prompts.matching(None, name);
+        let matching = self.prompts.matching(None, name, &Traits::UNKNOWN);
         matches!(self.standing(&matching), Standing::Open(_))
+    }
+
+    pub(super) fn matching(&self, tool: &ToolFacts<'_>) -> Matching<'_> {
+        let all = self.all_tools.as_ref();
+        self.tools.matching(all, tool.name, &tool.traits)
     }
 
     fn standing_of_tool<'p>(
@@ -81,12 +113,13 @@ impl Policy {
         tool: &ToolFacts<'_>,
         matching: &Matching<'p>,
     ) -> Standing<'p> {
-        let standing = self.standing(matching);
+        let mut wider = self.hidden_targets.iter();
         if self.hidden.contains(tool.name)
-            || self.hidden_globs.iter().any(|glob| glob.matches(tool.name))
+            || wider.any(|target| target.matches(tool.name, &tool.traits))
         {
             return Standing::Hidden;
         }
+        let standing = self.standing(matching);
         match (&standing, tool.pin) {
             (Standing::Hidden, _) => Standing::Hidden,
             (_, Pin::Unpinned) => Standing::NotPinned,
@@ -105,168 +138,81 @@ impl Policy {
         }
     }
 
-    fn decide_named(
+    fn judge_named(
         &self,
-        (kind, name): (&'static str, &str),
-        map: &RuleMap,
+        ((kind, name), map): ((&'static str, &str), &RuleMap),
         facts: &Facts<'_>,
         readings: &dyn Readings,
-    ) -> Result<Admission, Decision> {
-        let matching = map.matching(None, name);
+        witness: &mut impl Witness,
+    ) -> ControlFlow<(), Decision> {
+        let matching = map.matching(None, name, &Traits::UNKNOWN);
         let standing = self.standing(&matching);
         let call = Call {
             kind,
             name,
             matching,
+            standing,
+            flow: &[],
+            scene: Scene::new(facts, &self.zone),
+            readings,
         };
-        call.decide(&standing, facts, readings)
+        finish(&call, witness)
     }
 
-    fn decide_method(&self, name: &str) -> Result<Admission, Decision> {
-        match self.methods.get(name) {
-            Some(ruling) if ruling.allows => Ok(free(&ruling.rule)),
+    fn judge_method(&self, name: &str, witness: &mut impl Witness) -> ControlFlow<(), Decision> {
+        let refusal = match self.methods.get(name) {
+            Some(ruling) if ruling.allows => return free(&ruling.rule, witness),
             Some(ruling) => {
                 let reason = format!("the method {} is denied by policy", shown(name));
-                Err(deny(Refusal::new(&ruling.rule, reason)))
+                Refusal::new(&ruling.rule, reason)
             }
-            None if self.default_allows => Ok(free(&Rule::DEFAULT_ALLOW)),
-            None => Err(deny(unnamed("method", name))),
-        }
+            None if self.default_allows => return free(&Rule::DEFAULT_ALLOW, witness),
+            None => unnamed("method", name),
+        };
+        refused(refusal, witness)
     }
 
-    fn decide_server_request(&self, request: ServerRequest) -> Result<Admission, Decision> {
+    fn judge_server_request(
+        &self,
+        request: ServerRequest,
+        witness: &mut impl Witness,
+    ) -> ControlFlow<(), Decision> {
         let key = request.key();
-        match self.server_requests.get(&request) {
-            Some(ruling) if ruling.allows => Ok(free(&ruling.rule)),
-            None if request.allowed_unless_denied() => Ok(free(&Rule::DEFAULT_ALLOW)),
+        let refusal = match self.server_requests.get(&request) {
+            Some(ruling) if ruling.allows => return free(&ruling.rule, witness),
+            None if request.allowed_unless_denied() => {
+                return free(&Rule::DEFAULT_ALLOW, witness);
+            }
             Some(ruling) => {
                 let reason = format!("the server may not ask for `{key}`: it is denied by policy");
-                Err(deny(Refusal::new(&ruling.rule, reason)))
+                Refusal::new(&ruling.rule, reason)
             }
             None => {
                 let reason = format!(
                     "the server may not ask for `{key}` unless the policy allows it \
                      under `server_requests`"
                 );
-                Err(deny(Refusal::new(&Rule::DEFAULT_DENY, reason)))
+                Refusal::new(&Rule::DEFAULT_DENY, reason)
             }
-        }
-    }
-}
-
-/// A call and the rule sets that match it.
-struct Call<'p> {
-    kind: &'static str,
-    name: &'p str,
-    matching: Matching<'p>,
-}
-
-impl Call<'_> {
-    fn decide(
-        &self,
-        standing: &Standing<'_>,
-        facts: &Facts<'_>,
-        readings: &dyn Readings,
-    ) -> Result<Admission, Decision> {
-        Self::check_shape(facts)?;
-        Self::check_spelling(self.matching.general(), facts)?;
-        if matches!(standing, Standing::Hidden) {
-            let reason = format!("Unknown {}: {}", self.kind, self.name);
-            return Err(Decision::Hide(Refusal::new(&Rule::HIDDEN, reason)));
-        }
-        // A hidden name's own rules must not answer before it is hidden: they would show it.
-        Self::check_spelling(self.matching.selected(), facts)?;
-        if matches!(standing, Standing::NotPinned) {
-            return Err(deny(self.not_pinned()));
-        }
-        self.check_actions()?;
-        let Standing::Open(rule) = standing else {
-            return Err(deny(unnamed(self.kind, self.name)));
         };
-        let mut charges = Vec::new();
-        for limit in self.matching.sets().flat_map(|set| &set.limits) {
-            let charge = limit.charge(facts).map_err(deny)?;
-            readings
-                .would_hold(&charge, facts.now)
-                .map_err(|shortfall| deny(refusal(&charge, &shortfall)))?;
-            charges.push(charge);
-        }
-        Ok(Admission {
-            rule: (*rule).clone(),
-            charges,
-        })
-    }
-
-    fn check_shape(facts: &Facts<'_>) -> Result<(), Decision> {
-        match facts.args.map(|args| (&args.kind, args.type_name())) {
-            None | Some((Kind::Object(_), _)) => Ok(()),
-            Some((_, found)) => {
-                let reason = format!("the arguments must be an object, not {found}");
-                Err(deny(malformed(reason)))
-            }
-        }
-    }
-
-    fn check_spelling<'p>(
-        sets: impl IntoIterator<Item = &'p RuleSet>,
-        facts: &Facts<'_>,
-    ) -> Result<(), Decision> {
-        let imitation = facts.args.and_then(|args| {
-            let mut sets = sets.into_iter();
-            sets.find_map(|set| set.imitation(args))
-        });
-        let Some(key) = imitation else {
-            return Ok(());
-        };
-        let reason = format!(
-            "the argument {} is another spelling of a name that the policy uses; \
-             write it as the tool's schema does",
-            shown(key)
-        );
-        Err(deny(malformed(reason)))
-    }
-
-    fn check_actions(&self) -> Result<(), Decision> {
-        let Some(denial) = self.matching.sets().find_map(|set| set.denies.as_ref()) else {
-            return Ok(());
-        };
-        let reason = match &denial.reason {
-            Some(text) => text.to_string(),
-            None => format!("the {} {} is denied by policy", self.kind, shown(self.name)),
-        };
-        Err(deny(Refusal::new(&denial.rule, reason)))
-    }
-
-    fn not_pinned(&self) -> Refusal {
-        let reason = format!(
-            "the tool {} is not accepted on this server, or its definition has changed since; \
-             a person must accept it first",
-            shown(self.name)
-        );
-        Refusal::new(&Rule::NOT_PINNED, reason)
+        refused(refusal, witness)
     }
 }
 
-fn deny(refusal: Refusal) -> Decision {
-    Decision::Deny(refusal)
-}
-
-/// An admission that owes nothing.
-fn free(rule: &Rule) -> Admission {
-    Admission {
-        rule: rule.clone(),
-        charges: Vec::new(),
+fn finish(call: &Call<'_>, witness: &mut impl Witness) -> ControlFlow<(), Decision> {
+    match call.walk(witness) {
+        ControlFlow::Continue(dues) => ControlFlow::Continue(dues.settle(call.opening())),
+        ControlFlow::Break(()) => ControlFlow::Break(()),
     }
 }
 
-fn malformed(reason: String) -> Refusal {
-    Refusal::new(&Rule::MALFORMED, reason)
+/// What owes nothing passes.
+fn free(rule: &Rule, witness: &mut impl Witness) -> ControlFlow<(), Decision> {
+    witness.note(rule, false, || "allowed".to_owned());
+    ControlFlow::Continue(Dues::default().settle(rule))
 }
 
-fn unnamed(kind: &str, name: &str) -> Refusal {
-    let reason = format!(
-        "the policy does not name the {kind} {}, and its default is deny",
-        shown(name)
-    );
-    Refusal::new(&Rule::DEFAULT_DENY, reason)
+fn refused(refusal: Refusal, witness: &mut impl Witness) -> ControlFlow<(), Decision> {
+    witness.refuse(Decision::Deny(refusal.clone()))?;
+    ControlFlow::Continue(Decision::Deny(refusal))
 }

@@ -3,17 +3,27 @@
 //! Nothing of the written form is left here but the pointers that name rules.
 
 mod compile;
+mod compile_rules;
 mod decide;
+mod explain;
+mod flow;
+mod nature;
+mod results;
 mod rule_map;
 mod rules;
+mod walk;
 
 use std::collections::{HashMap, HashSet};
 
 pub use compile::{Checked, compile};
+pub use explain::{Effect, Explanation, Finding};
 
+use crate::calendar::Zone;
 use crate::decision::Rule;
+use crate::document::{DEFAULT_HOLD_MS, DEFAULT_TIMEOUT_MS};
 use crate::facts::ServerRequest;
-use crate::glob::Glob;
+use flow::Flow;
+use nature::Target;
 use rule_map::RuleMap;
 use rules::RuleSet;
 
@@ -24,13 +34,15 @@ pub struct Policy {
     /// May be called what nothing names?
     default_allows: bool,
     hidden: HashSet<Box<str>>,
-    hidden_globs: Vec<Glob>,
+    hidden_targets: Vec<Target>,
+    zone: Zone,
     all_tools: Option<RuleSet>,
     tools: RuleMap,
     resources: RuleMap,
     prompts: RuleMap,
     methods: HashMap<Box<str>, Ruling>,
     server_requests: HashMap<ServerRequest, Ruling>,
+    flow: Vec<Flow>,
     /// The tools it mentions, in the order of the document.
     mentions: Vec<(Box<str>, Rule)>,
 }
@@ -51,6 +63,24 @@ impl Policy {
     /// tools a server does not have can be reported.
     pub fn tool_names(&self) -> impl Iterator<Item = (&str, &Rule)> {
         self.mentions.iter().map(|(name, rule)| (&**name, rule))
+    }
+}
+
+#[cfg(test)]
+impl Policy {
+    /// The conditions of the first entry of a list of a tool, and the zone they are asked in.
+    pub(crate) fn conditions(
+        &self,
+        tool: &str,
+        list: &str,
+    ) -> Option<(&Zone, &[crate::condition::Condition])> {
+        let set = self.tools.exact.get(tool)?;
+        let conditions = match list {
+            "deny_if" => &set.deny_if.first()?.conditions,
+            "require" => &set.require.first()?.conditions,
+            _ => &set.asks.first()?.conditions,
+        };
+        Some((&self.zone, conditions))
     }
 }
 

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use super::rules::RuleSet;
 use crate::decision::Rule;
+use crate::document::ToolKind;
 use crate::glob::Glob;
+use crate::traits::Traits;
 
 /// Rule sets by their selectors.
 #[derive(Clone, Debug, Default)]
@@ -12,6 +14,8 @@ pub(super) struct RuleMap {
     pub(super) exact: HashMap<Box<str>, RuleSet>,
     /// In the order of the document.
     pub(super) globs: Vec<(Glob, RuleSet)>,
+    /// In the order of the document.
+    pub(super) kinds: Vec<(ToolKind, RuleSet)>,
 }
 
 /// The rule sets that match one call, every one of them: none cancels another.
@@ -19,18 +23,39 @@ pub(super) struct RuleMap {
 pub(super) struct Matching<'p> {
     all: Option<&'p RuleSet>,
     own: Option<&'p RuleSet>,
-    globs: Vec<&'p RuleSet>,
+    /// By globs, then by classes.
+    wider: Vec<&'p RuleSet>,
+    names: Option<&'p Rule>,
 }
 
 impl RuleMap {
     /// The sets that match `name`, and `all` before them.
-    pub(super) fn matching<'p>(&'p self, all: Option<&'p RuleSet>, name: &str) -> Matching<'p> {
-        let globs = self.globs.iter().filter(|(glob, _)| glob.matches(name));
-        Matching {
+    ///
+    // INVARIANT: a class that only may be the tool's restricts it and never names it.
+    pub(super) fn matching<'p>(
+        &'p self,
+        all: Option<&'p RuleSet>,
+        name: &str,
+        traits: &Traits<'_>,
+    ) -> Matching<'p> {
+        let mut matching = Matching {
             all,
             own: self.exact.get(name),
-            globs: globs.map(|(_, rules)| rules).collect(),
+            wider: Vec::new(),
+            names: None,
+        };
+        matching.names = matching.own.and_then(|set| set.names.as_ref());
+        for (_, set) in self.globs.iter().filter(|(glob, _)| glob.matches(name)) {
+            matching.names = matching.names.or(set.names.as_ref());
+            matching.wider.push(set);
         }
+        for (kind, set) in self.kinds.iter().filter(|(kind, _)| kind.may_be(traits)) {
+            if kind.surely_is(traits) {
+                matching.names = matching.names.or(set.names.as_ref());
+            }
+            matching.wider.push(set);
+        }
+        matching
     }
 }
 
@@ -45,9 +70,9 @@ impl<'p> Matching<'p> {
         self.all
     }
 
-    /// What was selected by name.
+    /// What was selected by name or by nature.
     pub(super) fn selected(&self) -> impl Iterator<Item = &'p RuleSet> {
-        self.own.into_iter().chain(self.globs.iter().copied())
+        self.own.into_iter().chain(self.wider.iter().copied())
     }
 
     pub(super) fn hides(&self) -> bool {
@@ -55,7 +80,7 @@ impl<'p> Matching<'p> {
     }
 
     /// The rule that lets the call pass if nothing refuses it.
-    pub(super) fn names(&self) -> Option<&'p Rule> {
-        self.selected().find_map(|set| set.names.as_ref())
+    pub(super) const fn names(&self) -> Option<&'p Rule> {
+        self.names
     }
 }

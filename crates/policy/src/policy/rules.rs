@@ -1,13 +1,15 @@
-//! One rule set at work: the limits it sets, and what they ask of a call.
+//! One rule set: what its rules mean, and what its limits ask of a call.
 
 use std::sync::Arc;
 
+use crate::condition::Condition;
 use crate::decimal::{Decimal, DecimalError};
-use crate::decision::{Refusal, Rule};
+use crate::decision::{Need, Refusal, Rule};
 use crate::facts::Facts;
 use crate::json::{Kind, Value};
 use crate::limits::{Charge, CounterKey, Scope};
-use crate::path::{Found, Path};
+use crate::path::{Found, Path, Root};
+use crate::redact::{Redaction, ResultLimit};
 use crate::visible::shown;
 
 /// What the policy says of the names that one selector matches.
@@ -17,7 +19,40 @@ pub(super) struct RuleSet {
     pub(super) names: Option<Rule>,
     pub(super) hides: bool,
     pub(super) denies: Option<Denial>,
+    pub(super) deny_if: Vec<Guard>,
+    pub(super) require: Vec<Guard>,
+    pub(super) validate: Option<Validation>,
+    /// What makes a call wait, an `action` that does so first.
+    pub(super) asks: Vec<Ask>,
     pub(super) limits: Vec<Limit>,
+    pub(super) redact: Vec<Redaction>,
+    pub(super) max_result_bytes: Option<ResultLimit>,
+    /// Every different path these rules follow into the arguments.
+    pub(super) watched: Vec<Path>,
+}
+
+/// One entry of `deny_if` or `require`.
+#[derive(Clone, Debug)]
+pub(super) struct Guard {
+    pub(super) rule: Rule,
+    pub(super) conditions: Vec<Condition>,
+    pub(super) on_deny: Option<Box<str>>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Validation {
+    pub(super) rule: Rule,
+    /// Does it refuse what the schema does not declare, too?
+    pub(super) closed: bool,
+}
+
+/// One thing that makes a call wait.
+#[derive(Clone, Debug)]
+pub(super) struct Ask {
+    pub(super) conditions: Vec<Condition>,
+    pub(super) need: Need,
+    pub(super) timeout_ms: u64,
+    pub(super) hold_ms: u64,
 }
 
 /// An `action: deny`.
@@ -50,18 +85,34 @@ pub(super) enum Cost {
 impl RuleSet {
     /// A key of the arguments that is another spelling of a name these rules use.
     pub(super) fn imitation<'a>(&self, args: &'a Value<'a>) -> Option<&'a str> {
-        self.paths().find_map(|path| path.imitation(args))
+        self.watched.iter().find_map(|path| path.imitation(args))
     }
 
-    /// Every path these rules follow into the arguments.
-    fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.limits.iter().flat_map(|limit| {
-            let cost = match &limit.cost {
-                Cost::Path(path) => Some(path),
-                Cost::Constant(_) => None,
-            };
-            cost.into_iter().chain(&limit.per)
-        })
+    /// Notes which paths the rules follow, once all of them are there.
+    pub(super) fn watching(mut self) -> Self {
+        let mut paths: Vec<&Path> = Vec::new();
+        let guards = self.deny_if.iter().chain(&self.require);
+        let lists = guards.map(|guard| &guard.conditions);
+        for condition in lists
+            .chain(self.asks.iter().map(|ask| &ask.conditions))
+            .flatten()
+        {
+            condition.paths(&mut paths);
+        }
+        for limit in &self.limits {
+            if let Cost::Path(path) = &limit.cost {
+                paths.push(path);
+            }
+            paths.extend(&limit.per);
+        }
+        let mut watched: Vec<Path> = Vec::new();
+        for path in paths {
+            if path.root() == Root::Args && !watched.iter().any(|known| known == path) {
+                watched.push(path.clone());
+            }
+        }
+        self.watched = watched;
+        self
     }
 }
 

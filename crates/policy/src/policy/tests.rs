@@ -1,5 +1,7 @@
 //! Decisions as data.
 
+mod asks;
+mod natures;
 mod properties;
 
 use super::*;
@@ -21,8 +23,12 @@ fn facts<'a>(subject: Subject<'a>, args: Option<&'a json::Value<'a>>) -> Facts<'
         server: "s",
         grant: "g",
         identity: "i",
-        client: Some("cursor"),
+        client: Some(crate::Client {
+            name: "cursor",
+            version: None,
+        }),
         args,
+        labels: &[],
         now: Timestamp(0),
     }
 }
@@ -35,6 +41,7 @@ fn line(decision: Decision) -> String {
             let told = charges.map(|c| format!(" {}={}", c.key, c.cost));
             format!("allow {}{}", admission.rule, told.collect::<String>())
         }
+        Decision::Ask(asking) => format!("ask {}: {}", asking.rule(), asking.reason()),
         Decision::Deny(refusal) => format!("deny {}: {}", refusal.rule, refusal.reason),
         Decision::Hide(refusal) => format!("hide {}: {}", refusal.rule, refusal.reason),
     }

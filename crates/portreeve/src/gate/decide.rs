@@ -111,12 +111,20 @@ pub(super) fn decide_subject(
         identity: &visit.caller.grant.identity,
         client: None,
         args,
+        labels: &[],
         now,
     };
     match entry.policy.decide(&facts, &AssumeRoom) {
         Decision::Allow(Admission { rule, charges, .. }) => {
             Verdict::Allow(Allowed { rule, charges })
         }
+        Decision::Ask(asking) => Verdict::Refuse(Refused::deny(
+            asking.rule().clone(),
+            format!(
+                "{}, and approvals are not available in this version",
+                asking.reason()
+            ),
+        )),
         Decision::Deny(refusal) => Verdict::Refuse(Refused::from_policy(How::Deny, refusal)),
         Decision::Hide(refusal) => Verdict::Refuse(Refused::from_policy(How::Hide, refusal)),
     }

@@ -1,0 +1,136 @@
+//! Taking out of results what must not reach the caller.
+//!
+//! Works on decoded strings, one at a time: whoever applies it finds the strings, in whatever form
+//! they travel, and writes the others back as they were. A detector is a scan, never a judgement;
+//! it takes out what has the form, wherever it stands.
+
+mod card;
+mod contact;
+mod secret;
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::Arc;
+
+use regex::Regex;
+
+use crate::decision::Rule;
+
+/// What is done with whatever comes back from a call.
+#[derive(Clone, Debug, Default)]
+pub struct ResultRules {
+    /// All of them are applied, in this order.
+    pub redact: Vec<Redaction>,
+    pub max_result_bytes: Option<ResultLimit>,
+}
+
+/// A larger result is withheld.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResultLimit {
+    pub bytes: u64,
+    pub rule: Rule,
+}
+
+/// One kind of thing that is taken out, and what stands in its place.
+#[derive(Clone, Debug)]
+pub struct Redaction {
+    rule: Rule,
+    detector: Detector,
+    replace: Arc<str>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Detector {
+    Secret,
+    Email,
+    Card,
+    Phone,
+    Regex(Regex),
+}
+
+/// Where something was found: bytes of the text.
+type Found = Range<usize>;
+
+impl Detector {
+    const fn word(&self) -> &'static str {
+        match self {
+            Self::Secret => "secret",
+            Self::Email => "email",
+            Self::Card => "card",
+            Self::Phone => "phone",
+            Self::Regex(_) => "text",
+        }
+    }
+
+    /// In their order, and none within another.
+    fn find(&self, text: &str) -> Vec<Found> {
+        match self {
+            Self::Secret => secret::find(text),
+            Self::Email => contact::emails(text),
+            Self::Card => card::find(text),
+            Self::Phone => contact::phones(text),
+            Self::Regex(regex) => regex.find_iter(text).map(|found| found.range()).collect(),
+        }
+    }
+}
+
+impl Redaction {
+    pub(crate) fn new(rule: Rule, detector: Detector, replace: Option<String>) -> Self {
+        let replace = replace.unwrap_or_else(|| format!("[redacted: {}]", detector.word()));
+        Self {
+            rule,
+            replace: replace.into(),
+            detector,
+        }
+    }
+
+    pub const fn rule(&self) -> &Rule {
+        &self.rule
+    }
+
+    /// The text with everything replaced that is found; borrowed if nothing is.
+    pub fn apply<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let found = self.detector.find(text);
+        if found.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        let mut out = String::with_capacity(text.len());
+        let mut from = 0;
+        for range in found {
+            let Some(kept) = text.get(from..range.start) else {
+                continue;
+            };
+            out.push_str(kept);
+            out.push_str(&self.replace);
+            from = range.end;
+        }
+        out.push_str(text.get(from..).unwrap_or_default());
+        Cow::Owned(out)
+    }
+}
+
+impl ResultRules {
+    /// Do they ask for nothing?
+    pub const fn is_empty(&self) -> bool {
+        self.redact.is_empty() && self.max_result_bytes.is_none()
+    }
+
+    /// The text after all redactions; borrowed if none found anything.
+    pub fn redacted<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.redact.iter().fold(Cow::Borrowed(text), |text, rule| {
+            let changed = match rule.apply(&text) {
+                Cow::Borrowed(_) => None,
+                Cow::Owned(changed) => Some(changed),
+            };
+            changed.map_or(text, Cow::Owned)
+        })
+    }
+}
+
+/// How many bytes from the beginning of `text` satisfy `wanted`.
+fn run(text: &str, wanted: impl Fn(u8) -> bool) -> usize {
+    text.bytes().take_while(|byte| wanted(*byte)).count()
+}
+
+#[cfg(test)]
+mod tests;
