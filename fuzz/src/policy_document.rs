@@ -8,8 +8,8 @@ use portreeve_policy::json::{Rules, Span, Value, parse};
 use portreeve_policy::limits::{Charge, Readings, Shortfall};
 use portreeve_policy::time::Timestamp;
 use portreeve_policy::{
-    Checked, Decision, Facts, Pin, Policy, Problem, ServerRequest, Severity, Subject, ToolFacts,
-    compile,
+    Checked, Client, Decision, Facts, Pin, Policy, Problem, ServerRequest, Severity, Subject,
+    ToolFacts, compile,
 };
 
 pub fn check(input: &[u8]) {
@@ -111,8 +111,12 @@ fn facts<'a>(subject: Subject<'a>, args: Option<&'a Value<'a>>) -> Facts<'a> {
         server: "runs",
         grant: "ci",
         identity: "ci@example.com",
-        client: Some("client"),
+        client: Some(Client {
+            name: "client",
+            version: Some("1.0"),
+        }),
         args,
+        labels: &[],
         now: Timestamp(1_795_000_000_000),
     }
 }
@@ -125,6 +129,12 @@ fn explained(decision: &Decision, document: &Value<'_>) {
                 assert!(resolves(charge.rule.as_str(), document), "{charge:?}");
             }
             (&admission.rule, "allowed")
+        }
+        Decision::Ask(asking) => {
+            for charge in &asking.admission.charges {
+                assert!(resolves(charge.rule.as_str(), document), "{charge:?}");
+            }
+            (asking.rule(), "a person decides")
         }
         Decision::Deny(refusal) | Decision::Hide(refusal) => {
             (&refusal.rule, refusal.reason.as_str())

@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 
+use portreeve_policy::json::{Member, Place, Rules, Value, parse};
 use serde::{Deserialize, Serialize};
 
 /// A problem of a policy text, in a form that can be sent and shown.
@@ -34,14 +35,76 @@ pub struct Checked {
     pub warnings: Vec<Problem>,
 }
 
-/// Compiles the text.
+/// Compiles a text that is to be in force here.
+///
+/// INVARIANT: what the gate does not carry out is refused, never ignored. The language knows rules
+/// about what comes back from a call; this version of the gate does not apply them yet.
+pub fn compile(text: &[u8]) -> Result<portreeve_policy::Checked, Vec<portreeve_policy::Problem>> {
+    let checked = portreeve_policy::compile(text)?;
+    let beyond = not_carried_out(text);
+    if beyond.is_empty() {
+        Ok(checked)
+    } else {
+        Err(beyond)
+    }
+}
+
+/// Checks a text as [`compile`] does, for people.
 pub fn check(text: &[u8]) -> Result<Checked, Vec<Problem>> {
-    let compiled = portreeve_policy::compile(text).map_err(sendable)?;
+    let compiled = compile(text).map_err(sendable)?;
     let tools = compiled.policy.tool_names();
     Ok(Checked {
         tools: tools.map(|(name, _)| name.to_owned()).collect(),
         warnings: sendable(compiled.warnings),
     })
+}
+
+/// Rules that need something done around a call, or after it, which the gate does not do yet.
+fn not_carried_out(text: &[u8]) -> Vec<portreeve_policy::Problem> {
+    let Ok(document) = parse(text, Rules::DOCUMENT) else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    let mut note = |pointer: String, member: &Member<'_>| {
+        found.push(portreeve_policy::Problem {
+            severity: portreeve_policy::Severity::Error,
+            pointer,
+            place: Place::of(text, member.key_span.start as usize),
+            message: format!(
+                "`{}` is not carried out by this version of Portreeve yet; remove it",
+                member.key
+            ),
+            suggestion: None,
+        });
+    };
+    let mut in_rules = |at: &str, rules: &Value<'_>| {
+        for member in rules.members().unwrap_or_default() {
+            if ["redact", "max_result_bytes"].contains(&&*member.key) {
+                note(format!("{at}/{}", member.key), member);
+            }
+        }
+    };
+    for member in document.members().unwrap_or_default() {
+        match &*member.key {
+            "all_tools" => in_rules("/all_tools", &member.value),
+            "tools" | "resources" | "prompts" => {
+                for entry in member.value.members().unwrap_or_default() {
+                    let selector = entry.key.replace('~', "~0").replace('/', "~1");
+                    in_rules(&format!("/{}/{selector}", member.key), &entry.value);
+                }
+            }
+            _ => {}
+        }
+    }
+    if let Some(flow) = document
+        .members()
+        .unwrap_or_default()
+        .iter()
+        .find(|m| m.key == "flow")
+    {
+        note("/flow".to_owned(), flow);
+    }
+    found
 }
 
 fn sendable(problems: Vec<portreeve_policy::Problem>) -> Vec<Problem> {
@@ -109,6 +172,34 @@ fn window(line: &str, column: usize) -> (String, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_gate_does_not_carry_out_is_refused() {
+        for (text, pointer) in [
+            (
+                r#"{"version":"1","default":"deny","flow":[{"name":"f","after":["a"],"then":["b"],"action":"deny","for":"30m"}]}"#,
+                "/flow",
+            ),
+            (
+                r#"{"version":"1","default":"deny","all_tools":{"redact":[{"detect":"secret"}]}}"#,
+                "/all_tools/redact",
+            ),
+            (
+                r#"{"version":"1","default":"deny","tools":{"a/b":{"max_result_bytes":5}}}"#,
+                "/tools/a~1b/max_result_bytes",
+            ),
+            (
+                r#"{"version":"1","default":"deny","resources":{"x://y":{"redact":[{"detect":"email"}]}}}"#,
+                "/resources/x:~1~1y/redact",
+            ),
+        ] {
+            portreeve_policy::compile(text.as_bytes()).expect("the language knows it");
+            let problems = check(text.as_bytes()).expect_err("the gate does not");
+            assert_eq!(problems[0].pointer, pointer);
+            assert!(problems[0].message.contains("not carried out"));
+        }
+        check(br#"{"version":"1","default":"deny","tools":{"redact":{}}}"#).expect("a tool's name");
+    }
 
     #[test]
     fn a_problem_is_shown_with_its_line_and_a_caret() {

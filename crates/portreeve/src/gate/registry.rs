@@ -16,6 +16,7 @@ use portreeve_policy::time::Timestamp;
 use super::pins::Board;
 use crate::config::{self, Environment};
 use crate::name::{Label, Name};
+use crate::policy_text;
 use crate::store::model::{Grant, PolicyVersion, Secret, Server, Snapshot, Target};
 use crate::upstream::{Connector, HttpServer, Network, UpstreamError};
 
@@ -158,7 +159,7 @@ fn compile_all(versions: Vec<PolicyVersion>, before: &Registry) -> Compiled {
 }
 
 fn compile_one(version: &PolicyVersion) -> Result<Arc<PolicyEntry>, String> {
-    match portreeve_policy::compile(version.text.as_bytes()) {
+    match policy_text::compile(version.text.as_bytes()) {
         Ok(checked) => Ok(Arc::new(PolicyEntry {
             name: version.name.clone(),
             version: version.version,
