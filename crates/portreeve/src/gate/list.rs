@@ -2,9 +2,8 @@
 
 use bytes::Bytes;
 use portreeve_policy::json::{Rules, Value, parse};
-use portreeve_policy::{Subject, ToolFacts};
+use portreeve_policy::{Policy, ToolFacts};
 
-use super::decide::{Verdict, decide_subject};
 use super::inspect::Inspector;
 use super::registry::Ruling;
 use crate::mcp::keys;
@@ -71,7 +70,9 @@ fn cut(inspector: &Inspector, listed: Listed, result: &Value<'_>, text: &[u8]) -
 }
 
 fn may_see(inspector: &Inspector, listed: Listed, element: &Value<'_>, text: &[u8]) -> bool {
-    let visit = &inspector.visit;
+    let Ruling::InForce(entry) = &inspector.visit.ruling else {
+        return false;
+    };
     let (_, name) = listed.members();
     if element.members().is_none_or(keys::is_called_twice) {
         return false;
@@ -79,20 +80,15 @@ fn may_see(inspector: &Inspector, listed: Listed, element: &Value<'_>, text: &[u
     let Some(name) = element.get(name).and_then(Value::as_str) else {
         return false;
     };
-    let subject = match listed {
-        Listed::Tools => return may_see_tool(inspector, element, text),
-        Listed::Prompts => Subject::Prompt { name },
-        Listed::Resources | Listed::ResourceTemplates => Subject::Resource { uri: name },
-    };
-    let now = inspector.gate.clock.now();
-    matches!(decide_subject(visit, subject, None, now), Verdict::Allow(_))
+    match listed {
+        Listed::Tools => may_see_tool(inspector, &entry.policy, element, text),
+        Listed::Prompts => entry.policy.lists_prompt(name),
+        Listed::Resources | Listed::ResourceTemplates => entry.policy.lists_resource(name),
+    }
 }
 
-fn may_see_tool(inspector: &Inspector, element: &Value<'_>, text: &[u8]) -> bool {
+fn may_see_tool(inspector: &Inspector, policy: &Policy, element: &Value<'_>, text: &[u8]) -> bool {
     let visit = &inspector.visit;
-    let Ruling::InForce(entry) = &visit.ruling else {
-        return false;
-    };
     let Ok(definition) = definition_of(element, text) else {
         return false;
     };
@@ -102,7 +98,8 @@ fn may_see_tool(inspector: &Inspector, element: &Value<'_>, text: &[u8]) -> bool
         .server(visit.server.name.as_str())
         .unwrap_or(&visit.server);
     let pin = server.pins.of_listed(&definition);
-    entry.policy.lists(&ToolFacts::new(&definition.tool, pin))
+    let traits = server.pins.traits_of(&definition.tool);
+    policy.lists(&ToolFacts::new(&definition.tool, pin).with(traits))
 }
 
 /// A result that only some callers may see, marked as such for caches.

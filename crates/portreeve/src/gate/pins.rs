@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use portreeve_policy::Pin as Standing;
+use portreeve_policy::json::{Rules, parse};
+use portreeve_policy::{Pin as Standing, Schema, Traits};
 
 use crate::store::model::{Accept, Definition, MAX_PINS, NewTools, Pin, PinState, Server};
 
@@ -10,6 +11,8 @@ use crate::store::model::{Accept, Definition, MAX_PINS, NewTools, Pin, PinState,
 #[derive(Debug)]
 pub struct Board {
     pins: HashMap<String, Pin>,
+    /// The input schemas of the tools that may be called, as far as they can be read.
+    schemas: HashMap<String, Schema>,
     /// Whether names that came after the first list are left to the policy.
     judge_new: bool,
     first_list: FirstList,
@@ -34,6 +37,7 @@ impl Board {
             (false, Accept::Manual) => FirstList::ForAPerson,
         };
         Self {
+            schemas: pins.iter().filter_map(named_schema).collect(),
             pins: pins
                 .into_iter()
                 .map(|pin| (pin.tool.clone(), pin))
@@ -54,6 +58,14 @@ impl Board {
             Some(PinState::Changed { .. }) => Standing::Unpinned,
             Some(PinState::New) => self.of_newcomer(),
             None => self.of_unknown(),
+        }
+    }
+
+    /// What is known of a tool beyond its name. Nothing is known of its class yet.
+    pub fn traits_of(&self, tool: &str) -> Traits<'_> {
+        Traits {
+            schema: self.schemas.get(tool),
+            ..Traits::UNKNOWN
         }
     }
 
@@ -114,4 +126,14 @@ impl Board {
             },
         }
     }
+}
+
+/// The tool and its input schema; a tool whose definition changed has none until it is accepted.
+fn named_schema(pin: &Pin) -> Option<(String, Schema)> {
+    if matches!(pin.state, PinState::Changed { .. }) {
+        return None;
+    }
+    let definition = parse(pin.definition.as_bytes(), Rules::MESSAGE).ok()?;
+    let schema = Schema::read(definition.get("inputSchema")?);
+    Some((pin.tool.clone(), schema))
 }

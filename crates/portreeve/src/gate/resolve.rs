@@ -134,7 +134,8 @@ fn subject<'a>(
         Topic::Protocol | Topic::List(_) => return Ok(None),
         Topic::Tool => {
             let name = text(message.param("name"), "name")?;
-            Subject::Tool(ToolFacts::new(name, visit.server.pins.of_call(name)))
+            let pins = &visit.server.pins;
+            Subject::Tool(ToolFacts::new(name, pins.of_call(name)).with(pins.traits_of(name)))
         }
         Topic::Prompt => Subject::Prompt {
             name: text(message.param("name"), "name")?,

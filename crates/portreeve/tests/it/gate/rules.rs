@@ -219,3 +219,44 @@ async fn strangers_and_foreign_servers_are_turned_away() {
         StatusCode::NOT_FOUND
     );
 }
+
+#[tokio::test]
+async fn arguments_are_held_against_the_pinned_schema() {
+    let schema = json!({"type": "object", "properties": {"runId": {"type": "integer"}}});
+    let listed = json!([{"name": "look", "inputSchema": schema}]);
+    let server = TestServer::with_tools(listed).await;
+    let policy = r#"{"version":"1","default":"deny","tools":{"look":{"validate":true,
+        "require":[{"conditions":[{"path":"args.runId","op":"gte","value":1}]}]}}}"#;
+    let gate = TestGate::start(&server.url(), policy).await;
+    for (arguments, rule) in [
+        (json!({"runId": 0}), Some("/tools/look/require/0")),
+        (json!({"runId": 1.5}), Some("/tools/look/validate")),
+        (
+            json!({"runId": 1, "force": true}),
+            Some("/tools/look/validate"),
+        ),
+        (json!({"RUNID": 1}), Some("(malformed)")),
+        (json!({"runId": 1}), None),
+    ] {
+        let answer = gate.call("look", arguments.clone()).await;
+        match rule {
+            Some(rule) => assert_eq!(answer.decision()["rule"], rule, "{arguments}"),
+            None => assert_eq!(answer.json()["result"]["content"][0]["text"], "ok"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_must_be_approved_is_refused_while_nobody_can() {
+    let server = TestServer::with_tools(tools(&["deploy"])).await;
+    let policy =
+        r#"{"version":"1","default":"deny","tools":{"deploy":{"action":"require_approval"}}}"#;
+    let gate = TestGate::start(&server.url(), policy).await;
+    let decision = gate.call("deploy", json!({})).await.decision();
+    assert_eq!(decision["outcome"], "deny");
+    assert_eq!(decision["rule"], "/tools/deploy/action");
+    assert_eq!(
+        decision["reason"],
+        "a person must approve this call, and approvals are not available in this version"
+    );
+}
