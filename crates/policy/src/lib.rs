@@ -41,6 +41,7 @@
 pub mod decimal;
 pub mod json;
 pub mod limits;
+pub mod operators;
 pub mod time;
 
 mod decision;
