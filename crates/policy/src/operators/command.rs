@@ -6,8 +6,9 @@
 //! `**` after a program that runs programs allows them all.
 
 use std::borrow::Cow;
+use std::fmt;
 
-use super::{Doubt, Verdict, check_length, strings};
+use super::{Doubt, Verdict, check_length, strings, write_list};
 use crate::json::Value;
 use crate::visible::shown;
 
@@ -19,6 +20,7 @@ pub struct Spec {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Pattern {
+    source: String,
     places: Vec<Place>,
     /// `**` at the end.
     takes_more: bool,
@@ -58,6 +60,12 @@ impl Spec {
     }
 }
 
+impl fmt::Display for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_list(f, self.patterns.iter().map(|p| p.source.clone()))
+    }
+}
+
 impl Pattern {
     fn read(text: &str) -> Result<Self, &'static str> {
         check_command_characters(text).map_err(Doubt::as_str)?;
@@ -88,7 +96,11 @@ impl Pattern {
             Some(Place::Word(name)) => check_name(name).map_err(Doubt::as_str)?,
             _ => return Err("is empty"),
         }
-        Ok(Self { places, takes_more })
+        Ok(Self {
+            source: text.to_owned(),
+            places,
+            takes_more,
+        })
     }
 
     fn matches(&self, words: &[Cow<'_, str>]) -> bool {

@@ -4,11 +4,12 @@
 //! Go read alike. Addresses compare as addresses, however they are written. It does not resolve
 //! names: what a listed name points to is the business of whoever answers for that name.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use unicode_normalization::is_nfkc;
 
-use super::{Doubt, Verdict, check_length, strings};
+use super::{Doubt, Verdict, check_length, strings, write_list};
 use crate::json::Value;
 use crate::visible::shown;
 
@@ -74,12 +75,29 @@ impl Spec {
             named = true;
         }
         match target.host {
-            // Parsers translate such names by different tables, so only the list's spelling counts.
-            Host::Name(name) if !name.is_ascii() && !named => Err(Doubt(
+            Host::Name(name) if is_international(name) && !named => Err(Doubt(
                 "has a host with letters beyond ASCII that the list does not spell so",
             )),
             _ => Ok(false),
         }
+    }
+}
+
+impl fmt::Display for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_list(f, self.entries.iter().map(Entry::to_string))
+    }
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.pattern, self.port) {
+            (Pattern::Address(IpAddr::V6(address)), Some(_)) => write!(f, "[{address}]")?,
+            (Pattern::Address(address), _) => write!(f, "{address}")?,
+            (Pattern::Name(name), _) => f.write_str(name)?,
+            (Pattern::Below(parent), _) => write!(f, "*{parent}")?,
+        }
+        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
     }
 }
 
@@ -157,12 +175,22 @@ impl Pattern {
                     .filter(|len| *len > 0)
                     .and_then(|len| name.split_at_checked(len))
                     .is_some_and(|(labels, rest)| {
-                        labels.is_ascii() && rest.eq_ignore_ascii_case(parent)
+                        !is_international(labels) && rest.eq_ignore_ascii_case(parent)
                     })
             }
             _ => false,
         }
     }
+}
+
+/// Parsers translate such names by different tables, or refuse them: only a list's spelling counts.
+pub fn is_international(name: &str) -> bool {
+    let translated = |label: &str| {
+        label
+            .get(..4)
+            .is_some_and(|l| l.eq_ignore_ascii_case("xn--"))
+    };
+    !name.is_ascii() || name.split('.').any(translated)
 }
 
 /// Reads a whole URL and says where it leads.

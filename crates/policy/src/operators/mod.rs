@@ -9,6 +9,7 @@
 use std::fmt;
 
 use crate::json::Value;
+use crate::visible::shown;
 
 pub mod command;
 pub mod host;
@@ -35,6 +36,67 @@ impl std::error::Error for Doubt {}
 
 /// Holds, does not hold, or cannot be told.
 pub type Verdict = Result<bool, Doubt>;
+
+/// The words of these operators.
+pub const WORDS: [&str; 4] = ["host_in", "path_within", "sql_only", "command_in"];
+
+/// One of these operators with its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Special {
+    Host(host::Spec),
+    Path(path::Spec),
+    Sql(sql::Spec),
+    Command(command::Spec),
+}
+
+impl Special {
+    /// Reads the value of the operator `word`, None if it is none of these. The error is for the
+    /// policy's author and continues "the value …".
+    pub fn compile(word: &str, value: &Value<'_>) -> Option<Result<Self, String>> {
+        Some(match word {
+            "host_in" => host::Spec::compile(value).map(Self::Host),
+            "path_within" => path::Spec::compile(value).map(Self::Path),
+            "sql_only" => sql::Spec::compile(value).map(Self::Sql),
+            "command_in" => command::Spec::compile(value).map(Self::Command),
+            _ => return None,
+        })
+    }
+
+    pub fn judge(&self, text: &str) -> Verdict {
+        match self {
+            Self::Host(spec) => spec.judge(text),
+            Self::Path(spec) => spec.judge(text),
+            Self::Sql(spec) => spec.judge(text),
+            Self::Command(spec) => spec.judge(text),
+        }
+    }
+
+    /// None: the text is in doubt, and refused wherever it stands.
+    pub fn holds(&self, text: &str) -> Option<bool> {
+        self.judge(text).ok()
+    }
+}
+
+/// The operator and its value, for people.
+impl fmt::Display for Special {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host(spec) => write!(f, "host_in {spec}"),
+            Self::Path(spec) => write!(f, "path_within {spec}"),
+            Self::Sql(spec) => write!(f, "sql_only {spec}"),
+            Self::Command(spec) => write!(f, "command_in {spec}"),
+        }
+    }
+}
+
+/// Names in backquotes, separated by commas.
+fn write_list(f: &mut fmt::Formatter<'_>, names: impl IntoIterator<Item = String>) -> fmt::Result {
+    for (i, name) in names.into_iter().enumerate() {
+        let comma = if i == 0 { "" } else { ", " };
+        write!(f, "{comma}{}", shown(&name))?;
+    }
+    Ok(())
+}
 
 /// No operator reads a text longer than this (in bytes): it bounds what a hostile value costs.
 const LONGEST: usize = 16 * 1024;

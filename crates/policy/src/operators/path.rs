@@ -4,9 +4,11 @@
 //! that `/srv/database` is not within `/srv/data`. Links on the disk are not followed: a directory
 //! in which an agent may create links needs the file server's own protection too.
 
+use std::fmt;
+
 use unicode_normalization::UnicodeNormalization;
 
-use super::{Doubt, Verdict, check_length, strings};
+use super::{Doubt, Verdict, check_length, strings, write_list};
 use crate::json::Value;
 use crate::visible::shown;
 
@@ -38,6 +40,15 @@ impl Spec {
             path.len() >= directory.len() && directory.iter().zip(&path).all(|(d, p)| d == p)
         };
         Ok(self.directories.iter().any(within))
+    }
+}
+
+impl fmt::Display for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_list(
+            f,
+            self.directories.iter().map(|d| format!("/{}", d.join("/"))),
+        )
     }
 }
 

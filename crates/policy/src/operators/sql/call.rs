@@ -13,6 +13,12 @@ impl Cursor<'_, '_> {
     /// Stands before the parenthesis after the function's name.
     pub(super) fn call(&mut self, schema: Option<Token<'_>>, name: Token<'_>) -> Parse {
         self.note_call(schema, name);
+        if schema.is_some() {
+            self.only_in(POSTGRES | MYSQL)?;
+        }
+        if self.take_all(&["(", "*", ")"]) {
+            return self.call_suffixes();
+        }
         self.expect("(")?;
         let own_grammar = ["extract", "substring", "trim", "overlay", "convert"];
         if !self.at(")") {

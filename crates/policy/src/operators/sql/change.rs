@@ -180,7 +180,8 @@ impl Cursor<'_, '_> {
         self.table_references()?;
         self.expect("on")?;
         self.expression()?;
-        while self.take("when") {
+        loop {
+            self.expect("when")?;
             self.take("not");
             self.expect("matched")?;
             if self.take("and") {
@@ -188,8 +189,10 @@ impl Cursor<'_, '_> {
             }
             self.expect("then")?;
             self.merge_action()?;
+            if !self.at("when") {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     fn merge_action(&mut self) -> Parse {

@@ -44,8 +44,8 @@ impl<'t, 's> Cursor<'t, 's> {
     pub(super) fn judge(mut self) -> Result<Effects, Doubt> {
         self.statement()?;
         match self.peek() {
-            None => Ok(self.effects),
-            Some(_) => Err(NOT_UNDERSTOOD),
+            None if self.effects != Effects::default() => Ok(self.effects),
+            _ => Err(NOT_UNDERSTOOD),
         }
     }
 

@@ -65,8 +65,12 @@ impl Cursor<'_, '_> {
         self.next().map(drop).ok_or(NOT_UNDERSTOOD)
     }
 
-    /// `*` alone is all columns, and ends its expression.
+    /// `*` is all columns where a list begins or goes on, and ends its expression.
     fn star(&mut self) -> Parse {
+        let starts = ["select", "distinct", "all", "returning", ",", "."];
+        if self.before().is_none_or(|t| !t.is_any(&starts)) {
+            return Err(NOT_UNDERSTOOD);
+        }
         self.next();
         let ends = [",", ")", ";", "from", "filter", "where", "into"];
         if self.peek().is_none_or(|t| t.is_any(&ends)) {
@@ -96,6 +100,12 @@ impl Cursor<'_, '_> {
             "interval" => self.interval(),
             // Functions that are called like reserved words.
             "left" | "right" | "mod" | "glob" | "like" | "values" if called => {
+                self.only_in(match token.word {
+                    "left" | "right" => POSTGRES | MYSQL,
+                    "glob" | "like" => SQLITE,
+                    "values" => MYSQL,
+                    _ => Dialects::ALL,
+                })?;
                 self.next();
                 self.call(None, token)
             }
@@ -108,10 +118,14 @@ impl Cursor<'_, '_> {
         if !self.at("when") {
             self.expression()?;
         }
-        while self.take("when") {
+        loop {
+            self.expect("when")?;
             self.expression()?;
             self.expect("then")?;
             self.expression()?;
+            if !self.at("when") {
+                break;
+            }
         }
         if self.take("else") {
             self.expression()?;
@@ -222,7 +236,7 @@ impl Cursor<'_, '_> {
                 self.type_name()?;
             } else if self.at("[") {
                 self.subscript()?;
-            } else if self.at(".") {
+            } else if self.at(".") && self.before().is_some_and(|t| t.is_any(&[")", "]"])) {
                 self.only_in(POSTGRES)?;
                 self.next();
                 if !self.take("*") {
@@ -272,15 +286,13 @@ impl Cursor<'_, '_> {
         self.only_in(POSTGRES)?;
         self.expect("[")?;
         loop {
-            if self.take("]") {
-                return Ok(());
+            if self.at("[") {
+                self.nested(Self::subscript)?;
+            } else if !self.at_any(&[":", "]"]) {
+                self.expression()?;
             }
             if !self.take_any(&[",", ":"]) {
-                if self.at("[") {
-                    self.nested(Self::subscript)?;
-                } else {
-                    self.expression()?;
-                }
+                return self.expect("]");
             }
         }
     }
@@ -341,10 +353,7 @@ impl Cursor<'_, '_> {
     fn take_comparison(&mut self, token: Token<'_>) -> Result<bool, Doubt> {
         match token.word {
             "between" => {
-                self.next();
-                if self.take("symmetric") {
-                    self.only_in(POSTGRES)?;
-                }
+                self.between()?;
                 return Ok(true);
             }
             "in" => {
@@ -371,6 +380,25 @@ impl Cursor<'_, '_> {
         self.next();
         self.quantifier()?;
         Ok(true)
+    }
+
+    /// Up to the `and`, which joins no conditions here.
+    fn between(&mut self) -> Parse {
+        self.expect("between")?;
+        if self.take("symmetric") {
+            self.only_in(POSTGRES)?;
+        }
+        loop {
+            self.prefixes()?;
+            self.operand()?;
+            self.postfixes()?;
+            if self.take("and") {
+                return Ok(());
+            }
+            if !self.at_kind(Kind::Symbol) || !self.infix()? {
+                return Err(NOT_UNDERSTOOD);
+            }
+        }
     }
 
     /// `= any (…)`

@@ -256,10 +256,14 @@ impl<'s> Lexer<'s> {
     fn parameter(&mut self, first: u8) -> Result<(), Doubt> {
         let global = first == b'@' && self.is_only(Dialects::MYSQL) && self.rest.starts_with("@@");
         let sign = if global { 2 } else { 1 };
-        let name = run(self.rest.get(sign..), |b| {
-            b.is_ascii_alphanumeric() || b == b'_' || (global && b == b'.')
-        });
-        if name == 0 && first != b'?' {
+        let numbered = first == b'?';
+        let part = |b: u8| match b {
+            b'0'..=b'9' => !numbered || self.is_only(Dialects::SQLITE),
+            b'.' => global,
+            _ => !numbered && (b == b'_' || b.is_ascii_alphabetic()),
+        };
+        let name = run(self.rest.get(sign..), part);
+        if name == 0 && !numbered {
             return Err(Doubt("has a parameter without a name"));
         }
         let text = self.cut(sign.saturating_add(name));
@@ -357,8 +361,11 @@ impl<'s> Lexer<'s> {
             _ => return Err(Doubt("has a word that runs into a quote")),
         }
         self.string(Escapes::None)?;
-        let digits = self.tokens.last().map(|t| t.text.trim_matches('\''));
-        if digits.is_some_and(|d| d.bytes().all(|b| b.is_ascii_hexdigit())) {
+        let quoted = self.tokens.last().map_or("", |t| t.text);
+        let digits = quoted.strip_prefix('\'').and_then(|q| q.strip_suffix('\''));
+        let whole = |d: &str| lower == "b" || d.len().is_multiple_of(2);
+        let such = |d: &str| d.bytes().all(|b| b.is_ascii_hexdigit());
+        if digits.is_some_and(|d| such(d) && whole(d)) {
             Ok(())
         } else {
             Err(Doubt("has a binary string that holds no digits"))

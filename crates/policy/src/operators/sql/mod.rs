@@ -23,12 +23,14 @@ mod statement;
 mod table;
 mod words;
 
+use std::fmt;
+
 use cursor::Cursor;
 use dialect::Dialects;
 use effects::Effects;
 use functions::Functions;
 
-use super::{Doubt, Verdict, check_length, strings};
+use super::{Doubt, Verdict, check_length, strings, write_list};
 use crate::json::Value;
 use crate::visible::shown;
 
@@ -101,6 +103,12 @@ impl Spec {
             .filter(|statement| !statement.is_empty())
             .map(|statement| Cursor::new(statement, self.dialects, &self.functions).judge())
             .collect()
+    }
+}
+
+impl fmt::Display for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_list(f, self.allowed.words().map(str::to_owned))
     }
 }
 

@@ -67,6 +67,7 @@ impl Cursor<'_, '_> {
 
     fn query_term(&mut self) -> Parse {
         if self.at("(") {
+            self.only_in(POSTGRES | MYSQL)?;
             return self.subquery();
         }
         if self.take("values") {
@@ -215,29 +216,35 @@ impl Cursor<'_, '_> {
     }
 
     fn limits(&mut self) -> Parse {
-        loop {
-            if self.take("limit") {
-                if self.take("all") {
-                    self.only_in(POSTGRES)?;
-                    continue;
-                }
-                self.expression()?;
-                if self.take(",") {
-                    self.only_in(MYSQL | SQLITE)?;
-                    self.expression()?;
-                }
-            } else if self.take("offset") {
-                self.expression()?;
-                if self.take_any(&["row", "rows"]) {
-                    self.only_in(POSTGRES)?;
-                }
-            } else if self.take("fetch") {
+        if self.at_any(&["offset", "fetch"]) {
+            self.only_in(POSTGRES)?;
+        }
+        if self.take("limit") {
+            if self.take("all") {
                 self.only_in(POSTGRES)?;
-                self.fetch()?;
             } else {
-                return Ok(());
+                self.expression()?;
+            }
+            if self.take(",") {
+                self.only_in(MYSQL | SQLITE)?;
+                return self.expression();
             }
         }
+        if self.take("offset") {
+            self.expression()?;
+            if self.take_any(&["row", "rows"]) {
+                self.only_in(POSTGRES)?;
+            }
+        }
+        if self.at_any(&["limit", "fetch"]) {
+            self.only_in(POSTGRES)?;
+            if self.take("limit") {
+                return self.expression();
+            }
+            self.next();
+            return self.fetch();
+        }
+        Ok(())
     }
 
     fn fetch(&mut self) -> Parse {

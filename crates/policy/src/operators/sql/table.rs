@@ -1,6 +1,7 @@
 //! What stands in `from`: tables, joins, subqueries and functions that return tables.
 
-use super::cursor::{Cursor, Parse};
+use super::Doubt;
+use super::cursor::{Cursor, NOT_UNDERSTOOD, Parse};
 use super::dialect::Dialects;
 
 const POSTGRES: Dialects = Dialects::POSTGRES;
@@ -86,33 +87,44 @@ impl Cursor<'_, '_> {
     }
 
     /// Takes one join, if one follows.
-    fn join(&mut self) -> Result<bool, super::Doubt> {
-        self.take("natural");
-        if self.take("full") {
+    fn join(&mut self) -> Result<bool, Doubt> {
+        let natural = self.take("natural");
+        let cross = !natural && self.take("cross");
+        let sided = if self.take("full") {
             self.only_in(POSTGRES | SQLITE)?;
-            self.take("outer");
-        } else if self.take_any(&["left", "right"]) {
-            self.take("outer");
+            true
         } else {
-            self.take_any(&["inner", "cross"]);
+            !cross && self.take_any(&["left", "right"])
+        };
+        if sided {
+            self.take("outer");
         }
-        if !self.at("join") {
-            let partial = [
-                "natural", "full", "outer", "left", "right", "inner", "cross",
-            ];
-            return if self.before().is_some_and(|t| t.is_any(&partial)) {
-                Err(super::cursor::NOT_UNDERSTOOD)
+        let inner = !cross && !sided && self.take("inner");
+        if !self.take("join") {
+            let begun = natural || cross || sided || inner;
+            return if begun {
+                Err(NOT_UNDERSTOOD)
             } else {
                 Ok(false)
             };
         }
-        self.expect("join")?;
         self.table_factor()?;
-        if self.take("on") {
-            self.expression()?;
-        } else if self.take("using") {
-            self.name_list()?;
-        }
+        self.join_condition(natural || cross)?;
         Ok(true)
+    }
+
+    /// PostgreSQL has a condition exactly where a join is neither `natural` nor `cross`.
+    fn join_condition(&mut self, needs_none: bool) -> Parse {
+        let there = self.at_any(&["on", "using"]);
+        if there == needs_none {
+            self.only_in(MYSQL | SQLITE)?;
+        }
+        if self.take("on") {
+            return self.expression();
+        }
+        if self.take("using") {
+            return self.name_list();
+        }
+        Ok(())
     }
 }

@@ -1,0 +1,335 @@
+//! SQL against SQLite and PostgreSQL themselves: what we call reading must have changed nothing.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use portreeve_policy::json::{Rules, parse};
+use portreeve_policy::operators::sql::Spec;
+use serde_json::Value;
+
+use super::mutate::{corpus, grow};
+use super::programs::{ask, missing, report, script};
+
+const PIECES: [&str; 96] = [
+    "'",
+    "''",
+    "\"",
+    "`",
+    "\\",
+    "\\'",
+    "--",
+    "-- ",
+    "--\r",
+    "/*",
+    "*/",
+    "/*!",
+    ";",
+    "$$",
+    "$a$",
+    "E'",
+    "U&'",
+    "x'",
+    "#",
+    "@",
+    "?",
+    ":",
+    "::",
+    "[",
+    "]",
+    "(",
+    ")",
+    ",",
+    ".",
+    "*",
+    " ",
+    "\t",
+    "\n",
+    "\r",
+    "\u{b}",
+    "\u{c}",
+    "\u{0}",
+    "\u{a0}",
+    "\u{feff}",
+    "1",
+    "1e",
+    "0x1",
+    "$1",
+    ".5",
+    "-",
+    "+",
+    "~",
+    "!",
+    "=",
+    "||",
+    "->",
+    "select ",
+    " from t ",
+    " into x ",
+    " into temp x ",
+    " for update ",
+    " for share ",
+    "delete from t",
+    "insert into t (a) values (1)",
+    " update t set a = 1 ",
+    " returning * ",
+    "f()",
+    "f(1)",
+    " f (1) ",
+    "nextval('s')",
+    "pg_sleep(0)",
+    "upper('a')",
+    "count(*)",
+    "with x as (",
+    " union ",
+    " union all ",
+    " where ",
+    " and ",
+    " or ",
+    " not ",
+    " is null ",
+    " in (1) ",
+    " between 1 and 2 ",
+    " as x ",
+    " order by ",
+    " limit 1 ",
+    " offset 1 ",
+    "commit;",
+    "begin;",
+    "rollback",
+    "drop table t",
+    "create table x (a int)",
+    "call p()",
+    "execute x",
+    "set role judge",
+    "explain ",
+    "explain analyze ",
+    "table t",
+    "values (1)",
+    "(select 1)",
+    "t.a",
+];
+
+/// Queries over the schema that the scripts make, so that much of what grows really runs.
+const SEEDS: [&str; 24] = [
+    "select * from t",
+    "select a, b as c from t where a > 1 order by b desc limit 5",
+    "select t.a, u.total from t join u on t.a = u.a left join users on users.id = u.id",
+    "select count(*), max(a) from t group by b having count(*) > 0",
+    "with x as (select a from t) select * from x union all select b from u",
+    "with recursive x(n) as (select 1 union all select n + 1 from x where n < 3) select n from x",
+    "select case when a = 1 then 'x' else 'y' end, cast(a as text), coalesce(b, 0) from t",
+    "select (select max(a) from t), exists (select 1 from u) from users",
+    "select a from (select a, b from t) as x where a in (select a from u) and b not like 'z%'",
+    "select sum(a) over (partition by b order by c rows between 1 preceding and current row) from t",
+    "select 'it''s', \"name\", x'41', -1, .5, 1e3 from t -- end",
+    "select upper(name) || lower(c), abs(-a) % 2 from t /* comment */ where a <> b or not a = 1",
+    "select distinct a from t; select b from u;",
+    "select data -> 'a' ->> 'b', tags @> array['x'], d::date from t where c ~* 'x'",
+    "select * from t for update",
+    "with d as (delete from t returning *) select * from d",
+    "select f(), nextval('s') from t",
+    "select * into x from t",
+    "select $$a$$, E'\\'', $x$ ; $x$",
+    "values (1, 2), (3, 4)",
+    "select [a], `b` from t where a == 1 limit 1, 2",
+    "select generate_series(1, 3), now(), current_date, interval '1 day' from t",
+    "select * from t natural join u where (a, b) = (1, 2) and a between 1 and 2",
+    "select t.*, u.a from t, u where t.a is not null and u.b is null order by 1, t.b nulls last",
+];
+
+fn spec(dialect: Option<&str>) -> Spec {
+    let text = match dialect {
+        None => r#"["select"]"#.to_owned(),
+        Some(dialect) => format!(r#"{{"statements": ["select"], "dialect": "{dialect}"}}"#),
+    };
+    let value = parse(text.as_bytes(), Rules::DOCUMENT).expect("JSON");
+    Spec::compile(&value).expect("a spec")
+}
+
+/// The texts that count as reading in this dialect or in all.
+fn readings(dialect: &str) -> Vec<String> {
+    let mut seeds = corpus(include_str!("../../corpus/sql_only.json"));
+    for seed in SEEDS {
+        seeds.extend([seed.to_owned(), seed.to_owned(), seed.to_owned()]);
+    }
+    let mut texts = grow(&seeds, &PIECES);
+    let total = texts.len();
+    let (own, every) = (spec(Some(dialect)), spec(None));
+    texts.retain(|t| own.holds(t) == Some(true) || every.holds(t) == Some(true));
+    report(&format!(
+        "{dialect}: {total} texts, {} judged as reading",
+        texts.len()
+    ));
+    assert!(texts.len() > 500, "the mutator makes too few queries");
+    texts
+}
+
+/// INVARIANT: what counts as reading changes nothing, in the dialect and in all of them.
+fn check(database: &str, texts: &[String], answers: &[Value], syntax: &dyn Fn(&str) -> bool) {
+    let mut wrong = Vec::new();
+    let (mut ran, mut unread) = (0, Vec::new());
+    for (text, answer) in texts.iter().zip(answers) {
+        let actions = answer["actions"].as_array().expect("a list");
+        if !actions.is_empty() {
+            wrong.push(format!("{text:?}: {answer}"));
+        }
+        match answer["error"].as_str() {
+            None => ran += 1,
+            Some(error) if syntax(error) => unread.push(format!("{text:?}: {error}")),
+            Some(_) => {}
+        }
+    }
+    let count = unread.len();
+    report(&format!(
+        "{database}: {ran} ran, {count} it could not parse"
+    ));
+    if std::env::var("PORTREEVE_DIFFERENTIAL_SHOW").is_ok() {
+        for line in unread.iter().take(60) {
+            report(line);
+        }
+    }
+    let shown = wrong
+        .iter()
+        .take(40)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join("\n");
+    assert!(
+        wrong.is_empty(),
+        "{database}: {} changed something\n{shown}",
+        wrong.len()
+    );
+}
+
+#[test]
+fn what_reads_changes_nothing_in_sqlite() {
+    let texts = readings("sqlite");
+    let Some(answers) = ask("python3", &[&script("sqlite.py")], &texts) else {
+        return;
+    };
+    check("sqlite", &texts, &answers, &|e| {
+        e.contains("syntax error") || e.contains("token")
+    });
+    // What SQLite calls must be what we listed; some operators are functions to it.
+    let operators = ["like", "glob", "match", "regexp", "->", "->>"];
+    let listed = spec(Some("sqlite"));
+    for (text, answer) in texts.iter().zip(&answers) {
+        for function in answer["functions"].as_array().expect("a list") {
+            let function = function.as_str().expect("a name");
+            let pure = listed.holds(&format!("select {function}(1)")) == Some(true);
+            assert!(
+                pure || operators.contains(&function),
+                "{text:?} calls {function}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_reads_changes_nothing_in_postgresql() {
+    let texts = readings("postgresql");
+    let Some(server) = Postgres::start() else {
+        return;
+    };
+    let answers = ask(
+        "python3",
+        &[&script("postgres.py"), server.directory.path()],
+        &texts,
+    );
+    if let Some(answers) = answers {
+        check("postgresql", &texts, &answers, &|e| e.starts_with("42601"));
+    }
+}
+
+/// A server of its own, in a directory of its own, gone with the test.
+struct Postgres {
+    directory: tempfile::TempDir,
+    programs: PathBuf,
+}
+
+impl Postgres {
+    fn start() -> Option<Self> {
+        let Some(programs) = programs() else {
+            missing("PostgreSQL's initdb is not in /usr/lib/postgresql/*/bin");
+            return None;
+        };
+        let directory = tempfile::tempdir().expect("a directory");
+        let server = Self {
+            directory,
+            programs,
+        };
+        if is_root() {
+            run(Command::new("chown")
+                .arg("postgres")
+                .arg(server.directory.path()));
+        }
+        let data = server.data();
+        let mut initdb = server.program("initdb");
+        initdb
+            .args(["--no-sync", "-A", "trust", "-U", "postgres", "-D"])
+            .arg(&data);
+        run(&mut initdb);
+        let mut start = server.program("pg_ctl");
+        let options = format!(
+            "-k {} -c listen_addresses='' -c fsync=off",
+            server.directory.path().display()
+        );
+        start
+            .args(["-w", "-o", &options, "-l"])
+            .arg(data.join("log"))
+            .arg("-D")
+            .arg(&data)
+            .arg("start");
+        run(&mut start);
+        Some(server)
+    }
+
+    fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// PostgreSQL refuses to be root.
+    fn program(&self, name: &str) -> Command {
+        let path = self.programs.join(name);
+        let mut command = if is_root() {
+            let mut command = Command::new("runuser");
+            command.args(["-u", "postgres", "--"]).arg(path);
+            command
+        } else {
+            Command::new(path)
+        };
+        command
+            .current_dir(self.directory.path())
+            .stdout(Stdio::null());
+        command
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        let mut stop = self.program("pg_ctl");
+        stop.args(["-w", "-m", "immediate", "-D"])
+            .arg(self.data())
+            .arg("stop");
+        run(&mut stop);
+    }
+}
+
+fn run(command: &mut Command) {
+    let status = command
+        .status()
+        .unwrap_or_else(|e| panic!("{command:?}: {e}"));
+    assert!(status.success(), "{command:?} failed");
+}
+
+fn is_root() -> bool {
+    let id = Command::new("id").arg("-u").output().expect("id runs");
+    id.stdout == b"0\n"
+}
+
+fn programs() -> Option<PathBuf> {
+    let versions = fs::read_dir(Path::new("/usr/lib/postgresql")).ok()?;
+    let bins = versions.flatten().map(|v| v.path().join("bin"));
+    bins.filter(|bin| bin.join("initdb").exists()).max()
+}
