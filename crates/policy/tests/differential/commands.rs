@@ -26,7 +26,10 @@ fn others_see_the_words_that_were_judged() {
         };
         for (text, answer) in judged.iter().zip(&answers) {
             let words = command::words(text).expect("it was judged");
-            let ours = serde_json::Value::from_iter(words.iter().map(AsRef::as_ref));
+            let ours = words
+                .iter()
+                .map(AsRef::as_ref)
+                .collect::<serde_json::Value>();
             assert_eq!(&ours, answer, "{program}: {text:?}");
         }
     }
