@@ -34,6 +34,9 @@ impl Cursor<'_, '_> {
 
     fn prefixes(&mut self) -> Parse {
         loop {
+            if self.peek().is_none_or(|t| t.word.is_empty()) {
+                return Ok(());
+            }
             if self.at("binary") && self.is_only(MYSQL) && !self.at_ahead(1, "(") {
                 self.next();
             } else if !self.take("not") && !self.take_any(&PREFIX) {
@@ -230,6 +233,9 @@ impl Cursor<'_, '_> {
 
     pub(super) fn postfixes(&mut self) -> Parse {
         loop {
+            if self.peek().is_none_or(|t| t.word.is_empty()) {
+                return Ok(());
+            }
             if self.at("::") {
                 self.only_in(POSTGRES)?;
                 self.next();

@@ -46,6 +46,9 @@ impl Token<'_> {
     }
 }
 
+/// Bounds what a hostile text costs in the grammar.
+const MOST_TOKENS: usize = 6_000;
+
 /// The tokens of a text without its comments.
 pub(super) fn tokens(text: &str, dialects: Dialects) -> Result<Vec<Token<'_>>, Doubt> {
     if text.contains('\0') {
@@ -58,6 +61,9 @@ pub(super) fn tokens(text: &str, dialects: Dialects) -> Result<Vec<Token<'_>>, D
     };
     while let Some(first) = lexer.rest.bytes().next() {
         lexer.step(first)?;
+        if lexer.tokens.len() > MOST_TOKENS {
+            return Err(Doubt("has more than 6,000 words and signs"));
+        }
     }
     Ok(lexer.tokens)
 }
