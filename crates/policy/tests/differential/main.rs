@@ -1,7 +1,8 @@
 //! The operators against other programs' readings of the same texts.
 //!
 //! Whatever we judge, the others must have read alike: Node and Python for URLs and paths, `shlex`
-//! and a second reading of POSIX for commands, SQLite and PostgreSQL themselves for SQL. Texts are
+//! and a second reading of POSIX for commands, SQLite, PostgreSQL
+//! and MariaDB themselves for SQL. Texts are
 //! grown from the corpus by a seeded mutator. What we call a doubt is not sent anywhere.
 //!
 //! A program that is missing is named on standard error; with `PORTREEVE_DIFFERENTIAL=all` that is
@@ -19,5 +20,6 @@ mod commands;
 mod mutate;
 mod paths;
 mod programs;
+mod servers;
 mod sql;
 mod urls;

@@ -28,7 +28,7 @@ STATE = """select coalesce(pg_current_xact_id_if_assigned()::text, '') || '|'
  || current_user || '|' || (select count(*) from pg_prepared_statements) || '|'
  || (select count(*) from pg_cursors where name <> '') || '|'
  || (select md5(string_agg(name || setting, ',' order by name)) from pg_settings
-     where name not in ('transaction_isolation', 'application_name')) || '|'
+     where name not in ('transaction_isolation', 'application_name', 'statement_timeout')) || '|'
  || (select count(*) from pg_listening_channels())"""
 
 
@@ -86,6 +86,7 @@ def run(server, text, before):
     state, error, _, tags = server.query(text)
     actions = []
     if state == "T":
+        server.query("set local statement_timeout = 0")
         after = server.query(STATE)[2]
         if after != before:
             actions.append(f"{before} became {after}")

@@ -1,15 +1,12 @@
 //! SQL against SQLite and PostgreSQL themselves: what we call reading must have changed nothing.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-
 use portreeve_policy::json::{Rules, parse};
 use portreeve_policy::operators::sql::Spec;
 use serde_json::Value;
 
 use super::mutate::{corpus, grow};
-use super::programs::{ask, missing, report, script};
+use super::programs::{ask, report, script};
+use super::servers::{MariaDb, Postgres};
 
 const PIECES: [&str; 96] = [
     "'",
@@ -234,7 +231,7 @@ fn what_reads_changes_nothing_in_postgresql() {
     };
     let answers = ask(
         "python3",
-        &[&script("postgres.py"), server.directory.path()],
+        &[&script("postgres.py"), server.directory()],
         &texts,
     );
     if let Some(answers) = answers {
@@ -242,94 +239,21 @@ fn what_reads_changes_nothing_in_postgresql() {
     }
 }
 
-/// A server of its own, in a directory of its own, gone with the test.
-struct Postgres {
-    directory: tempfile::TempDir,
-    programs: PathBuf,
-}
-
-impl Postgres {
-    fn start() -> Option<Self> {
-        let Some(programs) = programs() else {
-            missing("PostgreSQL's initdb is not in /usr/lib/postgresql/*/bin");
-            return None;
-        };
-        let directory = tempfile::tempdir().expect("a directory");
-        let server = Self {
-            directory,
-            programs,
-        };
-        if is_root() {
-            run(Command::new("chown")
-                .arg("postgres")
-                .arg(server.directory.path()));
-        }
-        let data = server.data();
-        let mut initdb = server.program("initdb");
-        initdb
-            .args(["--no-sync", "-A", "trust", "-U", "postgres", "-D"])
-            .arg(&data);
-        run(&mut initdb);
-        let mut start = server.program("pg_ctl");
-        let options = format!(
-            "-k {} -c listen_addresses='' -c fsync=off",
-            server.directory.path().display()
-        );
-        start
-            .args(["-w", "-o", &options, "-l"])
-            .arg(data.join("log"))
-            .arg("-D")
-            .arg(&data)
-            .arg("start");
-        run(&mut start);
-        Some(server)
+/// MariaDB stands for MySQL: where the two differ, it is the one that does more.
+#[test]
+fn what_reads_changes_nothing_in_mariadb() {
+    let texts = readings("mysql");
+    let Some(server) = MariaDb::start() else {
+        return;
+    };
+    let answers = ask(
+        "python3",
+        &[&script("mariadb.py"), &server.socket()],
+        &texts,
+    );
+    if let Some(answers) = answers {
+        check("mariadb", &texts, &answers, &|e| {
+            e.starts_with("#42000You have an error")
+        });
     }
-
-    fn data(&self) -> PathBuf {
-        self.directory.path().join("data")
-    }
-
-    /// PostgreSQL refuses to be root.
-    fn program(&self, name: &str) -> Command {
-        let path = self.programs.join(name);
-        let mut command = if is_root() {
-            let mut command = Command::new("runuser");
-            command.args(["-u", "postgres", "--"]).arg(path);
-            command
-        } else {
-            Command::new(path)
-        };
-        command
-            .current_dir(self.directory.path())
-            .stdout(Stdio::null());
-        command
-    }
-}
-
-impl Drop for Postgres {
-    fn drop(&mut self) {
-        let mut stop = self.program("pg_ctl");
-        stop.args(["-w", "-m", "immediate", "-D"])
-            .arg(self.data())
-            .arg("stop");
-        run(&mut stop);
-    }
-}
-
-fn run(command: &mut Command) {
-    let status = command
-        .status()
-        .unwrap_or_else(|e| panic!("{command:?}: {e}"));
-    assert!(status.success(), "{command:?} failed");
-}
-
-fn is_root() -> bool {
-    let id = Command::new("id").arg("-u").output().expect("id runs");
-    id.stdout == b"0\n"
-}
-
-fn programs() -> Option<PathBuf> {
-    let versions = fs::read_dir(Path::new("/usr/lib/postgresql")).ok()?;
-    let bins = versions.flatten().map(|v| v.path().join("bin"));
-    bins.filter(|bin| bin.join("initdb").exists()).max()
 }

@@ -47,7 +47,7 @@ impl Token<'_> {
 }
 
 /// Bounds what a hostile text costs in the grammar.
-const MOST_TOKENS: usize = 6_000;
+const MOST_TOKENS: usize = 4_000;
 
 /// The tokens of a text without its comments.
 pub(super) fn tokens(text: &str, dialects: Dialects) -> Result<Vec<Token<'_>>, Doubt> {
@@ -62,7 +62,7 @@ pub(super) fn tokens(text: &str, dialects: Dialects) -> Result<Vec<Token<'_>>, D
     while let Some(first) = lexer.rest.bytes().next() {
         lexer.step(first)?;
         if lexer.tokens.len() > MOST_TOKENS {
-            return Err(Doubt("has more than 6,000 words and signs"));
+            return Err(Doubt("has more than 4,000 words and signs"));
         }
     }
     Ok(lexer.tokens)

@@ -130,8 +130,9 @@ pub(super) const TELLING_PRAGMAS: [&str; 24] = [
 /// The word in lower case if the grammar knows it, and whether it may be a name.
 pub(super) fn find(text: &str) -> (Kind, &'static str) {
     let mut lower = [0_u8; LONGEST];
-    let Some(lower) = lower.get_mut(..text.len()) else {
-        return (Kind::Bare, "");
+    let lower = match lower.get_mut(..text.len()) {
+        Some(lower) if lower.len() > 1 => lower,
+        _ => return (Kind::Bare, ""),
     };
     lower.copy_from_slice(text.as_bytes());
     lower.make_ascii_lowercase();
@@ -139,10 +140,9 @@ pub(super) fn find(text: &str) -> (Kind, &'static str) {
         let at = words.binary_search_by(|w| w.as_bytes().cmp(lower)).ok()?;
         words.get(at).copied()
     };
-    match (search(&RESERVED), search(&IN_PLACE)) {
-        (Some(word), _) => (Kind::Reserved, word),
-        (None, Some(word)) => (Kind::Bare, word),
-        (None, None) => (Kind::Bare, ""),
+    match search(&RESERVED) {
+        Some(word) => (Kind::Reserved, word),
+        None => (Kind::Bare, search(&IN_PLACE).unwrap_or_default()),
     }
 }
 
