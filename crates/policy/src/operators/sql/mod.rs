@@ -4,6 +4,15 @@
 //! begins with. The reader knows a grammar of queries and changes, names for the rest, and says
 //! doubt to everything else. Without a dialect it takes only what all three read alike.
 //!
+//! The kinds: `select` reads, also with `values`, `table` and `with`; `explain` shows a plan; `show`
+//! shows settings and the catalogue, pragmas that only read included; `insert`, `update`, `delete`
+//! change rows, wherever in the statement (`merge` and `replace` count as these); `truncate`,
+//! `create`, `alter`, `drop`; `maintain` is vacuum, analyze, reindex, flush and the like; `lock`
+//! also is `for update`; `transaction`; `set` changes settings; `grant` changes users and rights;
+//! `call` is every function outside the list, procedures, prepared statements and code that is
+//! brought in; `file` is the server's files, programs and other databases. A statement that does
+//! several things needs all of its kinds listed.
+//!
 //! What the text does not show is not judged: views, triggers, operators, casts and rules may run
 //! functions of their own. A database user that may only read remains the second lock.
 
@@ -15,6 +24,7 @@ mod dialect;
 mod effects;
 mod expression;
 mod functions;
+mod infix;
 mod lexer;
 mod operators;
 mod query;

@@ -158,6 +158,7 @@ mod tests {
             include_str!("change.rs"),
             include_str!("definition.rs"),
             include_str!("expression.rs"),
+            include_str!("infix.rs"),
             include_str!("query.rs"),
             include_str!("statement.rs"),
             include_str!("table.rs"),
