@@ -96,7 +96,7 @@ def run(path, text):
     actions = []
     try:
         after = server.counts()
-        actions = [n for n, c in after.items() if c != before.get(n, 0) and n not in READS]
+        actions = [n for n, c in after.items() if c != before.get(n, 0) and n not in READS and not n.startswith("COM_SHOW_")]
     except (ConnectionError, OSError):
         actions = ["ended the session"]
     server.socket.close()

@@ -2,7 +2,8 @@
 
 Usage: postgres.py SOCKET_DIRECTORY. Speaks the wire protocol, so that the text reaches the server
 as one simple query, byte for byte. Each text runs in a transaction that is rolled back. A changed
-row, a locked row or a moved sequence takes a transaction id, so having none means none of these.
+row, a locked row or a moved sequence takes a transaction id, so having none means none of these;
+the locks on tables that planning takes are no harm.
 """
 import json
 import socket
@@ -24,7 +25,7 @@ create procedure p() language sql as 'delete from t';
 """
 STATE = """select coalesce(pg_current_xact_id_if_assigned()::text, '') || '|'
  || (select count(*) from pg_locks where pid = pg_backend_pid() and (locktype = 'advisory'
-     or mode not in ('AccessShareLock', 'ExclusiveLock'))) || '|'
+     or mode not in ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock', 'ExclusiveLock'))) || '|'
  || current_user || '|' || (select count(*) from pg_prepared_statements) || '|'
  || (select count(*) from pg_cursors where name <> '') || '|'
  || (select md5(string_agg(name || setting, ',' order by name)) from pg_settings

@@ -13,6 +13,12 @@ READS = {
     sqlite3.SQLITE_FUNCTION,
     sqlite3.SQLITE_RECURSIVE,
 }
+# Pragmas that only look whatever their argument is, and those that act without one.
+LOOKS = {
+    "foreign_key_check", "foreign_key_list", "index_info", "index_list", "index_xinfo",
+    "integrity_check", "quick_check", "table_info", "table_list", "table_xinfo",
+}
+ACTS = {"incremental_vacuum", "optimize", "shrink_memory", "wal_checkpoint"}
 SCHEMA = """
 create table t (id integer primary key, a, b, c, d, name text);
 create table u (id integer primary key, a, b, total, user_id);
@@ -39,7 +45,11 @@ class Judge:
                 functions.add(second.lower())
             # A function that returns rows is declared like a table; the image below must agree.
             declares = action == sqlite3.SQLITE_UPDATE and first == "sqlite_master"
-            if action not in READS and not declares:
+            if action == sqlite3.SQLITE_PRAGMA:
+                reads = first.lower() in LOOKS or (second is None and first.lower() not in ACTS)
+            else:
+                reads = action in READS or declares
+            if not reads:
                 actions.add(f"{action} {first}")
             # Other databases are files of this machine: noted, but not opened.
             return sqlite3.SQLITE_DENY if action == sqlite3.SQLITE_ATTACH else sqlite3.SQLITE_OK

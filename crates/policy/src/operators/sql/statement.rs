@@ -100,8 +100,11 @@ impl Cursor<'_, '_> {
         } else {
             return Err(NOT_UNDERSTOOD);
         };
-        // To plan, constant calls are already made.
-        self.note(if runs { inner } else { inner & Effects::CALL });
+        // A plan touches no row. But to make one, constant calls are made, and a name in the
+        // temporary schema makes that schema.
+        let rows = Effects::INSERT | Effects::UPDATE | Effects::DELETE;
+        let on_rows = rows | Effects::SELECT | Effects::LOCK;
+        self.note(if runs { inner } else { inner & !on_rows });
         Ok(())
     }
 
