@@ -36,6 +36,13 @@ pub enum NewTarget {
     Demo,
 }
 
+impl Request {
+    /// Whether it may be the first that is ever asked of a data directory, and so make one.
+    pub const fn may_begin(&self) -> bool {
+        matches!(self, Self::ServerAdd { .. } | Self::PolicyPut { .. })
+    }
+}
+
 /// One operation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "snake_case")]
