@@ -221,10 +221,18 @@ impl Grants for SqliteStore {
         self.write(move |db, _| grants::change(db, &label, |_| grants::revoke(db, &label, at)))
     }
 
-    fn attach(&self, label: &Label, servers: BTreeMap<Name, Option<Name>>) -> Answer<Grant> {
+    fn rewrite_grant(
+        &self,
+        label: &Label,
+        servers: BTreeMap<Name, Option<Name>>,
+        expires_at: Option<Timestamp>,
+    ) -> Answer<Grant> {
         let label = label.clone();
         self.write(move |db, _| {
-            grants::change(db, &label, |_| grants::write_servers(db, &label, &servers))
+            grants::change(db, &label, |_| {
+                grants::write_end(db, &label, expires_at)?;
+                grants::write_servers(db, &label, &servers)
+            })
         })
     }
 
