@@ -23,6 +23,12 @@ pub enum DataDirError {
     Nowhere,
     #[error("cannot create the data directory {}: {source}", path.display())]
     Create { path: PathBuf, source: io::Error },
+    #[error(
+        "there is no data directory at {}: name the one you mean with --data-dir or \
+         PORTREEVE_DATA_DIR; `portreeve up` and `portreeve server add` make one",
+        path.display()
+    )]
+    Missing { path: PathBuf },
     #[error("{} is not a directory: choose another with --data-dir", path.display())]
     NotADirectory { path: PathBuf },
     #[error(
@@ -110,6 +116,33 @@ impl DataDir {
         Ok(path)
     }
 
+    /// Whether somebody has made it a data directory. Others' directories are not: whoever mistypes
+    /// a name must not find a new, empty state there.
+    pub fn require(&self) -> Result<(), DataDirError> {
+        let absent = |path: &Path| matches!(path.try_exists(), Ok(false));
+        // The lock is there first: its owner may be making the rest just now.
+        if absent(&self.lock()) && absent(&self.database()) {
+            let path = self.0.clone();
+            return Err(DataDirError::Missing { path });
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> PathBuf {
+        self.0.join("lock")
+    }
+
+    /// Whether another process owns it, as far as that can be told without writing anything. While
+    /// the answer lives, nobody begins to.
+    pub fn settled(&self) -> Option<Settled> {
+        // Without a lock nobody ever owned it: it is a copy.
+        let Ok(lock) = File::open(self.lock()) else {
+            return Some(Settled { _lock: None });
+        };
+        let locked = rustix::fs::flock(&lock, FlockOperation::NonBlockingLockShared);
+        (locked != Err(rustix::io::Errno::WOULDBLOCK)).then_some(Settled { _lock: Some(lock) })
+    }
+
     /// Creates the directory for its user alone, or checks that it is nobody else's.
     pub fn create(&self) -> Result<(), DataDirError> {
         let path = self.0.clone();
@@ -135,7 +168,7 @@ impl DataDir {
     /// Makes this process the owner, creating the directory if there is none.
     pub fn own(&self) -> Result<Ownership, DataDirError> {
         self.create()?;
-        let path = self.0.join("lock");
+        let path = self.lock();
         let fail = |source| DataDirError::Lock {
             path: path.clone(),
             source,
@@ -193,6 +226,12 @@ pub struct Ownership {
     _lock: File,
 }
 
+/// While it lives, nobody owns the directory.
+#[derive(Debug)]
+pub struct Settled {
+    _lock: Option<File>,
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
@@ -240,10 +279,30 @@ mod tests {
                 .contains(&format!("(process {})", std::process::id())),
             "{error}"
         );
+        assert!(data.settled().is_none(), "somebody owns it");
         drop(owned);
+        let settled = data.settled().expect("nobody owns it");
+        data.own().expect_err("it is being looked at");
+        drop(settled);
         data.own().expect("free again");
         let mode = fs::metadata(data.path()).expect("it").permissions().mode();
         assert_eq!(mode & 0o777, 0o700);
+    }
+
+    #[test]
+    fn only_what_was_made_one_is_a_data_directory() {
+        let dir = tempfile::tempdir().expect("a directory");
+        for path in [dir.path().to_owned(), dir.path().join("absent")] {
+            let error = DataDir::at(&path).require().expect_err("none");
+            assert!(
+                error.to_string().contains("no data directory at"),
+                "{error}"
+            );
+        }
+        let data = DataDir::at(dir.path().join("data"));
+        let owned = data.own().expect("owned");
+        data.require().expect("it is one while it is being made");
+        drop(owned);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::failure::{Answer, Failure};
 use super::office::Office;
-use super::request::Request;
+use super::request::{Expiry, Request};
 use super::response::{GrantView, Response};
 use super::servers::missing;
 use crate::grants::token::Token;
@@ -26,10 +26,7 @@ impl Office {
                 if let Some(identity) = &identity {
                     check_identity(identity).map_err(|why| Failure::usage(why, ""))?;
                 }
-                if expires_in_ms.is_some_and(|span| span <= 0) {
-                    let advice = "name a time to come";
-                    return Err(Failure::usage("the grant would have ended already", advice));
-                }
+                expires_in_ms.map_or(Ok(()), to_come)?;
                 let now = self.clock.now();
                 let new = NewGrant {
                     label,
@@ -47,7 +44,8 @@ impl Office {
                 label,
                 servers,
                 without,
-            } => self.set(actor, &label, (servers, without)).await,
+                expires,
+            } => self.set(actor, &label, (servers, without), expires).await,
             _ => self.list_grants().await,
         }
     }
@@ -161,9 +159,19 @@ impl Office {
         actor: &str,
         label: &Label,
         (servers, without): (BTreeMap<Name, Name>, Vec<Name>),
+        expires: Option<Expiry>,
     ) -> Result<Response, Failure> {
         let turn = self.turn(actor).await;
-        let mut all = self.changeable(label).await?.servers;
+        let before = self.changeable(label).await?;
+        let mut all = before.servers;
+        let expires_at = match expires {
+            None => before.expires_at,
+            Some(Expiry::Never) => None,
+            Some(Expiry::InMs(span)) => {
+                to_come(span)?;
+                Some(self.clock.now().plus(span))
+            }
+        };
         for server in &without {
             if all.remove(server).is_none() {
                 let known = all.keys().map(Name::as_str);
@@ -177,9 +185,12 @@ impl Office {
         let new: BTreeMap<_, _> = servers.into_iter().map(|(s, p)| (s, Some(p))).collect();
         self.check_attachments(&new).await?;
         all.extend(new);
-        turn.book("grant.set", label, json!({ "servers": all }))
-            .await?;
-        let grant = self.store.attach(label, all).await?;
+        let detail = json!({
+            "servers": all,
+            "expires_at": expires_at.map(crate::clock::rfc3339),
+        });
+        turn.book("grant.set", label, detail).await?;
+        let grant = self.store.rewrite_grant(label, all, expires_at).await?;
         turn.reload().await?;
         let grant = self.grant_view(&grant);
         Ok(Response::Grant { grant })
@@ -190,4 +201,12 @@ impl Office {
         let grants = grants.iter().map(|grant| self.grant_view(grant)).collect();
         Ok(Response::Grants { grants })
     }
+}
+
+fn to_come(span: i64) -> Result<(), Failure> {
+    if span > 0 {
+        return Ok(());
+    }
+    let what = "the grant would have ended already";
+    Err(Failure::usage(what, "name a time to come"))
 }

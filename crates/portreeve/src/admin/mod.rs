@@ -24,7 +24,7 @@ pub use effects::{AdminAct, Booker, Doing, Effects, Offline, Status, UpstreamErr
 pub use failure::{Answer, Failure};
 pub use local::LocalOffice;
 pub use office::Office;
-pub use request::{NewTarget, Plain, Request};
+pub use request::{Expiry, NewTarget, Plain, Request};
 pub use response::{
     DeadRule, Discovery, GrantState, GrantView, Pinned, PolicyView, Response, ServerView,
     ToolState, ToolView, Use,

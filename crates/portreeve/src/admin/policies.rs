@@ -22,8 +22,14 @@ impl Office {
             }
             Request::PolicyHistory { name } => {
                 self.existing_policy(&name, None).await?;
-                let versions = self.store.policy_history(&name).await?;
-                self.views(&versions).await
+                let mut versions = self.store.policy_history(&name).await?;
+                let in_force = versions.pop();
+                let old = versions.iter().map(|old| PolicyView::new(old, &[]));
+                let mut policies: Vec<_> = old.collect();
+                if let Some(policy) = &in_force {
+                    policies.push(self.policy_view(policy).await?);
+                }
+                Ok(Response::Policies { policies })
             }
             Request::PolicyShow { name, version } => {
                 let policy = self.existing_policy(&name, version).await?;

@@ -21,6 +21,14 @@ impl fmt::Debug for Plain {
     }
 }
 
+/// When a grant is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Expiry {
+    Never,
+    InMs(i64),
+}
+
 /// How a new server is reached.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -34,6 +42,13 @@ pub enum NewTarget {
         env: Vec<(String, Plain)>,
     },
     Demo,
+}
+
+impl Request {
+    /// Whether it may be the first that is ever asked of a data directory, and so make one.
+    pub const fn may_begin(&self) -> bool {
+        matches!(self, Self::ServerAdd { .. } | Self::PolicyPut { .. })
+    }
 }
 
 /// One operation.
@@ -93,11 +108,12 @@ pub enum Request {
     GrantRemove {
         label: Label,
     },
-    /// Changes some of a grant's servers; the others stay.
+    /// Changes some of a grant's servers, or its end; the others stay.
     GrantSet {
         label: Label,
         servers: BTreeMap<Name, Name>,
         without: Vec<Name>,
+        expires: Option<Expiry>,
     },
     /// Writes a backup to a new file, named by an absolute path. For the local command line only:
     /// it writes where the owner may write.

@@ -217,6 +217,7 @@ async fn what_cannot_be_booked_is_not_done() {
             label: label("ci"),
             servers: BTreeMap::new(),
             without: vec![name("runs")],
+            expires: None,
         },
         Request::ServerPin {
             name: name("runs"),
@@ -359,6 +360,7 @@ async fn what_does_not_exist_is_answered_with_the_nearest_name() {
         label: label("ci"),
         servers: BTreeMap::from([(name(server), name(policy))]),
         without: Vec::new(),
+        expires: None,
     };
     for (request, says) in [
         (

@@ -31,6 +31,10 @@ pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Res
 /// Has a request carried out whose answer has one part.
 pub(super) fn request(flag: Option<&Path>, request: Request) -> Result<Response, Failure> {
     let dir = data_dir(flag)?;
+    if !request.may_begin() {
+        dir.require()
+            .map_err(|error| Failure::saying(Answer::Cannot, &error))?;
+    }
     block_on(async move {
         match own(&dir, &request).await? {
             Reached::Owner(response) => Ok(*response),

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::desk::unexpected;
 use super::grant::snippet;
 use super::output::{Paint, Tone};
-use crate::admin::{Failure, GrantView, NewTarget, Office, Request, Response};
+use crate::admin::{Failure, GrantState, GrantView, NewTarget, Office, Request, Response};
 use crate::demo::RECOMMENDED_POLICY;
 use crate::name::{Label, Name, NameError};
 use crate::store::model::{Accept, NewTools, Owner};
@@ -102,7 +102,9 @@ fn first(url: &str, token: &str, dir: &Path, paint: Paint) -> String {
 fn again(url: &str, servers: usize, grants: &[GrantView], dir: &Path) -> String {
     let (program, of_dir) = (program(), of_dir(dir));
     let mut text = format!("  servers  {servers}, at {url}/mcp/<server>\n");
-    let own = grants.iter().find(|grant| grant.owner == Owner::Store);
+    let own = grants
+        .iter()
+        .find(|grant| grant.owner == Owner::Store && grant.state == GrantState::Live);
     let count = grants.len();
     let _ = match own {
         Some(grant) => writeln!(
@@ -111,10 +113,12 @@ fn again(url: &str, servers: usize, grants: &[GrantView], dir: &Path) -> String 
              {}{of_dir}",
             grant.label
         ),
-        None if count > 0 => writeln!(text, "  grants   {count}, from the configuration file"),
+        None if grants.iter().any(|grant| grant.state == GrantState::Live) => {
+            writeln!(text, "  grants   {count}, from the configuration file")
+        }
         None => writeln!(
             text,
-            "  grants   none: nobody can call. Make one: {program} grant create LABEL --server \
+            "  grants   none in force: nobody can call. Make one: {program} grant create LABEL --server \
              SERVER=POLICY{of_dir}"
         ),
     };

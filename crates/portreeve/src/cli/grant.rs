@@ -10,7 +10,7 @@ use super::desk::{request, unexpected};
 use super::output::{Output, Paint, Table, Tone, plain};
 use super::server::owner;
 use super::{DataDirArg, Done, FormatArg};
-use crate::admin::{Failure, GrantState, GrantView, Request, Response};
+use crate::admin::{Expiry, Failure, GrantState, GrantView, Request, Response};
 use crate::duration;
 use crate::name::{Label, Name};
 
@@ -28,22 +28,11 @@ pub(super) enum Grant {
         #[command(flatten)]
         format: FormatArg,
     },
-    /// Change a grant's servers and their policies; the others stay
-    Set {
-        label: Label,
-        /// A server and the policy in force there
-        #[arg(long = "server", value_name = "SERVER=POLICY", value_parser = attachment)]
-        servers: Vec<(Name, Name)>,
-        /// A server to take away
-        #[arg(long, value_name = "SERVER", required_unless_present = "servers")]
-        without: Vec<Name>,
-        #[command(flatten)]
-        dir: DataDirArg,
-        #[command(flatten)]
-        format: FormatArg,
-    },
+    /// Change a grant's servers and their policies, or its end; what is not named stays
+    Set(Set),
     /// Print a new token, this once; the old one is worth nothing from now on
     Rotate {
+        /// The grant
         label: Label,
         #[command(flatten)]
         dir: DataDirArg,
@@ -52,16 +41,40 @@ pub(super) enum Grant {
     },
     /// End a grant
     Revoke {
+        /// The grant
         label: Label,
         #[command(flatten)]
         dir: DataDirArg,
+        #[command(flatten)]
+        format: FormatArg,
     },
     /// End a grant and forget it, so that its label is free again
     Remove {
+        /// The grant
         label: Label,
         #[command(flatten)]
         dir: DataDirArg,
     },
+}
+
+#[derive(Debug, Args)]
+#[group(id = "change", required = true, multiple = true, args = ["servers", "without", "expires"])]
+pub(super) struct Set {
+    /// The grant
+    label: Label,
+    /// A server and the policy in force there
+    #[arg(long = "server", value_name = "SERVER=POLICY", value_parser = attachment)]
+    servers: Vec<(Name, Name)>,
+    /// A server to take away
+    #[arg(long, value_name = "SERVER")]
+    without: Vec<Name>,
+    /// When the grant ends, counted from now, such as `30d`; or `never`
+    #[arg(long, value_name = "SPAN|never", value_parser = expiry)]
+    expires: Option<Expiry>,
+    #[command(flatten)]
+    dir: DataDirArg,
+    #[command(flatten)]
+    format: FormatArg,
 }
 
 #[derive(Debug, Args)]
@@ -96,6 +109,15 @@ fn span(text: &str) -> Result<i64, String> {
     i64::try_from(span.as_millis()).map_err(|error| error.to_string())
 }
 
+fn expiry(text: &str) -> Result<Expiry, String> {
+    match text {
+        "never" => Ok(Expiry::Never),
+        _ => span(text)
+            .map(Expiry::InMs)
+            .map_err(|error| format!("{error}, or `never`")),
+    }
+}
+
 /// Each server once.
 fn attachments(pairs: Vec<(Name, Name)>) -> Result<BTreeMap<Name, Name>, Failure> {
     let mut servers = BTreeMap::new();
@@ -121,37 +143,16 @@ impl Grant {
                     _ => Err(unexpected()),
                 }
             }
-            Self::Set {
-                label,
-                servers,
-                without,
-                dir,
-                format,
-            } => {
-                let servers = attachments(servers)?;
-                let set = Request::GrantSet {
-                    label,
-                    servers,
-                    without,
-                };
-                match request(dir.data_dir.as_deref(), set)? {
-                    Response::Grant { grant } if format.json => Output::json(&grant),
-                    Response::Grant { grant } => Ok(Output::text(format!(
-                        "grant {}: {}\n",
-                        grant.label,
-                        servers_of(&grant)
-                    ))),
-                    _ => Err(unexpected()),
-                }
-            }
+            Self::Set(set) => set.run(),
             Self::Rotate { label, dir, format } => token(
                 &dir,
                 &format,
                 Request::GrantRotate { label },
                 "has a new token",
             ),
-            Self::Revoke { label, dir } => {
+            Self::Revoke { label, dir, format } => {
                 match request(dir.data_dir.as_deref(), Request::GrantRevoke { label })? {
+                    Response::Grant { grant } if format.json => Output::json(&grant),
                     Response::Grant { grant } => {
                         Ok(Output::text(format!("grant {} revoked\n", grant.label)))
                     }
@@ -168,6 +169,45 @@ impl Grant {
             }
         }
     }
+}
+
+impl Set {
+    fn run(self) -> Done {
+        let ends = self.expires.is_some();
+        let set = Request::GrantSet {
+            label: self.label,
+            servers: attachments(self.servers)?,
+            without: self.without,
+            expires: self.expires,
+        };
+        match request(self.dir.data_dir.as_deref(), set)? {
+            Response::Grant { grant } if self.format.json => Output::json(&grant),
+            Response::Grant { grant } => {
+                let mut text = format!("grant {}: {}\n", grant.label, servers_of(&grant));
+                if ends {
+                    let end = grant.expires_at.as_deref().unwrap_or("never");
+                    let _ = writeln!(text, "it ends: {end}");
+                }
+                let output = Output::text(text);
+                Ok(match expired(&grant) {
+                    Some(warning) => output.remark(&warning),
+                    None => output,
+                })
+            }
+            _ => Err(unexpected()),
+        }
+    }
+}
+
+/// A grant that has ended opens nothing, whatever else is changed.
+fn expired(grant: &GrantView) -> Option<String> {
+    let (label, end) = (&grant.label, grant.expires_at.as_deref()?);
+    (grant.state == GrantState::Expired).then(|| {
+        format!(
+            "warning: the grant {label} ended at {end}, so its calls are refused: give it a new end \
+             with `portreeve grant set {label} --expires 30d` (or `never`)"
+        )
+    })
 }
 
 impl Create {
@@ -190,12 +230,19 @@ fn token(dir: &DataDirArg, format: &FormatArg, asked: Request, what: &str) -> Do
             gateway_url,
         } => {
             let url = gateway_url.as_deref().unwrap_or(USUAL_URL);
-            if format.json {
-                return Output::json(&json!({
+            let mut output = if format.json {
+                Output::json(&json!({
                     "grant": grant, "token": token, "url": format!("{url}/mcp"),
-                }));
+                }))?
+            } else {
+                Output::text(shown_once(&grant, &token, url, what))
+            };
+            if let Some(warning) = expired(&grant) {
+                output = output.remark(&warning);
             }
-            let output = Output::text(shown_once(&grant, &token, url, what));
+            if format.json {
+                return Ok(output);
+            }
             Ok(match gateway_url {
                 Some(_) => output,
                 None => output.remark(

@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 the answer is no, 2 the command was wrong, 3 it cannot be done.
 
 mod backup;
+mod book;
 mod config;
 mod demo;
 mod desk;
@@ -15,6 +16,7 @@ mod policy;
 mod reference;
 mod server;
 mod up;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

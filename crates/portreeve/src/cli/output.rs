@@ -137,6 +137,7 @@ pub(super) fn printable(text: &str) -> String {
 pub(super) struct Table {
     paint: Paint,
     rows: Vec<Vec<(String, Tone)>>,
+    widths: Vec<usize>,
 }
 
 impl Table {
@@ -145,37 +146,56 @@ impl Table {
         Self {
             paint,
             rows: vec![head],
+            widths: vec![0; N],
         }
+    }
+
+    /// With columns of these widths or more.
+    pub(super) fn at_least<const N: usize>(mut self, widths: [usize; N]) -> Self {
+        self.widths = widths.to_vec();
+        self
     }
 
     pub(super) fn row<const N: usize>(&mut self, cells: [(String, Tone); N]) {
-        let one_line = |(text, tone): (String, Tone)| (printable(&text).replace('\n', " "), tone);
         self.rows.push(cells.map(one_line).to_vec());
     }
 
-    pub(super) fn render(&self) -> String {
-        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
-        let width = |column: usize| {
-            let cells = self.rows.iter().filter_map(|row| row.get(column));
-            cells
-                .map(|(text, _)| text.chars().count())
-                .max()
-                .unwrap_or(0)
-        };
-        let widths: Vec<usize> = (0..columns).map(width).collect();
-        let mut text = String::new();
-        for row in &self.rows {
-            let mut line = String::new();
-            for ((cell, tone), width) in row.iter().zip(&widths) {
-                let fill = " ".repeat(width.saturating_sub(cell.chars().count()) + 2);
-                line.push_str(&self.paint.tone(*tone, cell));
-                line.push_str(&fill);
-            }
-            text.push_str(line.trim_end());
-            text.push('\n');
-        }
-        text
+    /// One more row as it stands below the others, which were rendered before.
+    pub(super) fn row_alone<const N: usize>(&self, cells: [(String, Tone); N]) -> String {
+        self.line(&cells.map(one_line), &self.all_widths())
     }
+
+    pub(super) fn render(&self) -> String {
+        let widths = self.all_widths();
+        self.rows
+            .iter()
+            .map(|row| self.line(row, &widths))
+            .collect()
+    }
+
+    fn all_widths(&self) -> Vec<usize> {
+        let width = |(column, least): (usize, &usize)| {
+            let cells = self.rows.iter().filter_map(|row| row.get(column));
+            let widest = cells.map(|(text, _)| text.chars().count()).max();
+            widest.unwrap_or(0).max(*least)
+        };
+        self.widths.iter().enumerate().map(width).collect()
+    }
+
+    fn line(&self, row: &[(String, Tone)], widths: &[usize]) -> String {
+        let mut line = String::new();
+        for ((cell, tone), width) in row.iter().zip(widths) {
+            let fill = " ".repeat(width.saturating_sub(cell.chars().count()) + 2);
+            line.push_str(&self.paint.tone(*tone, cell));
+            line.push_str(&fill);
+        }
+        line.truncate(line.trim_end().len());
+        line + "\n"
+    }
+}
+
+fn one_line((text, tone): (String, Tone)) -> (String, Tone) {
+    (printable(&text).replace('\n', " "), tone)
 }
 
 /// A cell without a colour.
@@ -202,6 +222,17 @@ mod tests {
                 "NAME    STATE\na       ok\nmüller  -\n"
             );
         }
+    }
+
+    #[test]
+    fn a_later_row_stands_below_the_others() {
+        let mut table = Table::new(Paint(false), ["NAME", "STATE", "X"]).at_least([6, 0, 0]);
+        table.row([plain("a"), plain("waiting"), plain("1")]);
+        assert_eq!(table.render(), "NAME    STATE    X\na       waiting  1\n");
+        let later = table.row_alone([plain("much longer"), plain("ok"), plain("2")]);
+        assert_eq!(later, "much longer  ok       2\n");
+        let later = table.row_alone([plain("b"), plain("ok"), plain("")]);
+        assert_eq!(later, "b       ok\n");
     }
 
     #[test]

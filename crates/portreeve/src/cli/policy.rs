@@ -8,13 +8,13 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::desk::{request, unexpected};
-use super::output::{Output, Paint, Table, plain, printable};
+use super::output::{Output, Paint, Table, Tone, plain, printable};
 use super::server::owner;
 use super::{DataDirArg, Done, FormatArg};
 use crate::admin::{DeadRule, Failure, PolicyView, Request, Response, Use};
 use crate::config::MAX_FILE;
 use crate::name::Name;
-use crate::policy_text::{self, Problem};
+use crate::policy_text::{self, Problem, Severity};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Policy {
@@ -28,6 +28,7 @@ pub(super) enum Policy {
     },
     /// Store a file as the newest version of a policy; it is in force from the next call on
     Put {
+        /// What it is called in grants
         name: Name,
         /// The file, or `-` for standard input
         file: PathBuf,
@@ -41,6 +42,7 @@ pub(super) enum Policy {
     },
     /// List the policies, or the versions of one
     List {
+        /// The policy whose versions to list [default: the newest of each]
         name: Option<Name>,
         #[command(flatten)]
         dir: DataDirArg,
@@ -49,6 +51,7 @@ pub(super) enum Policy {
     },
     /// Print a policy's text: the newest version, or another as NAME@VERSION
     Show {
+        /// The policy, and the version if it is not the newest
         #[arg(value_name = "NAME[@VERSION]", value_parser = versioned)]
         policy: (Name, Option<u64>),
         #[command(flatten)]
@@ -58,6 +61,7 @@ pub(super) enum Policy {
     },
     /// Take a policy that no grant uses out of the list; its versions stay for the ledger
     Remove {
+        /// The policy
         name: Name,
         #[command(flatten)]
         dir: DataDirArg,
@@ -83,7 +87,7 @@ fn versioned(text: &str) -> Result<(Name, Option<u64>), String> {
 impl Policy {
     pub(super) fn run(self, paint: Paint) -> Done {
         match self {
-            Self::Check { files, format } => check(&files, format.json),
+            Self::Check { files, format } => check(&files, format.json, paint),
             Self::Put {
                 name,
                 file,
@@ -153,28 +157,47 @@ fn read(file: &Path) -> Result<(String, Vec<u8>), Failure> {
 }
 
 /// The problems as a compiler shows them.
-fn shown(problems: &[Problem], name: &str, text: &[u8]) -> String {
+fn shown(problems: &[Problem], (name, text): (&str, &[u8]), paint: Paint) -> String {
     let text = String::from_utf8_lossy(text);
-    let show = |problem| printable(&policy_text::show(problem, name, &text));
+    let show = |problem: &Problem| {
+        let shown = printable(&policy_text::show(problem, name, &text));
+        let (word, tone) = match problem.severity {
+            Severity::Error => ("error:", Tone::Bad),
+            Severity::Warning => ("warning:", Tone::Waiting),
+        };
+        match shown.strip_prefix(word) {
+            Some(rest) => paint.tone(tone, word) + rest,
+            None => shown,
+        }
+    };
     let all: Vec<String> = problems.iter().map(show).collect();
     all.join("\n")
 }
 
-fn check(files: &[PathBuf], as_json: bool) -> Done {
-    let (mut out, mut results, mut bad) = (String::new(), Vec::new(), 0);
+fn check(files: &[PathBuf], as_json: bool, paint: Paint) -> Done {
+    let (mut out, mut results, mut code) = (String::new(), Vec::new(), 0);
     for file in files {
-        let (name, text) = read(file)?;
+        let (name, text) = match read(file) {
+            Ok(read) => read,
+            Err(failure) => {
+                code = 3;
+                let _ = writeln!(out, "{} {failure}", paint.tone(Tone::Bad, "error:"));
+                let file = file.display().to_string();
+                results.push(json!({ "file": file, "ok": false, "error": failure.what }));
+                continue;
+            }
+        };
         let (problems, good) = match policy_text::check(&text) {
             Ok(checked) => (checked.warnings, true),
             Err(problems) => (problems, false),
         };
-        bad += usize::from(!good);
+        code = code.max(u8::from(!good));
         if !problems.is_empty() {
-            out.push_str(&shown(&problems, &name, &text));
+            out.push_str(&shown(&problems, (&name, &text), paint));
             out.push('\n');
         }
         if good {
-            let _ = writeln!(out, "{name}: ok");
+            let _ = writeln!(out, "{name}: {}", paint.tone(Tone::Good, "ok"));
         }
         results.push(json!({ "file": name, "ok": good, "problems": problems }));
     }
@@ -183,7 +206,7 @@ fn check(files: &[PathBuf], as_json: bool) -> Done {
     } else {
         Output::text(out)
     };
-    Ok(output.with_code(u8::from(bad > 0)))
+    Ok(output.with_code(code))
 }
 
 fn put(
@@ -201,7 +224,7 @@ fn put(
     // Here too, so that a bad policy is told without a data directory.
     if let Err(problems) = policy_text::check(&bytes) {
         let failure = Failure::bad_policy(problems);
-        let shown = shown(&failure.problems, &shown_name, &bytes);
+        let shown = shown(&failure.problems, (&shown_name, &bytes), Paint::of_stderr());
         let text = format!("{shown}\nerror: {failure}");
         return Ok(Output::default().remark(&text).with_code(1));
     }
@@ -226,7 +249,8 @@ fn put(
                 Output::text(report(&policy, changed))
             };
             if !warnings.is_empty() {
-                output = output.remark(&shown(&warnings, &shown_name, &bytes));
+                output =
+                    output.remark(&shown(&warnings, (&shown_name, &bytes), Paint::of_stderr()));
             }
             if let Some(server) = &server {
                 for remark in remarks(&policy, server, dead_rules.as_deref()) {

@@ -3,13 +3,13 @@
 use std::fmt::Write as _;
 
 use clap::{Args, Subcommand, ValueEnum};
+use serde_json::json;
 
 use super::desk::{request, unexpected};
 use super::output::{Output, Paint, Table, Tone, plain, printable};
 use super::{DataDirArg, Done, FormatArg};
 use crate::admin::{
-    Answer, Discovery, Failure, NewTarget, Plain, Request, Response, ServerView, ToolState,
-    ToolView,
+    Discovery, Failure, NewTarget, Plain, Request, Response, ServerView, ToolState, ToolView,
 };
 use crate::config::{Environment, parse_secret, resolve};
 use crate::name::Name;
@@ -18,7 +18,7 @@ use crate::store::model::{Accept, Accepting, NewTools, Owner};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Server {
-    /// Register a server: a URL, or a command after `--`
+    /// Register a server: a URL, or a command after `--`, which this version cannot start yet
     Add(Add),
     /// List the servers
     List {
@@ -29,6 +29,7 @@ pub(super) enum Server {
     },
     /// Show a server's tools and which of them wait to be accepted
     Tools {
+        /// The server
         name: Name,
         #[command(flatten)]
         dir: DataDirArg,
@@ -37,7 +38,10 @@ pub(super) enum Server {
     },
     /// Accept the definitions that wait: all, or those of the tools named
     Pin {
+        /// The server
         name: Name,
+        /// The tools to accept [default: all that wait]
+        #[arg(value_name = "TOOL")]
         tools: Vec<String>,
         #[command(flatten)]
         dir: DataDirArg,
@@ -46,9 +50,12 @@ pub(super) enum Server {
     },
     /// Remove a server, its accepted tools, and its place in every grant
     Remove {
+        /// The server
         name: Name,
         #[command(flatten)]
         dir: DataDirArg,
+        #[command(flatten)]
+        format: FormatArg,
     },
 }
 
@@ -79,7 +86,7 @@ pub(super) struct Add {
     dir: DataDirArg,
     #[command(flatten)]
     format: FormatArg,
-    /// A stdio server's command and arguments
+    /// A stdio server's command and arguments; it is stored, but this version cannot start it yet
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<String>,
 }
@@ -162,7 +169,7 @@ impl Server {
                 };
                 pin(&dir, &format, Request::ServerPin { name, which })
             }
-            Self::Remove { name, dir } => remove(&dir, name),
+            Self::Remove { name, dir, format } => remove(&dir, &format, name),
         }
     }
 }
@@ -195,13 +202,18 @@ impl Add {
         };
         match request(self.dir.data_dir.as_deref(), add)? {
             Response::ServerAdded { server, discovery } => {
-                if server.kind == "command" {
-                    return Err(not_yet(&server.name));
-                }
-                if self.format.json {
-                    return Output::json(&server);
-                }
-                Ok(added(&server, &discovery))
+                let output = if self.format.json {
+                    Output::json(&server)?
+                } else if server.kind == "command" {
+                    Output::text(first_line(&server))
+                } else {
+                    added(&server, &discovery)
+                };
+                Ok(if server.kind == "command" {
+                    output.remark(&not_yet(&server.name))
+                } else {
+                    output
+                })
             }
             _ => Err(unexpected()),
         }
@@ -209,24 +221,21 @@ impl Add {
 }
 
 /// The server is stored, but that is all this version can do with it.
-fn not_yet(name: &Name) -> Failure {
-    Failure {
-        answer: Answer::Cannot,
-        what: format!(
-            "the server `{name}` is stored, but this version cannot connect to stdio servers yet: \
-             calls to it are refused"
-        ),
-        advice: Some(format!(
-            "give it an HTTP front and add that with --url; `portreeve server remove {name}` \
-             forgets this one"
-        )),
-        problems: Vec::new(),
-    }
+fn not_yet(name: &Name) -> String {
+    format!(
+        "warning: this version cannot start stdio servers yet: until it can, calls to {name} are \
+         refused; to use it now, give it an HTTP front and add that with --url"
+    )
+}
+
+fn first_line(server: &ServerView) -> String {
+    let (name, target) = (&server.name, printable(&server.target));
+    format!("server {name} added ({target})\n")
 }
 
 fn added(server: &ServerView, discovery: &Discovery) -> Output {
     let name = &server.name;
-    let first = format!("server {name} added ({})\n", printable(&server.target));
+    let first = first_line(server);
     match discovery {
         Discovery::FirstList(count) => Output::text(format!(
             "{first}{count} tools accepted; `portreeve server tools {name}` shows them\n"
@@ -352,8 +361,11 @@ fn pin(dir: &DataDirArg, format: &FormatArg, pin: Request) -> Done {
     }
 }
 
-fn remove(dir: &DataDirArg, name: Name) -> Done {
+fn remove(dir: &DataDirArg, format: &FormatArg, name: Name) -> Done {
     match request(dir.data_dir.as_deref(), Request::ServerRemove { name })? {
+        Response::ServerRemoved { name, grants } if format.json => {
+            Output::json(&json!({ "removed": name, "grants": grants }))
+        }
         Response::ServerRemoved { name, grants } => {
             let mut text = format!("server {name} removed\n");
             for grant in grants {

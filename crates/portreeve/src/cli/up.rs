@@ -31,14 +31,19 @@ pub(super) struct Up {
     #[command(flatten)]
     dir: DataDirArg,
     /// Where agents connect [default: 127.0.0.1:8787]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     listen: Option<SocketAddr>,
-    /// Where the console and the API will be; this version has neither yet
-    #[arg(long, value_name = "ADDR")]
+    /// Reserved for the console and the API, which this version does not have
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     admin_listen: Option<SocketAddr>,
     /// Go on although the ledger's end is missing or was changed; this is booked
     #[arg(long)]
     accept_ledger_cut: bool,
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let example = "write a numeric address and a port, such as 127.0.0.1:8787 or [::]:8787";
+    text.parse().map_err(|_| example.to_owned())
 }
 
 impl Up {
@@ -176,13 +181,29 @@ fn listen_for(kind: SignalKind) -> Result<tokio::signal::unix::Signal, Failure> 
     signal(kind).map_err(|error| Failure::cannot(format!("cannot listen for signals: {error}"), ""))
 }
 
+/// A word alone is a level; the filter would take any other for the name of a module, and be silent.
+fn understood(wanted: &str) -> Result<(), String> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let strange = wanted.split(',').map(str::trim).find(|word| {
+        let level = LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word));
+        !level && !word.contains(['=', ':', '[']) && !word.starts_with("portreeve")
+    });
+    match strange {
+        None => Ok(()),
+        Some(word) => Err(format!("{word:?} is none of {}", LEVELS.join(", "))),
+    }
+}
+
 /// Logs go to stderr; `PORTREEVE_LOG` says what, as in `info` or `portreeve=debug`.
 pub(super) fn start_logging(environment: &Environment) {
     use std::io::IsTerminal as _;
     let wanted = environment
         .get("PORTREEVE_LOG")
         .unwrap_or_else(|| "info".to_owned());
-    let filter = tracing_subscriber::EnvFilter::try_new(&wanted).unwrap_or_else(|error| {
+    let parsed = understood(&wanted).and_then(|()| {
+        tracing_subscriber::EnvFilter::try_new(&wanted).map_err(|error| error.to_string())
+    });
+    let filter = parsed.unwrap_or_else(|error| {
         eprintln!("warning: PORTREEVE_LOG={wanted:?} is not understood ({error}); using info");
         tracing_subscriber::EnvFilter::new("info")
     });
@@ -193,4 +214,33 @@ pub(super) fn start_logging(environment: &Environment) {
         .with_ansi(ansi)
         .with_writer(std::io::stderr)
         .try_init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_that_is_none_is_told() {
+        for good in [
+            "info",
+            "WARN",
+            "portreeve=debug,hyper=warn",
+            "portreeve::gate",
+        ] {
+            assert_eq!(understood(good), Ok(()), "{good}");
+        }
+        for bad in ["loud", "info,loud", ""] {
+            assert!(understood(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_asked_for_with_an_example() {
+        assert!(address("127.0.0.1:0").is_ok());
+        for bad in ["localhost:8787", "8787", ":8787"] {
+            let error = address(bad).expect_err("no address");
+            assert!(error.contains("such as 127.0.0.1:8787"), "{error}");
+        }
+    }
 }

@@ -13,16 +13,29 @@ use serde_json::value::RawValue;
 
 use super::lines::Backward;
 use super::read::{Phase, Record};
+use super::record::{Ended, Refused};
 use super::records::ReadError;
 use super::segment::{self, SegmentFile};
 use crate::clock;
 
 /// Records stand in the book nearly in the order of their times; a search in time looks so much
 /// further, for calls that waited and clocks that were set.
-const SLACK_MS: i64 = 60 * 60 * 1_000;
+pub(super) const SLACK_MS: i64 = 60 * 60 * 1_000;
 
 /// The outcome of a call that was begun and has no finish.
 pub const UNKNOWN: &str = "unknown";
+
+/// Every word that a call's outcome may be.
+pub const OUTCOMES: [&str; 8] = [
+    Ended::Allow.word(),
+    Ended::Failed.word(),
+    Ended::NotSent.word(),
+    Ended::Cancelled.word(),
+    Refused::Deny.word(),
+    Refused::Hide.word(),
+    Refused::Ask.word(),
+    UNKNOWN,
+];
 
 /// One call, begin and finish together.
 #[derive(Clone, Debug, Serialize)]
@@ -57,7 +70,7 @@ pub struct BookedCall {
 /// How a call ended, as far as the book knows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CallEnd {
-    /// `allow`, `failed`, `not_sent`, `cancelled`, `deny`, `hide`, `ask`, or [`UNKNOWN`].
+    /// One of [`OUTCOMES`].
     pub outcome: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result: Option<String>,
@@ -75,7 +88,7 @@ pub struct CallEnd {
 
 impl CallEnd {
     // INVARIANT: a begin without a finish reads as unknown, never as success.
-    fn unknown() -> Self {
+    pub(super) fn unknown() -> Self {
         Self {
             outcome: UNKNOWN.to_owned(),
             result: None,
@@ -87,7 +100,7 @@ impl CallEnd {
         }
     }
 
-    fn of(record: &Record<'_>) -> Self {
+    pub(super) fn of(record: &Record<'_>) -> Self {
         Self {
             outcome: owned(record.outcome.as_deref()),
             result: record.result.as_deref().map(str::to_owned),
@@ -100,17 +113,20 @@ impl CallEnd {
     }
 }
 
-fn owned(text: Option<&str>) -> String {
+pub(super) fn owned(text: Option<&str>) -> String {
     text.unwrap_or_default().to_owned()
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
-fn rfc3339<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn rfc3339<S: serde::Serializer>(
+    at: &Timestamp,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&clock::rfc3339(*at))
 }
 
 impl BookedCall {
-    fn of(record: &Record<'_>, end: CallEnd) -> Self {
+    pub(super) fn of(record: &Record<'_>, end: CallEnd) -> Self {
         Self {
             seq: record.seq,
             at: record.at,
@@ -270,13 +286,13 @@ impl Iterator for Calls {
 
 /// The lines of all segments from the last to the first.
 #[derive(Debug)]
-struct BookBackward {
+pub(super) struct BookBackward {
     earlier: Vec<SegmentFile>,
     open: Option<(SegmentFile, Backward)>,
 }
 
 impl BookBackward {
-    fn open(dir: &Path) -> Result<Self, ReadError> {
+    pub(super) fn open(dir: &Path) -> Result<Self, ReadError> {
         Ok(Self {
             earlier: segment::list(dir).map_err(ReadError::io(dir))?,
             open: None,
@@ -284,7 +300,7 @@ impl BookBackward {
     }
 
     /// The line before. A line without an end is still being written, and passed over.
-    fn next_line(&mut self) -> Result<Option<Vec<u8>>, ReadError> {
+    pub(super) fn next_line(&mut self) -> Result<Option<Vec<u8>>, ReadError> {
         loop {
             if let Some((segment, lines)) = &mut self.open {
                 match lines.next_line().map_err(ReadError::io(&segment.path))? {
@@ -306,7 +322,7 @@ impl BookBackward {
     }
 
     /// The line before record `reached` can't be read.
-    fn damaged(&self, reached: Option<u64>, error: &serde_json::Error) -> ReadError {
+    pub(super) fn damaged(&self, reached: Option<u64>, error: &serde_json::Error) -> ReadError {
         let segment = self.open.as_ref().map(|(segment, _)| segment);
         ReadError::Damaged {
             segment: segment.map(SegmentFile::name).unwrap_or_default(),

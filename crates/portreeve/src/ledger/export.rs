@@ -57,6 +57,11 @@ impl Follow {
         }
     }
 
+    /// The number of the record that comes next.
+    pub(super) const fn next_seq(&self) -> u64 {
+        self.next
+    }
+
     /// The next record as it stands in the book, without its newline; `None` if there is none yet.
     pub fn next_line(&mut self) -> Result<Option<String>, ReadError> {
         loop {

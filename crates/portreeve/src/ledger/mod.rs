@@ -15,11 +15,13 @@
 //! a call is durable before its future resolves; a begin without a finish reads as *unknown*;
 //! nothing that was booked can be changed or taken away without `verify` saying so.
 
+mod acts;
 mod anchor;
 mod book;
 mod calls;
 mod chain;
 mod commit;
+mod ending;
 mod export;
 mod file;
 mod in_store;
@@ -45,9 +47,11 @@ use std::path::{Path, PathBuf};
 
 use futures_util::future::BoxFuture;
 
+pub use acts::{BookedAct, acts};
 pub use anchor::{AnchorError, Anchors, FileAnchor, KnownAnchor, MemoryAnchors, SecondPlace};
-pub use calls::{BookedCall, CallEnd, Calls, Filter, UNKNOWN, calls, query, tail};
+pub use calls::{BookedCall, CallEnd, Calls, Filter, OUTCOMES, UNKNOWN, calls, query, tail};
 pub use chain::{Anchor, Digest, Head};
+pub use ending::CallsByEnd;
 pub use export::{Follow, export};
 pub use file::FileLedger;
 pub use in_store::StoreAnchors;

@@ -285,3 +285,31 @@ async fn following_gives_every_record_once_also_a_half_written_one() {
     let completed = follow.next_line().unwrap().unwrap();
     assert_eq!(completed.as_bytes(), line.trim_ascii_end());
 }
+
+#[tokio::test]
+async fn a_call_is_followed_to_its_end_also_when_it_began_before() {
+    let room = Room::new().small_segments();
+    let ledger = room.open();
+    ledger.begin(begin("early")).await.unwrap();
+    let last = tail(&room.dir(), 1).unwrap();
+    let next = Record::parse(last[0].as_bytes()).unwrap().seq + 1;
+    let mut ends = CallsByEnd::from(&room.dir(), next);
+    assert!(ends.next_call().unwrap().is_none());
+    ledger.begin(begin("late")).await.unwrap();
+    assert!(ends.next_call().unwrap().is_none(), "nothing ended");
+    ledger.refuse(refusal("refused")).await.unwrap();
+    ledger.finish(finish("late", Ended::Allow)).await.unwrap();
+    ledger.finish(finish("early", Ended::Failed)).await.unwrap();
+    let mut told = Vec::new();
+    while let Some(call) = ends.next_call().unwrap() {
+        told.push((call.call_id, call.end.outcome));
+    }
+    let told: Vec<_> = told
+        .iter()
+        .map(|(id, end)| (id.as_str(), end.as_str()))
+        .collect();
+    assert_eq!(
+        told,
+        [("refused", "deny"), ("late", "allow"), ("early", "failed")]
+    );
+}

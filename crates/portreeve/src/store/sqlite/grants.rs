@@ -131,6 +131,18 @@ pub(super) fn write_servers(
     Ok(())
 }
 
+pub(super) fn write_end(
+    db: &Connection,
+    label: &Label,
+    expires_at: Option<Timestamp>,
+) -> Result<(), StoreError> {
+    db.execute(
+        "UPDATE grants SET expires_at = ?2 WHERE label = ?1",
+        params![label, expires_at.map(|at| at.0)],
+    )?;
+    Ok(())
+}
+
 pub(super) fn write_token(
     db: &Connection,
     label: &Label,

@@ -9,6 +9,7 @@ mod grants;
 mod migrate;
 mod pins;
 mod policies;
+mod read_only;
 mod servers;
 #[cfg(test)]
 mod tests;
@@ -52,6 +53,17 @@ impl SqliteStore {
         Ok(Self {
             worker: Worker::start(Db { conn, sealer })?,
             copy,
+        })
+    }
+
+    /// Opens the database as it is, writing nothing: not even beside it, where that is not possible.
+    pub fn open_to_read(path: &Path, sealer: Arc<dyn Sealer>) -> Result<Self, StoreError> {
+        Ok(Self {
+            worker: Worker::start(Db {
+                conn: read_only::open(path)?,
+                sealer,
+            })?,
+            copy: None,
         })
     }
 
@@ -209,10 +221,18 @@ impl Grants for SqliteStore {
         self.write(move |db, _| grants::change(db, &label, |_| grants::revoke(db, &label, at)))
     }
 
-    fn attach(&self, label: &Label, servers: BTreeMap<Name, Option<Name>>) -> Answer<Grant> {
+    fn rewrite_grant(
+        &self,
+        label: &Label,
+        servers: BTreeMap<Name, Option<Name>>,
+        expires_at: Option<Timestamp>,
+    ) -> Answer<Grant> {
         let label = label.clone();
         self.write(move |db, _| {
-            grants::change(db, &label, |_| grants::write_servers(db, &label, &servers))
+            grants::change(db, &label, |_| {
+                grants::write_end(db, &label, expires_at)?;
+                grants::write_servers(db, &label, &servers)
+            })
         })
     }
 

@@ -117,3 +117,47 @@ fn attachments_are_changed_one_by_one() {
         "{removed}"
     );
 }
+
+#[test]
+fn a_grant_that_ended_is_told_and_can_be_extended() {
+    let home = Home::new();
+    home.furnish();
+    home.ok(&[
+        "grant",
+        "create",
+        "ci",
+        "--server",
+        "runs=p",
+        "--expires",
+        "1s",
+    ]);
+    while home.json(&["grant", "list"])[0]["state"] != "expired" {}
+    let rotated = home.run(&["grant", "rotate", "ci"]);
+    assert_eq!(rotated.code, 0, "{rotated:?}");
+    assert!(
+        rotated.err.contains("grant set ci --expires 30d"),
+        "{rotated:?}"
+    );
+    let text = home.ok(&["grant", "set", "ci", "--expires", "never"]);
+    assert_eq!(text, "grant ci: runs=p\nit ends: never\n");
+    let rotated = home.run(&["grant", "rotate", "ci"]);
+    assert!(!rotated.err.contains("ended"), "{rotated:?}");
+    let set = home.json(&["grant", "set", "ci", "--expires", "1h"]);
+    assert!(
+        set["expires_at"].is_string() && set["state"] == "live",
+        "{set}"
+    );
+    assert_eq!(
+        home.acts()
+            .iter()
+            .filter(|act| *act == "grant.set ci")
+            .count(),
+        2
+    );
+    let nothing = home.run(&["grant", "set", "ci"]);
+    assert_eq!(nothing.code, 2);
+    for flag in ["--server", "--without", "--expires"] {
+        assert!(nothing.err.contains(flag), "{nothing:?}");
+    }
+    assert_eq!(home.json(&["grant", "revoke", "ci"])["state"], "revoked");
+}

@@ -196,6 +196,43 @@ fn help_is_code_0_and_a_wrong_command_is_code_2() {
 }
 
 #[test]
+fn a_mistyped_data_directory_is_told_and_not_made() {
+    let home = Home::new();
+    home.write("p.json", POLICY);
+    for command in [
+        &["server", "list"][..],
+        &["server", "tools", "runs"],
+        &["server", "pin", "runs"],
+        &["server", "remove", "runs"],
+        &["policy", "list"],
+        &["policy", "show", "p"],
+        &["policy", "remove", "p"],
+        &["grant", "create", "ci", "--server", "runs=p"],
+        &["grant", "list"],
+        &["grant", "set", "ci", "--server", "runs=p"],
+        &["grant", "rotate", "ci"],
+        &["grant", "revoke", "ci"],
+        &["grant", "remove", "ci"],
+        &["ledger", "tail"],
+        &["ledger", "query"],
+        &["ledger", "verify"],
+        &["ledger", "export"],
+        &["backup", "b.tar"],
+    ] {
+        let said = home.run(command);
+        assert_eq!((said.code, said.out.as_str()), (3, ""), "{said:?}");
+        let says = format!(
+            "there is no data directory at {}",
+            home.path("data").display()
+        );
+        assert!(said.err.contains(&says), "{command:?}: {said:?}");
+    }
+    assert!(!home.path("data").exists());
+    home.ok(&["policy", "put", "p", "p.json"]);
+    assert!(home.ok(&["server", "list"]).contains("no servers"));
+}
+
+#[test]
 fn completions_are_printed() {
     let home = Home::new();
     assert!(home.ok(&["completions", "bash"]).contains("portreeve"));

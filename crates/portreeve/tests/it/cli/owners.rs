@@ -74,6 +74,15 @@ fn a_data_directory_too_deep_for_a_socket_is_told_only_when_one_is_needed() {
     let home = Home::new();
     let deep = home.path(&"d".repeat(120));
     let deep = deep.to_str().expect("text");
+    home.ok(&[
+        "server",
+        "add",
+        "runs",
+        "--url",
+        "builtin:runs",
+        "--data-dir",
+        deep,
+    ]);
     home.ok(&["server", "list", "--data-dir", deep]);
     let _owned = DataDir::at(deep).own().expect("owned");
     let said = home.run(&["server", "list", "--data-dir", deep]);

@@ -41,7 +41,11 @@ fn a_check_needs_no_data_directory_and_answers_with_its_code() {
         0
     );
     assert_eq!(home.run_with_input(&["policy", "check", "-"], "{").code, 1);
-    assert_eq!(home.run(&["policy", "check", "nope.json"]).code, 3);
+    let unreadable = home.run(&["policy", "check", "nope.json", "bad.json", "good.json"]);
+    assert_eq!(unreadable.code, 3);
+    for says in ["cannot read nope.json", "--> bad.json:3:3", "good.json: ok"] {
+        assert!(unreadable.out.contains(says), "{unreadable:?}");
+    }
     assert!(!home.path("data").exists());
 }
 

@@ -186,10 +186,27 @@ fn the_first_minute() {
         .collect();
     assert_eq!(outcomes, [["allow"; 10].as_slice(), &["deny"]].concat());
     assert!(home.ok(&["ledger", "verify"]).ends_with("the book holds\n"));
+    only_words_and_times_that_exist(&home);
     up.stop();
     let again = Up::start(&home, &[]);
     again.wait_for("grant rotate demo");
     again.stop();
+}
+
+fn only_words_and_times_that_exist(home: &Home) {
+    let typo = home.run(&["ledger", "query", "--outcome", "denied"]);
+    assert_eq!(typo.code, 2);
+    assert!(typo.err.contains("'deny'"), "{}", typo.err);
+    let count = |arguments: &[&str]| {
+        let calls = home.json(&[&["ledger", "query"], arguments].concat());
+        calls.as_array().unwrap().len()
+    };
+    assert_eq!(count(&["--outcome", "deny", "--since", "2026-01-31"]), 1);
+    assert_eq!(count(&["--until", "2026-01-31"]), 0);
+    assert_eq!(
+        home.run(&["ledger", "query", "--since", "2026-02-31"]).code,
+        2
+    );
 }
 
 #[test]
@@ -285,6 +302,132 @@ fn other_commands_act_on_the_running_gate() {
     assert!(rerun.unwrap()["definition"]["description"].is_string());
     assert!(home.ok(&["server", "tools", "runs"]).contains("run-rerun"));
     up.stop();
+}
+
+/// The next line of a command that goes on.
+fn next_line(lines: &mut impl Iterator<Item = std::io::Result<String>>) -> String {
+    lines.next().expect("a line").expect("text")
+}
+
+#[test]
+fn a_followed_book_goes_on_with_every_call_that_ends() {
+    let home = Home::new();
+    let config = home.write("portreeve.toml", &configuration("runs"));
+    home.write("runs.json", &allowing("list_runs"));
+    let up = Up::start(&home, &["--config", config.to_str().unwrap()]);
+    assert!(up.passes("list_runs"));
+    let follow = |arguments: &[&str]| {
+        let mut command = home.command(&[&["ledger", "tail", "-f"], arguments].concat());
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("it runs");
+        let lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
+        (child, lines)
+    };
+    let (mut table, mut rows) = follow(&[]);
+    let (mut json, mut objects) = follow(&["--json"]);
+    let head = next_line(&mut rows);
+    let outcome_at = head.find("OUTCOME").expect("a head");
+    assert!(next_line(&mut rows)[outcome_at..].starts_with("allow"));
+    assert!(next_line(&mut objects).contains("\"outcome\":\"allow\""));
+
+    assert!(!up.passes("list_jobs"));
+    let row = next_line(&mut rows);
+    assert!(row[outcome_at..].starts_with("deny"), "{head}\n{row}");
+    let object: Value = serde_json::from_str(&next_line(&mut objects)).expect("an object");
+    assert_eq!(
+        (&object["tool"], &object["outcome"]),
+        (&json!("list_jobs"), &json!("deny"))
+    );
+    assert!(up.passes("list_runs"));
+    assert!(next_line(&mut rows)[outcome_at..].starts_with("allow"));
+    let object: Value = serde_json::from_str(&next_line(&mut objects)).expect("an object");
+    assert_eq!(object["outcome"], "allow", "begin and finish are one");
+    for child in [&mut table, &mut json] {
+        child.kill().expect("killed");
+        child.wait().expect("it ended");
+    }
+}
+
+#[test]
+fn what_people_did_is_listed_newest_last() {
+    let home = Home::new();
+    home.furnish();
+    home.ok(&["grant", "create", "ci", "--server", "runs=p"]);
+    let acts = home.json(&["ledger", "acts"]);
+    let acts: Vec<_> = acts
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|act| act["act"].clone())
+        .collect();
+    assert_eq!(acts, ["server.add", "policy.put", "grant.create"]);
+    let newest = home.ok(&["ledger", "acts", "--limit", "1", "--since", "1h"]);
+    assert!(
+        newest.contains("local uid") && newest.contains("grant.create  ci"),
+        "{newest}"
+    );
+    assert!(!newest.contains("server.add"), "{newest}");
+    assert_eq!(
+        home.ok(&["ledger", "acts", "--since", "2999-01-01"]),
+        "no acts\n"
+    );
+}
+
+/// Moves the database with its log from one place to another.
+fn move_database(home: &Home, from: &str, to: &str) {
+    for name in ["portreeve.db", "portreeve.db-wal", "portreeve.db-shm"] {
+        let from = home.path(from).join(name);
+        if from.exists() {
+            std::fs::rename(from, home.path(to).join(name)).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_copy_whose_database_cannot_be_read_is_verified_with_what_is_there() {
+    let home = Home::new();
+    home.furnish();
+    let anchored = home.json(&["ledger", "verify"]);
+    assert_eq!(
+        (&anchored["unread"], anchored["anchored"].is_object()),
+        (&json!([]), true)
+    );
+    move_database(&home, "data", "");
+    std::fs::write(home.path("data/portreeve.db"), "no database").unwrap();
+    let said = home.ok(&["ledger", "verify"]);
+    assert!(
+        said.contains("NOT ASKED: the anchors in the store cannot be read"),
+        "{said}"
+    );
+    assert!(
+        said.contains("cannot be ruled out") && said.ends_with("the book holds\n"),
+        "{said}"
+    );
+    let told = home.json(&["ledger", "verify"]);
+    assert_eq!(
+        (&told["holds"], &told["unread"][0]["place"]),
+        (&json!(true), &json!("the store"))
+    );
+    std::fs::remove_file(home.path("data/portreeve.db")).unwrap();
+    home.ok(&["ledger", "verify"]);
+    assert!(!home.path("data/portreeve.db").exists(), "nothing is made");
+    let flipped = tampered(&home, |book| {
+        let mut book = book.to_vec();
+        book[40] ^= 1;
+        book
+    });
+    assert!(
+        flipped.contains("NOT ASKED") && flipped.contains("BROKEN"),
+        "{flipped}"
+    );
+    move_database(&home, "", "data");
+    // Without a lock file, as in a copy, nobody can be writing: a cut is still told.
+    std::fs::remove_file(home.path("data/lock")).unwrap();
+    let cut = tampered(&home, |book| {
+        let lines = lines(book);
+        lines[..lines.len() - 2].concat()
+    });
+    assert!(cut.contains("the tail is cut"), "{cut}");
+    assert!(!home.path("data/lock").exists(), "nothing is made");
 }
 
 /// Changes the ledger's only segment, and returns what verifying says.

@@ -1,0 +1,187 @@
+//! `portreeve ledger verify`: reads only, so that it judges a copy on a medium nobody can write to.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::book::{Book, unreadable};
+use super::desk::block_on;
+use super::output::{Paint, Tone, printable};
+use super::{Done, FormatArg, Output};
+use crate::admin::{Answer, Failure};
+use crate::clock::rfc3339;
+use crate::data_dir::DataDir;
+use crate::keys::{Keys, PublicKey};
+use crate::ledger::{self, Anchors, KnownAnchor, Report, SecondPlace, StoreAnchors, Verification};
+use crate::store::sqlite::SqliteStore;
+use crate::store::{Store, StoreError};
+
+pub(super) fn verify(
+    book: &Book,
+    anchor_file: Option<PathBuf>,
+    format: &FormatArg,
+    paint: Paint,
+) -> Done {
+    // While nobody writes, all of it is judged; if a gate does, only what was whole when this began.
+    let settled = book.dir.settled();
+    let through = match settled {
+        Some(_) => None,
+        None => Some(book.last_seq()?),
+    };
+    let witnesses = block_on(Witnesses::of(&book.dir, anchor_file))?;
+    let verification = Verification {
+        dir: &book.ledger,
+        keys: &[witnesses.key],
+        known: &witnesses.known,
+        through,
+    };
+    let report = ledger::verify(&verification).map_err(unreadable)?;
+    let output = if format.json {
+        told(&report, &witnesses.unread)?
+    } else {
+        said(&report, &witnesses.unread, paint)
+    };
+    Ok(if report.holds() {
+        output
+    } else {
+        output.with_code(1)
+    })
+}
+
+/// What stands against the book.
+struct Witnesses {
+    /// The key that may have signed.
+    key: PublicKey,
+    /// Every anchor known outside of the book.
+    known: Vec<KnownAnchor>,
+    /// Places that could not be asked, and why.
+    unread: Vec<Unread>,
+}
+
+struct Unread {
+    place: String,
+    why: String,
+}
+
+impl Witnesses {
+    async fn of(dir: &DataDir, anchor_file: Option<PathBuf>) -> Result<Self, Failure> {
+        let cannot = |error: &dyn std::fmt::Display| Failure::saying(Answer::Cannot, &error);
+        require(&dir.path().join("key"), "its key")?;
+        let keys = Arc::new(Keys::load_or_create(dir.path()).map_err(|error| cannot(&error))?);
+        let mut witnesses = Self {
+            key: keys.public_key(),
+            known: Vec::new(),
+            unread: Vec::new(),
+        };
+        let sealer = Arc::clone(&keys) as Arc<dyn crate::store::Sealer>;
+        match SqliteStore::open_to_read(&dir.database(), sealer) {
+            Ok(store) => {
+                let store = Arc::new(store) as Arc<dyn Store>;
+                witnesses.ask(Arc::new(StoreAnchors::new(store))).await;
+            }
+            Err(error) => witnesses.unread.push(Unread {
+                place: "the store".to_owned(),
+                why: describe(&error),
+            }),
+        }
+        if let Some(path) = anchor_file {
+            require(&path, "the anchor file")?;
+            witnesses.ask(SecondPlace::File(path).open()).await;
+        }
+        Ok(witnesses)
+    }
+
+    async fn ask(&mut self, place: Arc<dyn Anchors>) {
+        match KnownAnchor::all(std::slice::from_ref(&place)).await {
+            Ok(known) => self.known.extend(known),
+            Err(error) => self.unread.push(Unread {
+                place: error.place,
+                why: error.reason,
+            }),
+        }
+    }
+}
+
+fn describe(error: &StoreError) -> String {
+    match error {
+        StoreError::Open { why, .. } => why.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn require(path: &Path, what: &str) -> Result<(), Failure> {
+    if path.exists() {
+        return Ok(());
+    }
+    let message = format!("{what} is missing: there is no {}", path.display());
+    Err(Failure::cannot(
+        message,
+        "restore it from a backup; without it nothing can be proven",
+    ))
+}
+
+impl Unread {
+    /// What is missing, and what that means for the verdict.
+    fn said(&self, report: &Report) -> String {
+        let Self { place, why } = self;
+        let reach = match &report.anchored {
+            None => "whether records were cut off at the end cannot be ruled out".to_owned(),
+            Some(known) => format!(
+                "whether records were cut off after record {} cannot be ruled out",
+                known.anchor.head.seq
+            ),
+        };
+        format!("NOT ASKED: the anchors in {place} cannot be read ({why}): {reach}")
+    }
+}
+
+fn said(report: &Report, unread: &[Unread], paint: Paint) -> Output {
+    let tone = if report.holds() {
+        Tone::Good
+    } else {
+        Tone::Bad
+    };
+    let text = report.to_string();
+    // The last line is the verdict.
+    let (findings, verdict) = text
+        .trim_end()
+        .rsplit_once('\n')
+        .unwrap_or(("", text.trim_end()));
+    let mut lines = vec![findings.to_owned()];
+    for unread in unread {
+        lines.push(paint.tone(Tone::Waiting, &printable(&unread.said(report))));
+    }
+    lines.push(paint.tone(tone, verdict));
+    Output::text(lines.join("\n") + "\n")
+}
+
+fn told(report: &Report, unread: &[Unread]) -> Result<Output, Failure> {
+    Output::json(&json!({
+        "holds": report.holds(),
+        "records": report.records,
+        "segments": report.segments,
+        "checkpoints": report.checkpoints,
+        "first": report.first,
+        "last": report.head.seq,
+        "hash": report.head.hash.to_string(),
+        "signed_through": report.signed_through,
+        "anchored": report.anchored.as_ref().map(|known| json!({
+            "place": known.place,
+            "seq": known.anchor.head.seq,
+            "at": rfc3339(known.anchor.at),
+        })),
+        "notes": report.notes,
+        "unread": unread.iter().map(|unread| json!({
+            "place": unread.place,
+            "why": unread.why,
+            "text": unread.said(report),
+        })).collect::<Vec<_>>(),
+        "fault": report.fault.as_ref().map(|fault| json!({
+            "seq": fault.seq,
+            "segment": fault.segment,
+            "line": fault.line,
+            "text": fault.to_string(),
+        })),
+    }))
+}

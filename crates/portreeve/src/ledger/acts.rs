@@ -1,0 +1,62 @@
+//! Administrative acts: who changed what, when.
+
+use std::path::Path;
+
+use portreeve_policy::time::Timestamp;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::calls::{BookBackward, SLACK_MS, owned, rfc3339};
+use super::read::{Phase, Record};
+use super::records::ReadError;
+
+/// One act.
+#[derive(Clone, Debug, Serialize)]
+pub struct BookedAct {
+    pub seq: u64,
+    #[serde(serialize_with = "rfc3339")]
+    pub at: Timestamp,
+    pub actor: String,
+    pub act: String,
+    pub subject: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<Box<RawValue>>,
+}
+
+impl BookedAct {
+    fn of(record: &Record<'_>) -> Self {
+        Self {
+            seq: record.seq,
+            at: record.at,
+            actor: owned(record.actor.as_deref()),
+            act: owned(record.act.as_deref()),
+            subject: owned(record.subject.as_deref()),
+            detail: record.detail.map(ToOwned::to_owned),
+        }
+    }
+}
+
+/// The newest acts, at this time or later, newest last.
+pub fn acts(
+    dir: &Path,
+    since: Option<Timestamp>,
+    limit: Option<usize>,
+) -> Result<Vec<BookedAct>, ReadError> {
+    let limit = limit.unwrap_or(usize::MAX);
+    let mut lines = BookBackward::open(dir)?;
+    let (mut found, mut reached) = (Vec::new(), None);
+    while found.len() < limit
+        && let Some(line) = lines.next_line()?
+    {
+        let record = Record::parse(&line).map_err(|error| lines.damaged(reached, &error))?;
+        reached = Some(record.seq);
+        if since.is_some_and(|since| since.since(record.at) > SLACK_MS) {
+            break;
+        }
+        if record.phase == Phase::Admin && since.is_none_or(|since| record.at >= since) {
+            found.push(BookedAct::of(&record));
+        }
+    }
+    found.reverse();
+    Ok(found)
+}
