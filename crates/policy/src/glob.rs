@@ -9,6 +9,9 @@ pub(crate) struct Glob {
     /// What every match begins with, and what it ends with: most names are told by these alone.
     prefix: Box<str>,
     suffix: Box<str>,
+    /// The first byte of the one and the last of the other, at hand: a policy may have a thousand
+    /// globs, and looks at all of them for every call.
+    edges: (Option<u8>, Option<u8>),
     tokens: Vec<Token>,
     separator: Option<char>,
     /// Is it nothing but prefix, one run of any characters, and suffix?
@@ -62,6 +65,7 @@ impl Glob {
             _ => false,
         };
         Self {
+            edges: (prefix.bytes().next(), suffix.bytes().next_back()),
             prefix: prefix.into(),
             suffix: suffix.into(),
             tokens,
@@ -71,6 +75,11 @@ impl Glob {
     }
 
     pub(crate) fn matches(&self, name: &str) -> bool {
+        let (first, last) = self.edges;
+        let differs = |edge: Option<u8>, byte: Option<&u8>| edge.is_some() && edge.as_ref() != byte;
+        if differs(first, name.as_bytes().first()) || differs(last, name.as_bytes().last()) {
+            return false;
+        }
         let Some(rest) = name.strip_prefix(&*self.prefix) else {
             return false;
         };

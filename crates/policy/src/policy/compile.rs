@@ -108,7 +108,7 @@ fn rule_map(entries: Vec<Entry>, glob: fn(&str) -> Glob) -> RuleMap {
             Selector::Exact(name) => {
                 map.exact.insert(name.into(), rules);
             }
-            Selector::Glob(text) => map.globs.push((glob(&text), rules)),
+            Selector::Glob(text) => map.globs.push((glob(&text), Box::new(rules))),
             Selector::Kind(kind) => map.kinds.push((kind, rules)),
         }
     }

@@ -7,8 +7,9 @@
 use std::ops::ControlFlow;
 
 use super::Policy;
+use super::reasons::{malformed, unnamed};
 use super::rule_map::{Matching, RuleMap};
-use super::walk::{Call, Dues, Standing, Witness, malformed, unnamed};
+use super::walk::{Call, Dues, Standing, Witness};
 use crate::condition::Scene;
 use crate::decision::{Decision, Refusal, Rule};
 use crate::facts::{Facts, Pin, ServerRequest, Subject, ToolFacts};

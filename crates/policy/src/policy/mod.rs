@@ -8,6 +8,7 @@ mod decide;
 mod explain;
 mod flow;
 mod nature;
+mod reasons;
 mod results;
 mod rule_map;
 mod rules;

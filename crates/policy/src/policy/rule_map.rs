@@ -12,8 +12,8 @@ use crate::traits::Traits;
 #[derive(Clone, Debug, Default)]
 pub(super) struct RuleMap {
     pub(super) exact: HashMap<Box<str>, RuleSet>,
-    /// In the order of the document.
-    pub(super) globs: Vec<(Glob, RuleSet)>,
+    /// In the order of the document. The globs stand close together, for all are looked at.
+    pub(super) globs: Vec<(Glob, Box<RuleSet>)>,
     /// In the order of the document.
     pub(super) kinds: Vec<(ToolKind, RuleSet)>,
 }
