@@ -12,20 +12,16 @@ use crate::clock;
 use crate::grants::token::{self, Token, TokenError};
 use crate::name::{Label, Name, check_identity};
 use crate::nearest::did_you_mean;
-use crate::store::model::{Declared, NewGrant};
+use crate::store::model::NewGrant;
 
-pub(super) fn read(
-    reader: &mut Reader<'_>,
-    root: &DeTable<'_>,
-    declared: &Declared,
-) -> Vec<NewGrant> {
+pub(super) fn read(reader: &mut Reader<'_>, root: &DeTable<'_>) -> Vec<NewGrant> {
     let list = root
         .get("grants")
         .and_then(|value| value.get_ref().as_array());
     let mut seen = Seen::default();
     let mut grants = Vec::new();
     for entry in list.into_iter().flat_map(|list| list.iter()) {
-        if let Some(grant) = grant(reader, entry, declared)
+        if let Some(grant) = grant(reader, entry, root)
             && seen.is_new(reader, entry.span().start, &grant)
         {
             grants.push(grant);
@@ -66,13 +62,13 @@ impl Seen {
 fn grant(
     reader: &mut Reader<'_>,
     entry: &Spanned<DeValue<'_>>,
-    declared: &Declared,
+    root: &DeTable<'_>,
 ) -> Option<NewGrant> {
     let section = entry.get_ref().as_table()?;
     let at = entry.span().start;
     let label = label(reader, section, at);
     let token_sha256 = token_hash(reader, section, at);
-    let servers = servers(reader, section, at, declared);
+    let servers = servers(reader, section, at, root);
     let identity = identity(reader, section);
     let expires_at = expires(reader, section);
     Some(NewGrant {
@@ -152,7 +148,7 @@ fn servers(
     reader: &mut Reader<'_>,
     section: &DeTable<'_>,
     at: usize,
-    declared: &Declared,
+    root: &DeTable<'_>,
 ) -> BTreeMap<Name, Option<Name>> {
     let Some(written) = table(section, "servers") else {
         let message = "this grant needs `servers`, such as { runs = \"runs\" }: server = policy";
@@ -164,15 +160,20 @@ fn servers(
         let Some(policy) = text(written, key) else {
             continue;
         };
-        let known = declared.servers.iter().map(|server| server.name.as_str());
-        let server = reference(reader, ("server", key), at, known.collect());
-        let known = declared.policies.iter().map(|(name, _)| name.as_str());
-        let policy = reference(reader, ("policy", policy.value), policy.at, known.collect());
+        let server = reference(reader, ("server", key), at, sections(root, "servers"));
+        let known = sections(root, "policies");
+        let policy = reference(reader, ("policy", policy.value), policy.at, known);
         if let (Some(server), Some(policy)) = (server, policy) {
             servers.insert(server, Some(policy));
         }
     }
     servers
+}
+
+/// What the file declares, whether it is sound or not: what is wrong with it is told there.
+fn sections<'a>(root: &'a DeTable<'_>, key: &str) -> Vec<&'a str> {
+    let declared = table(root, key).into_iter().flat_map(entries);
+    declared.map(|(name, _, _)| name).collect()
 }
 
 /// A name that should be declared somewhere. One that is not here may still be in the store, which

@@ -76,7 +76,7 @@ pub(super) const KEYS: &[Key] = &[
         "admin_listen",
         Form::Address,
         "`127.0.0.1:8788`",
-        "Where the console and the API are.",
+        "Reserved for the console and the API, which this version does not have.",
     ),
     key(
         "data_dir",
@@ -248,7 +248,7 @@ pub(super) const KEYS: &[Key] = &[
         "grants[].servers",
         Form::TextMap,
         "required",
-        "The servers the grant may use, each with the policy in force there: `{ runs = \"runs\" }`.",
+        "The servers the grant may use, each with the policy in force there: `{ builds = \"builds\" }`.",
     ),
     key(
         "grants[].identity",
@@ -272,7 +272,7 @@ pub(super) const KEYS: &[Key] = &[
         "console.oidc",
         Form::Later,
         "",
-        "Signing in to the console with an identity provider.",
+        "Reserved: signing in to a console with an identity provider.",
     ),
     key(
         "approvals.webhooks",

@@ -136,7 +136,7 @@ pub fn parse(path: &Path, text: &str, environment: &Environment) -> Result<Confi
         Ok(tree) => tree,
         Err(error) => {
             let at = error.span().map_or(text.len(), |span| span.start);
-            reader.error(at, error.message());
+            reader.error(at, problem::syntax(error.message(), text, at));
             return Err(reader.refuse());
         }
     };
@@ -148,7 +148,7 @@ pub fn parse(path: &Path, text: &str, environment: &Environment) -> Result<Confi
     let mut config = settings::read(&mut reader, tree.get_ref());
     config.declared.servers = servers::read(&mut reader, tree.get_ref());
     config.declared.policies = policies::read(&mut reader, tree.get_ref());
-    config.declared.grants = grants::read(&mut reader, tree.get_ref(), &config.declared);
+    config.declared.grants = grants::read(&mut reader, tree.get_ref());
     reader.finish(config)
 }
 

@@ -40,6 +40,24 @@ impl fmt::Display for Problem {
     }
 }
 
+/// What the TOML parser says, with what it leaves to be guessed.
+pub(super) fn syntax(message: &str, text: &str, at: usize) -> String {
+    if message == "duplicate key" {
+        let rest = text.get(at..).unwrap_or_default();
+        let key = |c: char| c.is_alphanumeric() || "_-.\"'".contains(c);
+        let end = rest.find(|c| !key(c)).unwrap_or(rest.len());
+        let name = rest.get(..end).unwrap_or_default();
+        return format!("the key `{name}` is there twice: keep one");
+    }
+    let before = text.get(..at).unwrap_or_default();
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    let value = line.split_once('=').map(|(_, value)| value.trim_start());
+    if value.is_some_and(|value| !value.starts_with(['"', '\'', '[', '{'])) {
+        return format!("{message}: a text needs quotes, as in \"127.0.0.1:8787\"");
+    }
+    message.to_owned()
+}
+
 /// Why a configuration cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConfigError {

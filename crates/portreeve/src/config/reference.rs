@@ -11,9 +11,13 @@ const HEAD: &str = "\
      `UPDATE=1 cargo test -p portreeve reference`. -->
 
 `portreeve up --config FILE` reads one TOML file. What it declares is owned by the file: the command
-line and the console show it, and it is changed in the file only. SIGHUP and a changed file (the
-policies' files too) make it be read again, whole or not at all. `portreeve config check FILE` says
-what is wrong with it, with line and column.
+line shows it, and it is changed in the file only. A name belongs either to the file or to the command
+line: where both have it (the first `up` registers a server and a policy `runs` and a grant `demo` by
+hand), the file is refused until one of them is renamed or removed.
+
+SIGHUP and a changed file (the policies' files too) make it be read again, whole or not at all.
+Servers, policies and grants are in force at once; every other key needs a restart. `portreeve config
+check FILE` says what is wrong with it, with line and column.
 
 An unknown key is an error. A relative path starts at the configuration file. Where a secret is
 wanted, `env:NAME` reads a variable and `file:PATH` a file; the secret itself is accepted with a
@@ -29,7 +33,7 @@ admin_listen = "127.0.0.1:8788"
 [ledger]
 arguments = "keys"
 
-[servers.runs]
+[servers.builds]
 url = "builtin:runs"
 
 [servers.tickets]
@@ -37,7 +41,7 @@ url = "https://tickets.example.com/mcp"
 headers = { Authorization = "env:TICKETS_AUTHORIZATION" }
 timeout = "30s"
 
-[policies.runs]
+[policies.builds]
 inline = '''
 { "version": "1", "default": "deny", "tools": { "run-rerun": {} } }
 '''
@@ -46,7 +50,7 @@ inline = '''
 label = "ci"
 identity = "ci@example.com"
 token = "env:CI_TOKEN"
-servers = { runs = "runs" }
+servers = { builds = "builds" }
 "#;
 
 /// The page, in Markdown.

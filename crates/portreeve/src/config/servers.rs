@@ -112,6 +112,14 @@ fn http(
         misplaced(reader, section, ("headers", "an http url"));
         return Some(Target::Demo);
     }
+    if url.value.starts_with("builtin:") {
+        let message = format!(
+            "`servers.{key}.url`: there is no built-in server {:?}; did you mean `{BUILTIN_DEMO}`?",
+            url.value
+        );
+        reader.error(url.at, message);
+        return None;
+    }
     let checked = server_url::check(url.value, private);
     if let Err(error) = &checked {
         reader.error(url.at, format!("`servers.{key}.url`: {error}"));

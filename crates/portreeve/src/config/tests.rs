@@ -51,7 +51,7 @@ fn the_example_of_the_reference_is_read() {
         .iter()
         .map(|s| s.name.as_str())
         .collect();
-    assert_eq!(names, ["runs", "tickets"]);
+    assert_eq!(names, ["builds", "tickets"]);
     assert_eq!(config.declared.servers[0].target, Target::Demo);
     let secret = Secret::Env("TICKETS_AUTHORIZATION".to_owned());
     assert_eq!(
@@ -178,7 +178,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     ("listen = \"127.0.0.1:8788\"", "are the same address"),
     ("listen = ", ":1:10: error: "),
-    ("a = 1\na = 2", ":2:1: error: duplicate key"),
+    ("a = 1\na = 2", ":2:1: error: the key `a` is there twice"),
     ("max_body = 0", "`max_body` must be a number of bytes"),
     (
         "max_body = \"16MB\"",
@@ -428,4 +428,32 @@ fn a_file_that_cannot_be_read_is_named() {
         error.to_string().contains("/nope/portreeve.toml"),
         "{error}"
     );
+}
+
+#[test]
+fn what_the_parser_leaves_to_be_guessed_is_said() {
+    for (text, says) in [
+        ("listen = 127.0.0.1:8787", "a text needs quotes"),
+        ("data_dir = ./x", "a text needs quotes"),
+        (
+            "[servers.a]\nurl = \"x\"\nurl = \"y\"",
+            "the key `url` is there twice",
+        ),
+        (
+            "[servers.a]\nurl = \"builtin:run\"",
+            "did you mean `builtin:runs`?",
+        ),
+    ] {
+        let error = first_error(text);
+        assert!(error.contains(says), "{error}");
+    }
+    assert!(!first_error("listen = \"a").contains("needs quotes"));
+}
+
+#[test]
+fn a_policy_that_is_wrong_is_declared_all_the_same() {
+    let text = "[servers.a]\nurl = \"builtin:runs\"\n[policies.p]\ninline = '{}'\n[[grants]]\n\
+                label = \"g\"\ntoken = \"env:CI_TOKEN\"\nservers = { a = \"p\" }\n";
+    let error = read(text).expect_err("no policy").to_string();
+    assert!(!error.contains("not declared"), "{error}");
 }

@@ -29,9 +29,10 @@ pub enum StoreError {
     #[error("the {kind} `{name}` is declared in the configuration file")]
     OwnedByFile { kind: Kind, name: String },
     #[error(
-        "the configuration file declares the {kind} `{name}`, but one of that name was added by hand"
+        "the configuration file declares what was added by hand under the same name: {}",
+        listed(names, |(kind, name)| format!("the {kind} `{name}`"))
     )]
-    OwnedByStore { kind: Kind, name: String },
+    OwnedByStore { names: Vec<(Kind, String)> },
     #[error("the {kind} `{name}` is still used by {users}")]
     InUse {
         kind: Kind,
@@ -54,6 +55,11 @@ pub enum StoreError {
     Unavailable(String),
 }
 
+fn listed<T>(all: &[T], word: impl Fn(&T) -> String) -> String {
+    let words: Vec<String> = all.iter().map(word).collect();
+    words.join(", ")
+}
+
 impl StoreError {
     /// What the person who sees this can do.
     pub fn advice(&self) -> String {
@@ -74,9 +80,12 @@ impl StoreError {
             Self::OwnedByFile { .. } => {
                 "change it there; the file is read again when it changes".to_owned()
             }
-            Self::OwnedByStore { kind, name } => format!(
-                "run `{}`, or choose another name in the file",
-                kind.removing_command(name)
+            Self::OwnedByStore { names } => format!(
+                "run {} (with the same --data-dir), or choose other names in the file",
+                listed(names, |(kind, name)| format!(
+                    "`{}`",
+                    kind.removing_command(name)
+                ))
             ),
             Self::InUse { .. } => "change or remove that first".to_owned(),
             Self::Revoked { label } => {

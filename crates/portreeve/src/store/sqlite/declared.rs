@@ -24,10 +24,38 @@ pub(super) struct Applying<'a> {
 
 impl Applying<'_> {
     pub(super) fn run(mut self, declared: &Declared) -> Result<Vec<Change>, StoreError> {
+        self.no_collisions(declared)?;
         self.servers(declared)?;
         self.policies(declared)?;
         self.grants(declared)?;
         Ok(self.changes)
+    }
+
+    /// Every name that a person has taken already, in the order in which they can be removed.
+    fn no_collisions(&self, declared: &Declared) -> Result<(), StoreError> {
+        let mut names = Vec::new();
+        for new in &declared.grants {
+            let old = grants::one(self.db, &new.label)?;
+            if old.is_some_and(|old| old.owner == Owner::Store) {
+                names.push((Kind::Grant, new.label.to_string()));
+            }
+        }
+        for new in &declared.servers {
+            let old = servers::one(self.db, self.sealer, &new.name)?;
+            if old.is_some_and(|old| old.owner == Owner::Store) {
+                names.push((Kind::Server, new.name.to_string()));
+            }
+        }
+        for (name, _) in &declared.policies {
+            if policies::owner(self.db, name)? == Some(Owner::Store) {
+                names.push((Kind::Policy, name.to_string()));
+            }
+        }
+        if names.is_empty() {
+            Ok(())
+        } else {
+            Err(StoreError::OwnedByStore { names })
+        }
     }
 
     fn note(&mut self, kind: Kind, name: &str, fate: Fate) {
@@ -165,6 +193,6 @@ fn same(old: &Grant, new: &NewGrant) -> bool {
 }
 
 fn owned_by_store(kind: Kind, name: &str) -> StoreError {
-    let name = name.to_owned();
-    StoreError::OwnedByStore { kind, name }
+    let names = vec![(kind, name.to_owned())];
+    StoreError::OwnedByStore { names }
 }

@@ -177,7 +177,7 @@ async fn a_session_does_not_follow_a_name_to_another_server() {
         .await;
     let routes = [(name, Some("p".parse().unwrap()))].into();
     let label = "tester".parse().unwrap();
-    store.attach(&label, routes).await.unwrap();
+    store.rewrite_grant(&label, routes, None).await.unwrap();
     gate.node.gate.reload().await.unwrap();
     let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
     let stale = gate.post_with(&[("mcp-session-id", &session)], ping).await;
