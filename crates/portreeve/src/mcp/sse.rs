@@ -89,6 +89,8 @@ pub struct Cutter {
     searched: usize,
     max_event: usize,
     at_start: bool,
+    /// What ended the stream: nothing that comes after it is read.
+    trouble: Option<StreamTrouble>,
 }
 
 impl Cutter {
@@ -98,6 +100,7 @@ impl Cutter {
             searched: 0,
             max_event,
             at_start: true,
+            trouble: None,
         }
     }
 
@@ -106,7 +109,18 @@ impl Cutter {
     }
 
     /// The next whole event, if there is one.
+    ///
+    /// INVARIANT: a stream that was in trouble once stays in it (`trouble_is_for_good`).
     pub fn next_event(&mut self) -> Result<Option<Event>, StreamTrouble> {
+        if let Some(trouble) = self.trouble {
+            return Err(trouble);
+        }
+        let cut = self.cut();
+        self.trouble = cut.as_ref().err().copied();
+        cut
+    }
+
+    fn cut(&mut self) -> Result<Option<Event>, StreamTrouble> {
         if !self.skip_byte_order_mark() {
             return Ok(None);
         }
@@ -363,6 +377,15 @@ mod tests {
         let events = cut(&[b": c\r\rid: 5\r\r "]);
         assert_eq!(events[0].to_forward(), ":\n\n");
         assert_eq!(events[1].to_forward(), "id: 5\n:\n\n");
+    }
+
+    #[test]
+    fn trouble_is_for_good() {
+        let mut cutter = Cutter::new(100);
+        cutter.push(b"data: \xFF\n\ndata: {}\n\n");
+        for _ in 0..2 {
+            assert_eq!(cutter.next_event(), Err(StreamTrouble::NotUtf8));
+        }
     }
 
     #[test]
