@@ -43,6 +43,7 @@ pub mod cases;
 pub mod decimal;
 pub mod json;
 pub mod limits;
+pub mod operators;
 pub mod time;
 
 mod calendar;
@@ -53,7 +54,6 @@ mod facts;
 mod fold;
 mod glob;
 mod label;
-mod operators;
 mod path;
 mod policy;
 mod problem;

@@ -104,7 +104,7 @@ impl Test {
                 least.to_string(),
             ),
             Self::TypeIs(types) => ("has the type", "has not the type", types.in_words()),
-            Self::Special(special) => ("satisfies", "does not satisfy", cut(&special.in_words())),
+            Self::Special(special) => ("satisfies", "does not satisfy", cut(&special.to_string())),
         };
         let verb = if negated { fails } else { holds };
         format!("{verb} {value}").trim_end().to_owned()
