@@ -77,10 +77,9 @@ impl Test {
             Self::LengthLte(most) => length(seen, |length| length <= *most),
             Self::LengthGte(least) => length(seen, |length| length >= *least),
             Self::TypeIs(types) => type_is(*types, seen),
-            Self::Special(special) => match text(seen) {
-                Ok(text) => special
-                    .holds(text)
-                    .map_or(Truth::Error(Trouble::Doubtful), Truth::from),
+            Self::Special(special) => match text(seen).map(|text| special.judge(text)) {
+                Ok(Ok(holds)) => holds.into(),
+                Ok(Err(doubt)) => Trouble::Doubtful(doubt.as_str()).into(),
                 Err(trouble) => trouble.into(),
             },
             Self::Regex(regex) | Self::Matches { regex, .. } => {

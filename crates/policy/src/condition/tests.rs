@@ -152,6 +152,39 @@ const OPERATORS: &[(&str, &str, &str, &str)] = &[
     ("type_is", "\"string\"", "null", "error"),
     ("type_is", "[\"string\",\"null\"]", "null", "yes"),
     ("type_is", "\"object\"", "{}", "yes"),
+    (
+        "host_in",
+        "[\"example.com\"]",
+        "\"https://example.com/a\"",
+        "yes",
+    ),
+    (
+        "host_in",
+        "[\"example.com\"]",
+        "\"https://example.org/\"",
+        "no",
+    ),
+    (
+        "host_in",
+        "[\"example.com\"]",
+        "\"https://example.com\\\\@evil\"",
+        "error",
+    ),
+    ("host_in", "[\"example.com\"]", "1", "error"),
+    ("path_within", "[\"/srv\"]", "\"/srv/a/../b\"", "yes"),
+    ("path_within", "[\"/srv\"]", "\"/srv/../etc\"", "no"),
+    ("path_within", "[\"/srv\"]", "\"srv/a\"", "error"),
+    ("sql_only", "[\"select\"]", "\"select 1\"", "yes"),
+    ("sql_only", "[\"select\"]", "\"delete from t\"", "no"),
+    ("sql_only", "[\"select\"]", "\"select (\"", "error"),
+    ("command_in", "[\"git status\"]", "\"git status\"", "yes"),
+    ("command_in", "[\"git status\"]", "\"git push\"", "no"),
+    (
+        "command_in",
+        "[\"git status\"]",
+        "\"git status; id\"",
+        "error",
+    ),
 ];
 
 #[test]

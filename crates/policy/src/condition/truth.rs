@@ -28,8 +28,8 @@ pub(crate) enum Trouble {
     Defaults,
     /// The time has no date, or there is no such time zone.
     Time,
-    /// The value has a form that others could read differently.
-    Doubtful,
+    /// The value has a form that others could read differently; in words, which.
+    Doubtful(&'static str),
 }
 
 impl Truth {
@@ -78,7 +78,7 @@ impl Trouble {
             Self::Number => "is a number beyond reckoning".to_owned(),
             Self::Defaults => "is missing, and its default is not clear".to_owned(),
             Self::Time => "cannot be told".to_owned(),
-            Self::Doubtful => "is written in a way that could be read differently".to_owned(),
+            Self::Doubtful(why) => why.to_owned(),
         }
     }
 }

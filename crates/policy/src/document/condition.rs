@@ -61,7 +61,6 @@ impl Within {
 
 const TEST: Keys = Keys {
     known: &["path", "op", "value", "any", "all", "not"],
-    later: &[],
 };
 
 /// Reads `conditions`.

@@ -18,7 +18,6 @@ pub(crate) struct WrittenFlow {
 
 const FLOW: Keys = Keys {
     known: &["name", "after", "then", "action", "for", "on_deny"],
-    later: &[],
 };
 
 const SHORTEST_MS: u64 = 1_000;

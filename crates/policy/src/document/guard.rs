@@ -29,7 +29,6 @@ pub(crate) struct WrittenApproval {
 
 const GUARD: Keys = Keys {
     known: &["conditions", "on_deny"],
-    later: &[],
 };
 
 const APPROVAL: Keys = Keys {
@@ -41,7 +40,6 @@ const APPROVAL: Keys = Keys {
         "approvals",
         "approvers",
     ],
-    later: &[],
 };
 
 /// For how long an approval is good, unless the entry says otherwise.

@@ -42,12 +42,10 @@ const LIMIT: Keys = Keys {
         "max_keys",
         "on_deny",
     ],
-    later: &[],
 };
 
 const RATE_LIMIT: Keys = Keys {
     known: &["max", "window"],
-    later: &[],
 };
 
 const DEFAULT_MAX_KEYS: u32 = 1_000;

@@ -13,11 +13,10 @@ pub(super) struct Node<'v> {
 }
 
 /// The keys an object may have.
+///
+// INVARIANT: any other key is an error; a rule that is silently ignored would be worse than none.
 pub(super) struct Keys {
     pub(super) known: &'static [&'static str],
-    /// Part of the language, and not carried out by this version.
-    // INVARIANT: such a key is an error; a rule that is silently ignored would be worse than none.
-    pub(super) later: &'static [&'static str],
 }
 
 impl<'v> Node<'v> {
@@ -156,24 +155,13 @@ impl<'v> Node<'v> {
         for (key, at, node) in self.entries(problems) {
             if keys.known.contains(&key) {
                 known.push((key, node));
-            } else if keys.later.contains(&key) {
-                problems.error(&node.pointer, at, not_yet(&format!("`{key}`")));
             } else {
                 let message = format!("unknown key {key:?}");
-                let all: Vec<&str> = [keys.known, keys.later].concat();
-                problems.bad_word(&node.pointer, at, message, (key, &all));
+                problems.bad_word(&node.pointer, at, message, (key, keys.known));
             }
         }
         known
     }
-}
-
-/// What is said of a part of the language that this version does not carry out.
-pub(super) fn not_yet(what: &str) -> String {
-    format!(
-        "{what} is not carried out by this version of Portreeve yet; \
-         remove it, so that the policy does not promise more than it keeps"
-    )
 }
 
 /// `"a"`, `"b"` or `"c"`.

@@ -26,13 +26,9 @@ pub(crate) enum WrittenDetector {
 
 const REDACTION: Keys = Keys {
     known: &["detect", "replace"],
-    later: &[],
 };
 
-const DETECTOR: Keys = Keys {
-    known: &["regex"],
-    later: &[],
-};
+const DETECTOR: Keys = Keys { known: &["regex"] };
 
 pub(super) fn redact(node: &Node<'_>, problems: &mut Problems<'_>) -> Vec<WrittenRedaction> {
     let elements = node.elements(problems);

@@ -74,7 +74,6 @@ const DOCUMENT: Keys = Keys {
         "flow",
         "timezone",
     ],
-    later: &[],
 };
 
 /// The smallest policy, for messages.
@@ -234,7 +233,6 @@ fn server_requests(
 ) -> Vec<Named<ServerRequest, Verdict>> {
     const KEYS: Keys = Keys {
         known: &["sampling", "elicitation", "elicitation_url", "roots"],
-        later: &[],
     };
     let mut requests = Vec::new();
     for (key, value) in node.members(problems, &KEYS) {

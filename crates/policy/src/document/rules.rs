@@ -61,7 +61,6 @@ const RULES: Keys = Keys {
         "redact",
         "max_result_bytes",
     ],
-    later: &[],
 };
 
 /// Reads a rule set; `selector` is the key it stands under.

@@ -2,7 +2,7 @@
 
 use regex::{Regex, RegexBuilder};
 
-use super::node::{Node, not_yet};
+use super::node::Node;
 use crate::calendar::{WEEKDAYS, is_date};
 use crate::condition::{Constant, Order, Test};
 use crate::decimal::Decimal;
@@ -314,14 +314,10 @@ fn types(node: &Node<'_>, problems: &mut Problems<'_>) -> Option<Types> {
 }
 
 fn special(op: &str, node: &Node<'_>, problems: &mut Problems<'_>) -> Option<Special> {
-    match Special::compile(op, node.value) {
-        Some(Ok(special)) => Some(special),
-        Some(Err(message)) => {
-            node.error(problems, message);
-            None
-        }
-        None => {
-            node.error(problems, not_yet(&format!("the operator `{op}`")));
+    match Special::compile(op, node.value)? {
+        Ok(special) => Some(special),
+        Err(why) => {
+            node.error(problems, format!("the value {why}"));
             None
         }
     }

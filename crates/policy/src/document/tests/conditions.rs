@@ -203,6 +203,29 @@ const OPERATORS: &[(&str, &str, Option<&str>)] = &[
     ),
     ("type_is", "[]", Some("at least one type is expected here")),
     ("type_is", "[\"string\",\"null\"]", None),
+    ("host_in", "[\"example.com\"]", None),
+    (
+        "host_in",
+        "\"example.com\"",
+        Some("the value is a string; write a list of hosts"),
+    ),
+    (
+        "path_within",
+        "[]",
+        Some(
+            "the value is an empty list, so nothing would ever hold; list at least one of the directories",
+        ),
+    ),
+    (
+        "sql_only",
+        "1",
+        Some("the value is a number; write a list of statement kinds such as `select`"),
+    ),
+    (
+        "command_in",
+        "[1]",
+        Some("the value holds a number; every element must be a string"),
+    ),
 ];
 
 #[test]
