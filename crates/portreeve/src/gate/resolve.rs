@@ -24,7 +24,7 @@ pub(super) struct Call<'a> {
     pub topic: Topic,
     /// What the policy is asked about; `None` for the protocol's own business and for lists.
     pub subject: Option<Subject<'a>>,
-    /// The tool's arguments: an object, or absent.
+    /// The tool's or prompt's arguments: an object, or absent.
     pub arguments: Option<&'a Value<'a>>,
     /// The resources that a subscription names; each is judged as a reading of it is.
     pub watched: Vec<&'a str>,
@@ -83,10 +83,9 @@ pub(super) fn resolve<'a>(
 ) -> Result<Call<'a>, Unjudgeable> {
     let topic = topic(method);
     let subject = subject(visit, message, method, topic)?;
-    let arguments = if topic == Topic::Tool {
-        arguments(message)?
-    } else {
-        None
+    let arguments = match topic {
+        Topic::Tool | Topic::Prompt => arguments(message)?,
+        _ => None,
     };
     let watched = match method {
         method::SUBSCRIBE => watched(message)?,

@@ -7,7 +7,8 @@ use serde_json::json;
 
 use super::{allowing, tools};
 use crate::support::gate::TOKEN;
-use crate::support::{TestGate, TestServer};
+use crate::support::server::plain;
+use crate::support::{Script, TestGate, TestServer};
 
 fn pasted(tool: &str) -> String {
     format!(
@@ -259,4 +260,58 @@ async fn a_call_that_must_be_approved_is_refused_while_nobody_can() {
         decision["reason"],
         "a person must approve this call, and approvals are not available in this version"
     );
+}
+
+#[tokio::test]
+async fn conditions_are_held_against_the_arguments_of_tools_and_prompts() {
+    let server = TestServer::start(|seen| match seen.rpc_method().as_str() {
+        "prompts/get" => Script::result(seen, &json!({ "messages": [] })),
+        _ => plain(seen, &tools(&["push"])),
+    })
+    .await;
+    let rules = json!({
+        "deny_if": [{ "conditions": [{ "path": "args.force", "op": "eq", "value": true }] }],
+        "require": [{ "conditions": [{ "path": "args.url", "op": "host_in", "value": ["git.example"] }] }],
+    });
+    let policy = json!({ "version": "1", "default": "deny",
+        "tools": { "push": rules }, "prompts": { "push": rules } });
+    let gate = TestGate::start(&server.url(), &policy.to_string()).await;
+    server.forget();
+    for (arguments, rule) in [
+        (json!({ "url": "https://git.example/x" }), None),
+        (
+            json!({ "url": "https://git.example/x", "force": true }),
+            Some("deny_if/0"),
+        ),
+        (
+            json!({ "url": "https://git.example/x", "force": "true" }),
+            Some("deny_if/0"),
+        ),
+        (
+            json!({ "url": "https://evil.example/?git.example" }),
+            Some("require/0"),
+        ),
+        (
+            json!({ "url": "https://git.example@evil.example/" }),
+            Some("require/0"),
+        ),
+        (json!({}), Some("require/0")),
+    ] {
+        for (method, map) in [("tools/call", "tools"), ("prompts/get", "prompts")] {
+            let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method,
+                "params": { "name": "push", "arguments": arguments } });
+            let answer = gate.post(body.to_string()).await.json();
+            let decided = match method {
+                "tools/call" => answer["result"]["_meta"]["portreeve/decision"]["rule"].clone(),
+                _ => answer["error"]["data"]["rule"].clone(),
+            };
+            let expected = rule.map(|rule| format!("/{map}/push/{rule}"));
+            assert_eq!(
+                decided.as_str(),
+                expected.as_deref(),
+                "{method} {arguments}: {answer}"
+            );
+        }
+    }
+    assert_eq!(server.seen("").len(), 2, "one call and one prompt passed");
 }
