@@ -137,6 +137,42 @@ async fn a_policy_is_swapped_for_the_next_call() {
 }
 
 #[tokio::test]
+async fn a_swap_does_not_reach_a_running_call() {
+    let (send, receive) = tokio::sync::mpsc::channel(1);
+    let receive = std::sync::Mutex::new(Some(receive));
+    let server = TestServer::start(move |seen| match seen.rpc_method().as_str() {
+        "tools/list" if seen.json()["id"] == 77 => {
+            Script::Stream(Vec::new(), receive.lock().unwrap().take().unwrap())
+        }
+        _ => plain(seen, &tools(&["a", "b"])),
+    })
+    .await;
+    let gate = TestGate::start(&server.url(), &allowing(&["a"])).await;
+    let running = gate.post(r#"{"jsonrpc":"2.0","id":77,"method":"tools/list"}"#);
+    let swap = async {
+        while server
+            .seen("tools/list")
+            .iter()
+            .all(|seen| seen.json()["id"] != 77)
+        {
+            tokio::task::yield_now().await;
+        }
+        gate.put_policy("p", &allowing(&["b"])).await;
+        let list = json!({ "jsonrpc": "2.0", "id": 77, "result": { "tools": tools(&["a", "b"]) } });
+        send.send(format!("data: {list}\n\n").into()).await.unwrap();
+        drop(send);
+    };
+    let (answer, ()) = tokio::join!(running, swap);
+    assert_eq!(answer.events()[0]["result"]["tools"], tools(&["a"]));
+    assert_eq!(gate.booked().pop().unwrap().policy.as_deref(), Some("p@1"));
+    assert_eq!(
+        gate.listed().await,
+        ["b"],
+        "the next one sees the new version"
+    );
+}
+
+#[tokio::test]
 async fn a_grant_without_a_policy_denies_everything() {
     let server = TestServer::with_tools(tools(&["a"])).await;
     let gate = TestGate::start(&server.url(), &allowing(&["a"])).await;
