@@ -50,7 +50,7 @@ pub(super) fn not_allowed(words: &str) -> Answer {
 
 /// 429: the grant has more requests running than it may.
 pub(super) fn crowded() -> Answer {
-    let words = "too many requests of this grant are being answered; try again in a moment";
+    let words = "too much is being answered just now; try again in a moment";
     let mut answer = problem(StatusCode::TOO_MANY_REQUESTS, code::UNAVAILABLE, words);
     answer
         .headers_mut()

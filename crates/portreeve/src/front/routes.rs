@@ -99,8 +99,13 @@ impl Front {
                     let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
                     return response::problem(status, code::BAD_HTTP, words);
                 }
-                match body::read(incoming, self.settings.max_body).await {
-                    Ok(bytes) => self.gate.post(visit, &head.headers, bytes).await,
+                match body::read(incoming, self.settings.max_body, &self.budget).await {
+                    Ok(body::Held { bytes, part }) => {
+                        let reply = self.gate.post(visit, &head.headers, bytes).await;
+                        // The body is gone with its judgement; a stream that answers it may last.
+                        drop(part);
+                        reply
+                    }
                     Err(error) => return unreadable(error),
                 }
             }
@@ -122,6 +127,7 @@ fn nothing_here() -> Answer {
 
 fn unreadable(error: body::BodyError) -> Answer {
     let status = match error {
+        body::BodyError::Crowded => return response::crowded(),
         body::BodyError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
         body::BodyError::TooSlow => StatusCode::REQUEST_TIMEOUT,
         body::BodyError::Broken => StatusCode::BAD_REQUEST,

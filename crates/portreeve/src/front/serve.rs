@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::sleep;
 
+use super::body::Budget;
 use super::crowd::Crowd;
 use super::patience::{Patience, Patient, Pulse};
 use super::places::Allowed;
@@ -29,6 +30,8 @@ const DRAIN: Duration = Duration::from_secs(10);
 pub struct FrontSettings {
     pub max_body: usize,
     pub max_connections: usize,
+    /// What request bodies beyond 64 KiB may take together.
+    pub max_large_bodies: usize,
     /// How many requests of one grant are answered at a time.
     pub max_per_grant: usize,
     pub patience: Patience,
@@ -39,6 +42,7 @@ impl Default for FrontSettings {
         Self {
             max_body: 16 * 1024 * 1024,
             max_connections: 10_000,
+            max_large_bodies: 256 * 1024 * 1024,
             max_per_grant: 1_000,
             patience: Patience::default(),
         }
@@ -53,6 +57,7 @@ pub struct Front {
     pub(super) settings: FrontSettings,
     pub(super) strangers: Strangers,
     pub(super) crowd: Arc<Crowd>,
+    pub(super) budget: Budget,
 }
 
 impl Front {
@@ -61,6 +66,7 @@ impl Front {
             gate,
             allowed,
             crowd: Crowd::new(settings.max_per_grant),
+            budget: Budget::new(settings.max_large_bodies),
             settings,
             strangers: Strangers::default(),
         })

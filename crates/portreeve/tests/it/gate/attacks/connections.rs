@@ -134,3 +134,47 @@ async fn one_grant_does_not_take_every_place() {
         .await;
     assert_eq!(passes.json()["result"], json!({}));
 }
+
+#[tokio::test]
+async fn large_bodies_have_a_budget_together_and_leave_room_for_ordinary_ones() {
+    let server = TestServer::with_tools(tools(&["t"])).await;
+    let gate = TestGate::planned(|plan| plan.front.max_large_bodies = 200 * 1024).await;
+    let gate = gate.furnished(&server.url(), &allowing(&["t"])).await;
+    let large = "x".repeat(150 * 1024);
+    let address = gate.node.address();
+    // Half of a large body is sent, and the rest is kept back.
+    let mut held = TcpStream::connect(address).await.unwrap();
+    let heading = format!(
+        "POST /mcp/s HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {TOKEN}\r\ncontent-type: \
+         application/json\r\ncontent-length: 400000\r\n\r\n{large}"
+    );
+    held.write_all(heading.as_bytes()).await.unwrap();
+    let call = json!({ "x": large });
+    let mut refused = gate.call("t", call.clone()).await;
+    for _ in 0..500 {
+        if refused.status == StatusCode::TOO_MANY_REQUESTS {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        refused = gate.call("t", call.clone()).await;
+    }
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(
+        gate.call("t", json!({ "x": "small" })).await.status,
+        StatusCode::OK
+    );
+    drop(held);
+    let mut passed = gate.call("t", call.clone()).await;
+    for _ in 0..500 {
+        if passed.status == StatusCode::OK {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        passed = gate.call("t", call.clone()).await;
+    }
+    assert_eq!(
+        passed.status,
+        StatusCode::OK,
+        "what was given up is free again"
+    );
+}
