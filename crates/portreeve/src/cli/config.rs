@@ -5,20 +5,25 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use super::Done;
+use serde_json::{Value, json};
+
 use super::output::{Output, Paint, Tone};
+use super::{Done, FormatArg};
 use crate::admin::Failure;
-use crate::config::{self, ConfigError, Environment};
+use crate::config::{self, ConfigError, Environment, Problem, Severity};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Config {
     /// Say what is wrong with a configuration file, its policies and its secrets
     Check {
+        /// The configuration file
         #[arg(required_unless_present = "config")]
         file: Option<PathBuf>,
         /// The same, as `up` takes it
         #[arg(long, value_name = "FILE", conflicts_with = "file")]
         config: Option<PathBuf>,
+        #[command(flatten)]
+        format: FormatArg,
     },
     /// Print the reference of all keys, in Markdown
     Reference,
@@ -27,9 +32,17 @@ pub(super) enum Config {
 impl Config {
     pub(super) fn run(self, paint: Paint) -> Done {
         match self {
-            Self::Check { file, config } => {
+            Self::Check {
+                file,
+                config,
+                format,
+            } => {
                 let file = file.or(config).unwrap_or_default();
-                check(&file, paint)
+                if format.json {
+                    checked(&file)
+                } else {
+                    check(&file, paint)
+                }
             }
             Self::Reference => Ok(Output::text(config::reference())),
         }
@@ -60,4 +73,37 @@ fn check(file: &std::path::Path, paint: Paint) -> Done {
             Err(Failure::cannot(error.to_string(), "check the file's name"))
         }
     }
+}
+
+/// The same for programs.
+fn checked(file: &std::path::Path) -> Done {
+    let told = |problems: &[Problem]| problems.iter().map(told).collect::<Vec<Value>>();
+    match config::load(file, &Environment::system()) {
+        Ok(config) => {
+            let problems = told(&config.warnings);
+            Output::json(&json!({ "file": file, "ok": true, "problems": problems }))
+        }
+        Err(ConfigError::Wrong(problems)) => {
+            let problems = told(&problems);
+            let told = json!({ "file": file, "ok": false, "problems": problems });
+            Ok(Output::json(&told)?.with_code(1))
+        }
+        Err(error @ ConfigError::Unreadable { .. }) => {
+            Err(Failure::cannot(error.to_string(), "check the file's name"))
+        }
+    }
+}
+
+fn told(problem: &Problem) -> Value {
+    let severity = match problem.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    };
+    json!({
+        "severity": severity,
+        "file": problem.file,
+        "line": problem.line,
+        "column": problem.column,
+        "message": problem.message,
+    })
 }

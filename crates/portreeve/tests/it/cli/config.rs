@@ -31,6 +31,12 @@ fn a_configuration_is_checked_with_everything_it_refers_to() {
             .contains("bad.toml:1:1: error: `lisen` is not a known key"),
         "{bad:?}"
     );
+    let told = home.run(&["config", "check", "bad.toml", "--json"]);
+    assert_eq!(told.code, 1);
+    let told: serde_json::Value = serde_json::from_str(&told.out).expect("JSON");
+    assert_eq!(told["ok"], false);
+    assert_eq!(told["problems"][0]["line"], 1);
+    assert_eq!(home.json(&["config", "check", "good.toml"])["ok"], true);
     assert_eq!(home.run(&["config", "check", "nope.toml"]).code, 3);
     assert_eq!(home.run(&["config", "check"]).code, 2);
     assert!(
