@@ -199,6 +199,12 @@ fn entries(node: &Node<'_>, about: About, problems: &mut Problems<'_>) -> Vec<En
             continue;
         }
         let says = rules(&value, (selector, about), problems);
+        let is_empty = value.value.members().is_some_and(<[_]>::is_empty);
+        if is_empty && !matches!(name, Selector::Exact(_)) {
+            let message = "`{}` has no effect here: only an exact name is named by it; \
+                           to allow what this matches, write \"action\": \"allow\"";
+            value.warning(problems, message);
+        }
         entries.push(Named {
             name,
             pointer: value.pointer,

@@ -123,6 +123,7 @@ fn the_uppermost_keys() {
         (
             r#"{"version":"1","default":"deny","tools":{"@write":{},"@wrte":{},"@everything":{}}}"#,
             &[
+                "warning at line 1, column 51 (/tools/@write): `{}` has no effect here: only an exact name is named by it; to allow what this matches, write \"action\": \"allow\"",
                 "error at line 1, column 54 (/tools/@wrte): \"@wrte\" is no class of tools; a literal name that begins with @ is written \"\\\\@wrte\"; did you mean `@write`?",
                 "error at line 1, column 65 (/tools/@everything): \"@everything\" is no class of tools; a literal name that begins with @ is written \"\\\\@everything\"",
             ],
@@ -154,12 +155,19 @@ fn the_uppermost_keys() {
                 "error at line 1, column 46 (/resources/passwd): this URI can never match: it has no scheme",
                 "error at line 1, column 73 (/resources/FILE:~1~1~1a): another key comes to the same URI, \"file:///a\"",
                 "error at line 1, column 88 (/resources/file*): this URI can never match: it has no scheme",
+                "warning at line 1, column 96 (/resources/file*): `{}` has no effect here: only an exact name is named by it; to allow what this matches, write \"action\": \"allow\"",
             ],
         ),
         (
             r#"{"version":"1","default":"deny","all_tools":{"action":"allow"}}"#,
             &[
                 "warning at line 1, column 45 (/all_tools): `action`: \"allow\" has no effect here: all_tools names no tool; name them under `tools`, or write `default`: \"allow\"",
+            ],
+        ),
+        (
+            r#"{"version":"1","default":"deny","tools":{"run*":{}}}"#,
+            &[
+                "warning at line 1, column 49 (/tools/run*): `{}` has no effect here: only an exact name is named by it; to allow what this matches, write \"action\": \"allow\"",
             ],
         ),
     ] {
