@@ -1,8 +1,8 @@
 //! Lists, cut down to what the policy lets the caller see.
 
 use bytes::Bytes;
+use portreeve_policy::ToolFacts;
 use portreeve_policy::json::{Rules, Value, parse};
-use portreeve_policy::{Policy, ToolFacts};
 
 use super::inspect::Inspector;
 use super::registry::Ruling;
@@ -18,20 +18,15 @@ pub(super) async fn filter(
     listed: Listed,
     bytes: &Bytes,
 ) -> Result<Bytes, String> {
-    let mut definitions = Vec::new();
     let patches = {
         let tree = parse(bytes, Rules::MESSAGE).map_err(|e| e.to_string())?;
         let result = tree.get("result").filter(|r| r.members().is_some());
         let result = result.ok_or("a list's result must be an object")?;
-        if listed == Listed::Tools {
-            definitions = definitions_in(result, bytes);
-        }
-        // INVARIANT: news is quarantined before the list that brought it is shown.
-        inspector
-            .gate
-            .observe(&inspector.visit.server, definitions.clone())
-            .await;
-        let mut patches: Vec<Patch> = cut(inspector, listed, result, bytes).into_iter().collect();
+        let kept = match listed {
+            Listed::Tools => visible_tools(inspector, result, bytes).await,
+            _ => visible(inspector, listed, result),
+        };
+        let mut patches: Vec<Patch> = cut(listed, result, &kept, bytes).into_iter().collect();
         patches.extend(make_private(result));
         patches
     };
@@ -41,65 +36,90 @@ pub(super) async fn filter(
     Ok(Bytes::from(splice::apply(bytes, patches)))
 }
 
-fn definitions_in(result: &Value<'_>, text: &[u8]) -> Vec<Definition> {
-    let tools = result
-        .get("tools")
-        .and_then(Value::elements)
-        .unwrap_or_default();
-    tools
-        .iter()
-        .filter_map(|tool| definition_of(tool, text).ok())
-        .collect()
-}
-
-/// Takes out what may not be seen; `None` if everything may.
-fn cut(inspector: &Inspector, listed: Listed, result: &Value<'_>, text: &[u8]) -> Option<Patch> {
+fn elements<'t, 'a>(listed: Listed, result: &'t Value<'a>) -> &'t [Value<'a>] {
     let (list, _) = listed.members();
-    let list = result.get(list)?;
-    let elements = list.elements();
-    let kept: Vec<&Value<'_>> = elements
-        .unwrap_or_default()
+    let elements = result.get(list).and_then(Value::elements);
+    elements.unwrap_or_default()
+}
+
+/// The tools that may be seen. Each definition is read once: to take note of it, and to judge it.
+async fn visible_tools<'t, 'a>(
+    inspector: &Inspector,
+    result: &'t Value<'a>,
+    text: &[u8],
+) -> Vec<&'t Value<'a>> {
+    let tools = elements(Listed::Tools, result);
+    let definitions: Vec<Option<Definition>> = tools
         .iter()
-        .filter(|element| may_see(inspector, listed, element, text))
+        .map(|tool| definition_of(tool, text).ok())
         .collect();
-    let untouched = elements.is_some_and(|all| all.len() == kept.len());
-    (!untouched).then(|| Patch {
-        span: list.span,
-        with: splice::array(kept.iter().map(|element| element.span.of(text))),
-    })
-}
-
-fn may_see(inspector: &Inspector, listed: Listed, element: &Value<'_>, text: &[u8]) -> bool {
-    let Ruling::InForce(entry) = &inspector.visit.ruling else {
-        return false;
-    };
-    let (_, name) = listed.members();
-    if element.members().is_none_or(keys::is_called_twice) {
-        return false;
-    }
-    let Some(name) = element.get(name).and_then(Value::as_str) else {
-        return false;
-    };
-    match listed {
-        Listed::Tools => may_see_tool(inspector, &entry.policy, element, text),
-        Listed::Prompts => entry.policy.lists_prompt(name),
-        Listed::Resources | Listed::ResourceTemplates => entry.policy.lists_resource(name),
-    }
-}
-
-fn may_see_tool(inspector: &Inspector, policy: &Policy, element: &Value<'_>, text: &[u8]) -> bool {
     let visit = &inspector.visit;
-    let Ok(definition) = definition_of(element, text) else {
-        return false;
+    // INVARIANT: news is quarantined before the list that brought it is shown.
+    inspector
+        .gate
+        .observe(&visit.server, definitions.iter().flatten())
+        .await;
+    let Ruling::InForce(entry) = &visit.ruling else {
+        return Vec::new();
     };
     // The pins in force now, not those from when the request came: this list may have changed them.
     let registry = inspector.gate.registry();
     let server = registry
         .server(visit.server.name.as_str())
         .unwrap_or(&visit.server);
-    let pin = server.pins.of_listed(&definition);
-    let traits = server.pins.traits_of(&definition.tool);
-    policy.lists(&ToolFacts::new(&definition.tool, pin).with(traits))
+    let may_see = |definition: &Definition| {
+        let pin = server.pins.of_listed(definition);
+        let traits = server.pins.traits_of(&definition.tool);
+        let facts = ToolFacts::new(&definition.tool, pin).with(traits);
+        entry.policy.lists(&facts)
+    };
+    tools
+        .iter()
+        .zip(&definitions)
+        .filter(|(tool, definition)| is_plain(tool) && definition.as_ref().is_some_and(may_see))
+        .map(|(tool, _)| tool)
+        .collect()
+}
+
+/// The prompts or resources that may be seen.
+fn visible<'t, 'a>(
+    inspector: &Inspector,
+    listed: Listed,
+    result: &'t Value<'a>,
+) -> Vec<&'t Value<'a>> {
+    let Ruling::InForce(entry) = &inspector.visit.ruling else {
+        return Vec::new();
+    };
+    let (_, name) = listed.members();
+    let may_see = |name: &str| match listed {
+        Listed::Prompts => entry.policy.lists_prompt(name),
+        Listed::Resources | Listed::ResourceTemplates => entry.policy.lists_resource(name),
+        Listed::Tools => false,
+    };
+    elements(listed, result)
+        .iter()
+        .filter(|element| is_plain(element))
+        .filter(|element| {
+            let name = element.get(name).and_then(Value::as_str);
+            name.is_some_and(may_see)
+        })
+        .collect()
+}
+
+/// Whether an element is an object that every reader takes for the same.
+fn is_plain(element: &Value<'_>) -> bool {
+    !element.members().is_none_or(keys::is_called_twice)
+}
+
+/// Takes out what is not kept; `None` if everything is.
+fn cut(listed: Listed, result: &Value<'_>, kept: &[&Value<'_>], text: &[u8]) -> Option<Patch> {
+    let (list, _) = listed.members();
+    let list = result.get(list)?;
+    let untouched = list.elements().is_some_and(|all| all.len() == kept.len());
+    (!untouched).then(|| Patch {
+        span: list.span,
+        with: splice::array(kept.iter().map(|element| element.span.of(text))),
+    })
 }
 
 /// A result that only some callers may see, marked as such for caches.

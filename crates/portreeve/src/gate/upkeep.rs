@@ -171,7 +171,7 @@ impl Gate {
     /// Reads a server's tools again.
     pub(super) async fn recheck(&self, server: &ServerEntry) {
         match discover(&server.connector).await {
-            Ok(tools) => self.observe(server, tools).await,
+            Ok(tools) => self.observe(server, tools.iter()).await,
             Err(error) => {
                 tracing::debug!(server = %server.name, %error, "its tools were not read again");
             }
@@ -180,14 +180,18 @@ impl Gate {
 
     /// Takes note of definitions that a server shows. What is new or changed waits for a person
     /// from now on.
-    pub(super) async fn observe(&self, server: &ServerEntry, seen: Vec<Definition>) {
+    pub(super) async fn observe(
+        &self,
+        server: &ServerEntry,
+        seen: impl Iterator<Item = &Definition>,
+    ) {
         let registry = self.registry();
         let Some(entry) = registry.server(server.name.as_str()) else {
             return;
         };
         let news: Vec<Definition> = seen
-            .into_iter()
             .filter(|definition| entry.pins.is_news(definition))
+            .cloned()
             .collect();
         let urgent = news.iter().any(|seen| entry.pins.is_broken_by(seen));
         if news.is_empty() || !(self.noted.is_due(&server.name, self.clock.now()) || urgent) {
