@@ -22,6 +22,7 @@ pub mod mcp;
 pub mod name;
 pub mod nearest;
 pub mod node;
+mod pieces;
 pub mod policy_text;
 pub mod server_url;
 pub mod store;

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
+
+use crate::pieces::Pieces;
 
 /// How long a client may take to send a body.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -61,8 +63,7 @@ pub(super) async fn read(
     let reading = async {
         let mut collected = Collected {
             budget,
-            first: None,
-            rest: BytesMut::new(),
+            pieces: Pieces::default(),
             part: None,
         };
         while let Some(frame) = body.frame().await {
@@ -80,26 +81,13 @@ pub(super) async fn read(
 
 struct Collected<'a> {
     budget: &'a Budget,
-    /// A body in one piece is not copied.
-    first: Option<Bytes>,
-    rest: BytesMut,
+    pieces: Pieces,
     part: Option<OwnedSemaphorePermit>,
 }
 
 impl Collected<'_> {
     fn take(&mut self, data: Bytes, max: usize) -> Result<(), BodyError> {
-        if self.rest.is_empty() && self.first.is_none() {
-            self.first = Some(data);
-        } else {
-            if let Some(begun) = self.first.take() {
-                self.rest.extend_from_slice(&begun);
-            }
-            self.rest.extend_from_slice(&data);
-        }
-        let length = self
-            .rest
-            .len()
-            .max(self.first.as_ref().map_or(0, Bytes::len));
+        let length = self.pieces.push(data);
         if length > max {
             return Err(BodyError::TooLarge(max));
         }
@@ -127,9 +115,8 @@ impl Collected<'_> {
     }
 
     fn whole(self) -> Held {
-        let bytes = self.first.unwrap_or_else(|| self.rest.freeze());
         Held {
-            bytes,
+            bytes: self.pieces.whole(),
             part: self.part,
         }
     }

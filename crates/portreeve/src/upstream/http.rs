@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use super::address::{self, GuardedResolver};
 use super::{EventSource, Incoming, IncomingBody, Outgoing, UpstreamError, Verb};
 use crate::mcp::header;
+use crate::pieces::Pieces;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const IDLE_CONNECTION: Duration = Duration::from_secs(55);
@@ -192,28 +193,17 @@ impl HttpServer {
             return Err(UpstreamError::TooLarge(max));
         }
         let collecting = async {
-            let mut first: Option<Bytes> = None;
-            let mut rest = BytesMut::new();
+            let mut pieces = Pieces::default();
             while let Some(frame) = body.frame().await {
                 let frame = frame.map_err(|e| UpstreamError::Broken(e.to_string()))?;
                 let Ok(data) = frame.into_data() else {
                     continue;
                 };
-                match &first {
-                    // An answer in one piece is not copied.
-                    None if rest.is_empty() => first = Some(data),
-                    None => rest.extend_from_slice(&data),
-                    Some(begun) => {
-                        rest.extend_from_slice(begun);
-                        rest.extend_from_slice(&data);
-                        first = None;
-                    }
-                }
-                if rest.len().max(first.as_ref().map_or(0, Bytes::len)) > max {
+                if pieces.push(data) > max {
                     return Err(UpstreamError::TooLarge(max));
                 }
             }
-            Ok(first.unwrap_or_else(|| rest.freeze()))
+            Ok(pieces.whole())
         };
         timeout(self.timeout, collecting)
             .await
