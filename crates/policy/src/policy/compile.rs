@@ -52,7 +52,7 @@ fn policy(document: PolicyDocument, problems: &mut Problems<'_>) -> Policy {
             wider => hidden_targets.push(wider),
         }
     }
-    Policy {
+    let mut policy = Policy {
         description: document.description,
         default_allows: document.default == Verdict::Allow,
         hidden,
@@ -73,8 +73,11 @@ fn policy(document: PolicyDocument, problems: &mut Problems<'_>) -> Policy {
             .into_iter()
             .map(|r| (r.name, ruling(r.says, &r.pointer)))
             .collect(),
+        inspects_results: false,
         mentions,
-    }
+    };
+    policy.inspects_results = !policy.result_rules_of_anything().is_empty();
+    policy
 }
 
 /// What a selector comes to where it restricts.

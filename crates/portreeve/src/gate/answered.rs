@@ -117,15 +117,16 @@ impl Exchange {
     ) -> Reply {
         let id = inspector.request.as_ref().map(|r| r.id.as_str());
         let fail = |what: String| UpstreamError::Nonsense(what);
-        let (passed, kind) = match inspector.look(&body).await {
-            Ok(Look::Pass(passed, Some(kind))) => (passed, kind),
+        let (passed, given) = match inspector.look(&body).await {
+            Ok(Look::Pass(passed, Some(given))) => (passed, given),
             Ok(_) => {
                 let error = fail(format!("HTTP {status}, and it does not answer the request"));
                 return self.failed(entry, id, &error, Some(status)).await;
             }
             Err(what) => return self.failed(entry, id, &fail(what), Some(status)).await,
         };
-        if !status.is_success() && kind != Answer::Error {
+        let kind = given.answer;
+        if !status.is_success() && !matches!(kind, Answer::Error | Answer::Withheld) {
             let error = fail(format!("HTTP {status} with a result"));
             return self.failed(entry, id, &error, Some(status)).await;
         }
@@ -144,7 +145,7 @@ impl Exchange {
             .close(End {
                 ended: Ended::Allow,
                 result: Some(kind),
-                reason: None,
+                reason: given.reason,
                 status,
             })
             .await;

@@ -6,7 +6,8 @@
 //! decide         what the rules say             Call → Verdict
 //! admit          charges taken, call booked     Verdict → Permit
 //! forward        the judged bytes go out        Permit → the server's answer
-//! inspect        what comes back, looked at     (list: filtered; relay: streams)
+//! inspect        what comes back, looked at     (list: filtered; relay: streams; release:
+//!                                               redacted, withheld)
 //! record         what the ledger is told        the end of the call
 //! ```
 //!
@@ -23,6 +24,7 @@ mod decide;
 mod forward;
 mod inspect;
 mod list;
+mod matter;
 mod param_headers;
 mod pins;
 mod post;
@@ -30,6 +32,7 @@ mod record;
 mod refuse;
 mod registry;
 mod relay;
+mod release;
 mod resolve;
 mod sessions;
 mod stream;

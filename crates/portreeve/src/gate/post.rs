@@ -12,6 +12,7 @@ use portreeve_policy::json::Value;
 use super::admit::{NotAdmitted, Unavailable, admit};
 use super::decide::{Refused, Verdict, decide};
 use super::inspect::Request;
+use super::matter::Matter;
 use super::record;
 use super::refuse::{self, Asked};
 use super::resolve::{Call, resolve};
@@ -291,15 +292,15 @@ impl Exchange {
     /// What the answer will be held against; `None` for a notification.
     fn request(&self, call: &Call<'_>, id: Option<&str>) -> Result<Option<Request>, IdTrouble> {
         let Some(id) = id else { return Ok(None) };
+        let matter = Matter::of(call);
         let turn = self
             .session
             .as_ref()
-            .map(|session| Turn::begin(session, id, call.topic))
+            .map(|session| Turn::begin(session, id, matter.clone()))
             .transpose()?;
         Ok(Some(Request {
             id: id.to_owned(),
-            topic: call.topic,
-            tool: call.tool().map(str::to_owned),
+            matter,
             call_id: call.id.to_string(),
             turn,
         }))

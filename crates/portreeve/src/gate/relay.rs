@@ -9,14 +9,14 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
-use super::inspect::{Inspector, Look};
+use super::inspect::{Given, Inspector, Look};
 use super::post::no_session;
 use super::record::{End, OpenCall};
 use super::turn::Turn;
 use super::{
     Payload, Reply, STREAM_LIFE, STREAM_REST, STREAM_SILENCE, STREAM_STALL, Status, forward,
 };
-use crate::ledger::{Answer, Ended};
+use crate::ledger::Ended;
 use crate::mcp::method::Topic;
 use crate::mcp::revision::Era;
 use crate::mcp::sse::{self, Event};
@@ -167,7 +167,7 @@ impl Relay {
     /// Whether the stream answers no call: it would go on for as long as both sides live.
     fn is_free(&self) -> bool {
         let request = self.inspector.request.as_ref();
-        request.is_none_or(|request| request.topic == Topic::Protocol)
+        request.is_none_or(|request| request.matter.topic == Topic::Protocol)
     }
 
     fn too_old(&self) -> Stop {
@@ -183,22 +183,28 @@ impl Relay {
         }
         self.resumable |= event.id.is_some();
         if !event.carries_message() {
-            return self.send(event.to_forward()).await;
+            let bytes = if self.inspector.may_show_form(event) {
+                event.to_forward()
+            } else {
+                event.without_words()
+            };
+            return self.send(bytes).await;
         }
         let look = self.inspector.look(&event.data).await;
         match look.map_err(|what| Stop::Server(UpstreamError::Nonsense(what)))? {
-            Look::Pass(message, kind) => {
-                let untouched = message == event.data;
-                let bytes = if untouched {
+            Look::Pass(message, given) => {
+                let bytes = if !self.inspector.may_show_form(event) {
+                    sse::write(&message, event.id.as_deref())
+                } else if message == event.data {
                     event.to_forward()
                 } else {
-                    sse::write(&message, event.id.as_deref())
+                    event.with_message(&message)
                 };
                 // The end is booked first: who has the answer can find it in the ledger.
-                let Some(kind) = kind else {
+                let Some(given) = given else {
                     return self.send(bytes).await;
                 };
-                self.answered(kind).await;
+                self.answered(given).await;
                 self.send(bytes).await?;
                 Err(Stop::Answered)
             }
@@ -217,17 +223,16 @@ impl Relay {
         self.inspector.request.as_ref()?.turn.as_deref()
     }
 
-    async fn answered(&mut self, kind: Answer) {
+    async fn answered(&mut self, given: Given) {
         if let Some(turn) = self.turn() {
             turn.answered();
         }
         if let Some(entry) = self.entry.take() {
-            let result = Some(kind);
             entry
                 .close(End {
                     ended: Ended::Allow,
-                    result,
-                    reason: None,
+                    result: Some(given.answer),
+                    reason: given.reason,
                     status: Some(200),
                 })
                 .await;

@@ -10,6 +10,7 @@ use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::matter::Matter;
 use super::sessions::{MAX_OPEN, Session};
 use crate::mcp::message;
 use crate::mcp::method::Topic;
@@ -20,9 +21,9 @@ pub(super) struct Turns {
     waiting: Mutex<HashMap<String, Waiting>>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 struct Waiting {
-    topic: Topic,
+    matter: Matter,
     stage: Stage,
 }
 
@@ -51,22 +52,22 @@ impl Turns {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn begin(&self, id: &str, topic: Topic) -> Result<(), IdTrouble> {
+    fn begin(&self, id: &str, matter: Matter) -> Result<(), IdTrouble> {
         let mut waiting = self.lock();
         let full = waiting.len() >= MAX_OPEN;
         let stage = Stage::Running;
         match waiting.entry(id.to_owned()) {
             Entry::Vacant(_) if full => Err(IdTrouble::TooMany),
             Entry::Vacant(free) => {
-                free.insert(Waiting { topic, stage });
+                free.insert(Waiting { matter, stage });
                 Ok(())
             }
             Entry::Occupied(mut known) => {
-                let before = *known.get();
-                if before.stage == Stage::Running || before.topic != topic {
+                let before = known.get();
+                if before.stage == Stage::Running || before.matter.topic != matter.topic {
                     return Err(IdTrouble::InUse);
                 }
-                known.insert(Waiting { topic, stage });
+                known.insert(Waiting { matter, stage });
                 Ok(())
             }
         }
@@ -77,7 +78,7 @@ impl Turns {
         let Some(known) = waiting.get_mut(id) else {
             return;
         };
-        match (ending, known.topic) {
+        match (ending, known.matter.topic) {
             (Ending::SetAside, _) => known.stage = Stage::SetAside,
             // Only lists are filtered, so only a list does harm under another request's id.
             (Ending::Lost, Topic::List(_)) => known.stage = Stage::Abandoned,
@@ -88,15 +89,13 @@ impl Turns {
     }
 
     /// What the request was about whose answer comes on another stream. It may come once.
-    pub(super) fn take_set_aside(&self, id: &str) -> Option<Topic> {
+    pub(super) fn take_set_aside(&self, id: &str) -> Option<Matter> {
         let id = message::canonical_id(id);
         let mut waiting = self.lock();
-        let known = waiting.get(&id).copied()?;
-        if known.stage != Stage::SetAside {
+        if waiting.get(&id)?.stage != Stage::SetAside {
             return None;
         }
-        waiting.remove(&id);
-        Some(known.topic)
+        waiting.remove(&id).map(|known| known.matter)
     }
 }
 
@@ -119,14 +118,14 @@ pub(super) struct Turn {
 }
 
 impl Turn {
-    /// Takes the id for a request about `topic`.
+    /// Takes the id for a request about `matter`.
     pub(super) fn begin(
         session: &Arc<Session>,
         id: &str,
-        topic: Topic,
+        matter: Matter,
     ) -> Result<Arc<Self>, IdTrouble> {
         let id = message::canonical_id(id);
-        session.turns.begin(&id, topic)?;
+        session.turns.begin(&id, matter)?;
         Ok(Arc::new(Self {
             session: Arc::clone(session),
             id,
@@ -181,6 +180,15 @@ mod tests {
 
     const LIST: Topic = Topic::List(Listed::Tools);
 
+    fn about(topic: Topic) -> Matter {
+        Matter {
+            topic,
+            tool: None,
+            answer: Arc::default(),
+            beside: Arc::default(),
+        }
+    }
+
     #[test]
     fn an_id_is_free_again_when_nothing_can_be_taken_for_its_answer() {
         for (ending, topic, next, free) in [
@@ -201,12 +209,12 @@ mod tests {
             (Some(Ending::SetAside), Topic::Tool, LIST, false),
         ] {
             let turns = Turns::default();
-            turns.begin("1", topic).unwrap();
+            turns.begin("1", about(topic)).unwrap();
             if let Some(ending) = ending {
                 turns.end("1", ending);
             }
             let what = format!("{topic:?} {ending:?} then {next:?}");
-            assert_eq!(turns.begin("1", next).is_ok(), free, "{what}");
+            assert_eq!(turns.begin("1", about(next)).is_ok(), free, "{what}");
         }
     }
 
@@ -214,10 +222,13 @@ mod tests {
     fn what_waits_is_bounded() {
         let turns = Turns::default();
         for id in 0..MAX_OPEN {
-            turns.begin(&id.to_string(), LIST).unwrap();
+            turns.begin(&id.to_string(), about(LIST)).unwrap();
             turns.end(&id.to_string(), Ending::Lost);
         }
-        assert_eq!(turns.begin("x", Topic::Tool), Err(IdTrouble::TooMany));
-        assert_eq!(turns.begin("7", LIST), Ok(()));
+        assert_eq!(
+            turns.begin("x", about(Topic::Tool)),
+            Err(IdTrouble::TooMany)
+        );
+        assert_eq!(turns.begin("7", about(LIST)), Ok(()));
     }
 }

@@ -135,6 +135,8 @@ pub enum Answer {
     Error,
     /// A tool result that says it is an error.
     ToolError,
+    /// One that the policy did not let through.
+    Withheld,
 }
 
 impl Answer {
@@ -143,6 +145,7 @@ impl Answer {
             Self::Ok => "ok",
             Self::Error => "error",
             Self::ToolError => "tool_error",
+            Self::Withheld => "withheld",
         }
     }
 }
