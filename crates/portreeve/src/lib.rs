@@ -23,6 +23,7 @@ pub mod mcp;
 pub mod name;
 pub mod nearest;
 pub mod node;
+pub mod people;
 mod pieces;
 pub mod policy_text;
 pub mod server_url;

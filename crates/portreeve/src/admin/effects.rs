@@ -45,6 +45,8 @@ pub trait Effects: Booker {
     fn reload(&self) -> Doing<'_, ()>;
     /// Asks a server for its tools now.
     fn discover(&self, server: Server) -> Doing<'_, Vec<Definition>, UpstreamError>;
+    /// Tells the calls that wait for this approval that people have spoken.
+    fn approval_decided(&self, id: &str);
     fn status(&self) -> Status;
 }
 
@@ -86,6 +88,8 @@ impl Effects for Offline {
     fn discover(&self, _: Server) -> Doing<'_, Vec<Definition>, UpstreamError> {
         Box::pin(async { Err(UpstreamError::NotRunning) })
     }
+
+    fn approval_decided(&self, _: &str) {}
 
     fn status(&self) -> Status {
         Status {

@@ -5,12 +5,15 @@
 //! booked in the ledger, then made, then taken into the gate's registry, in this order: what can't
 //! be booked isn't done. Who may ask for what is decided before a request gets here.
 
+mod approvals;
 mod client;
 mod effects;
 mod failure;
 mod grants;
+mod identify;
 mod local;
 mod office;
+mod people;
 mod policies;
 mod request;
 mod response;
@@ -24,9 +27,9 @@ pub use effects::{AdminAct, Booker, Doing, Effects, Offline, Status, UpstreamErr
 pub use failure::{Answer, Failure};
 pub use local::LocalOffice;
 pub use office::Office;
-pub use request::{Expiry, NewTarget, Plain, Request};
+pub use request::{Credential, Expiry, NewTarget, Plain, Request};
 pub use response::{
-    DeadRule, Discovery, GrantState, GrantView, Pinned, PolicyView, Response, ServerView,
-    ToolState, ToolView, Use,
+    ApprovalView, DeadRule, Discovery, GrantState, GrantView, PersonView, Pinned, PolicyView,
+    Response, ServerView, ToolState, ToolView, Use,
 };
 pub use socket::{Socket, SocketError};

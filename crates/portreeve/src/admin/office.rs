@@ -9,6 +9,7 @@ use tokio::sync::{Mutex, MutexGuard, mpsc};
 
 use super::effects::{AdminAct, Effects};
 use super::failure::Failure;
+use super::identify::Attempts;
 use super::request::Request;
 use super::response::Response;
 use crate::backup;
@@ -27,6 +28,7 @@ pub struct Office {
     data_dir: PathBuf,
     /// One change at a time: what was checked still holds when it is done.
     turn: Mutex<()>,
+    pub(super) attempts: Attempts,
 }
 
 /// The right to make a change now.
@@ -83,6 +85,7 @@ impl Office {
             clock,
             data_dir,
             turn: Mutex::new(()),
+            attempts: Attempts::default(),
         }
     }
 
@@ -128,6 +131,13 @@ impl Office {
             | Request::GrantRevoke { .. }
             | Request::GrantRemove { .. }
             | Request::GrantSet { .. } => self.grant(actor, request).await,
+            Request::ApprovalList { .. }
+            | Request::ApprovalShow { .. }
+            | Request::ApprovalDecide { .. } => self.approvals(request).await,
+            Request::UserAdd { .. }
+            | Request::UserList
+            | Request::UserProof { .. }
+            | Request::UserRemove { .. } => self.people(actor, request).await,
             Request::Backup { to } => self.back_up(actor, to).await,
         }
     }

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::name::{Label, Name};
+use crate::store::approval::Says;
 use crate::store::model::{Accept, Accepting, NewTools};
+use crate::store::person::Role;
 
 /// A secret on its way into the store. There is no way to write a reference to a variable or file
 /// of the gate here: whoever asks must hold the secret.
@@ -19,6 +21,14 @@ impl fmt::Debug for Plain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[secret]")
     }
+}
+
+/// What proves who decides. It is checked against what is stored of that person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Credential {
+    Password { name: Label, password: Plain },
+    Token(Plain),
 }
 
 /// When a grant is to end.
@@ -47,7 +57,10 @@ pub enum NewTarget {
 impl Request {
     /// Whether it may be the first that is ever asked of a data directory, and so make one.
     pub const fn may_begin(&self) -> bool {
-        matches!(self, Self::ServerAdd { .. } | Self::PolicyPut { .. })
+        matches!(
+            self,
+            Self::ServerAdd { .. } | Self::PolicyPut { .. } | Self::UserAdd { .. }
+        )
     }
 }
 
@@ -114,6 +127,42 @@ pub enum Request {
         servers: BTreeMap<Name, Name>,
         without: Vec<Name>,
         expires: Option<Expiry>,
+    },
+    ApprovalList {
+        /// Also those that have ended.
+        all: bool,
+    },
+    ApprovalShow {
+        id: String,
+    },
+    /// One person's decision about a waiting call.
+    ApprovalDecide {
+        id: String,
+        says: Says,
+        reason: Option<String>,
+        by: Credential,
+    },
+    /// The first person needs nobody's leave; every other one an admin's.
+    UserAdd {
+        name: Label,
+        role: Role,
+        identities: Vec<String>,
+        password: Option<Plain>,
+        /// Make a token as well; it is shown once.
+        token: bool,
+        by: Option<Credential>,
+    },
+    UserList,
+    /// A new password, a new token, or both.
+    UserProof {
+        name: Label,
+        password: Option<Plain>,
+        token: bool,
+        by: Credential,
+    },
+    UserRemove {
+        name: Label,
+        by: Credential,
     },
     /// Writes a backup to a new file, named by an absolute path. For the local command line only:
     /// it writes where the owner may write.

@@ -1,6 +1,7 @@
 //! What the office answers: views for people, without secrets.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use portreeve_policy::time::Timestamp;
@@ -11,9 +12,113 @@ use super::effects::Status;
 use crate::clock::rfc3339;
 use crate::name::{Label, Name};
 use crate::policy_text::Problem;
+use crate::store::approval::{Approval, Need, Says, State, Vote};
 use crate::store::model::{
     Accept, Grant, NewTools, Owner, Pin, PinState, PolicyVersion, Secret, Server, Target,
 };
+use crate::store::person::{Person, Role};
+
+/// A call that waits, or has waited, for people.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ApprovalView {
+    pub id: String,
+    pub state: State,
+    pub grant: Label,
+    pub identity: String,
+    pub server: Name,
+    pub method: String,
+    /// The tool, the resource or the prompt.
+    pub subject: String,
+    /// What goes to the server, while it can still go there.
+    pub params: Option<Box<RawValue>>,
+    pub policy: String,
+    pub needs: Vec<Need>,
+    pub votes: Vec<VoteView>,
+    pub asked_at: String,
+    pub expires_at: String,
+    pub ended_at: Option<String>,
+}
+
+/// What one person said.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct VoteView {
+    pub person: Label,
+    pub says: Says,
+    pub reason: Option<String>,
+    pub at: String,
+}
+
+impl ApprovalView {
+    pub(super) fn new(approval: Approval, now: Timestamp) -> Self {
+        let open = approval.is_live(now) || approval.ended_at.is_some();
+        let Approval { asked, votes, .. } = approval;
+        let params = asked.params.and_then(|text| {
+            // In JSON these characters stand in strings only, where their escapes mean the same.
+            RawValue::from_string(text.chars().map(harmless).collect()).ok()
+        });
+        let vote = |vote: Vote| VoteView {
+            person: vote.person,
+            says: vote.says,
+            reason: vote.reason,
+            at: rfc3339(Timestamp(vote.at)),
+        };
+        Self {
+            id: approval.id,
+            state: if open { approval.state } else { State::Expired },
+            grant: asked.grant,
+            identity: asked.identity,
+            server: asked.server,
+            method: asked.method,
+            subject: asked.subject,
+            params,
+            policy: asked.policy,
+            needs: asked.needs,
+            votes: votes.into_iter().map(vote).collect(),
+            asked_at: rfc3339(approval.asked_at),
+            expires_at: rfc3339(asked.expires_at),
+            ended_at: approval.ended_at.map(rfc3339),
+        }
+    }
+}
+
+/// A character as JSON that can neither disturb a terminal nor make a text look like another:
+/// everything but ASCII and letters, digits and signs that stand for themselves is escaped.
+fn harmless(c: char) -> String {
+    let is_plain = c.is_ascii_graphic() || c == ' ' || c.is_alphanumeric();
+    if is_plain {
+        return c.to_string();
+    }
+    let mut escaped = String::new();
+    for unit in c.encode_utf16(&mut [0; 2]) {
+        // Writing to a string cannot fail.
+        let _ = write!(escaped, "\\u{unit:04x}");
+    }
+    escaped
+}
+
+/// Somebody who looks after the gate.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PersonView {
+    pub name: Label,
+    pub role: Role,
+    pub identities: Vec<String>,
+    pub has_password: bool,
+    pub has_token: bool,
+    pub created_at: String,
+}
+
+impl From<Person> for PersonView {
+    fn from(person: Person) -> Self {
+        Self {
+            name: person.name,
+            role: person.role,
+            identities: person.identities,
+            has_password: person.has_password,
+            has_token: person.has_token,
+            created_at: rfc3339(person.created_at),
+        }
+    }
+}
 
 /// One part of an answer. Most answers have one part.
 // Tagged from outside: a tag inside is looked for in a buffer, and a `RawValue` can't be read from one.
@@ -75,6 +180,23 @@ pub enum Response {
     },
     GrantRemoved {
         label: Label,
+    },
+    Approvals {
+        approvals: Vec<ApprovalView>,
+    },
+    Approval {
+        approval: Box<ApprovalView>,
+    },
+    People {
+        people: Vec<PersonView>,
+    },
+    Person {
+        person: PersonView,
+        /// A new token, shown once.
+        token: Option<String>,
+    },
+    PersonRemoved {
+        name: Label,
     },
     BackedUp {
         file: PathBuf,

@@ -59,6 +59,8 @@ impl Effects for Watched {
         Box::pin(async move { tools })
     }
 
+    fn approval_decided(&self, _: &str) {}
+
     fn status(&self) -> Status {
         Status {
             running: true,
@@ -459,6 +461,8 @@ async fn a_slow_server_keeps_nobody_from_revoking() {
             self.1.notify_one();
             Box::pin(std::future::pending())
         }
+        fn approval_decided(&self, _: &str) {}
+
         fn status(&self) -> Status {
             self.0.status()
         }

@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 the answer is no, 2 the command was wrong, 3 it cannot be done.
 
+mod approvals;
 mod backup;
 mod book;
 mod config;
@@ -14,8 +15,10 @@ mod output;
 mod policy;
 #[cfg(test)]
 mod reference;
+mod secret_prompt;
 mod server;
 mod up;
+mod user;
 mod verify;
 
 use std::path::PathBuf;
@@ -48,6 +51,12 @@ enum Command {
     /// The callers' permissions
     #[command(subcommand)]
     Grant(grant::Grant),
+    /// Calls that wait for people
+    #[command(subcommand)]
+    Approvals(approvals::Approvals),
+    /// The people who look after the gate
+    #[command(subcommand)]
+    User(user::User),
     /// The book of every decision
     #[command(subcommand)]
     Ledger(ledger::Ledger),
@@ -105,6 +114,8 @@ impl Command {
             Self::Server(server) => server.run(paint),
             Self::Policy(policy) => policy.run(paint),
             Self::Grant(grant) => grant.run(paint),
+            Self::Approvals(approvals) => approvals.run(paint),
+            Self::User(user) => user.run(paint),
             Self::Ledger(ledger) => ledger.run(paint),
             Self::Demo(demo) => demo.run(),
             Self::Backup(backup) => backup.run(),

@@ -49,6 +49,12 @@ impl Environment {
         self.get_os(DATA_DIR_VARIABLE).map(PathBuf::from)
     }
 
+    /// The token of whoever decides about calls that wait.
+    pub fn approver_token(&self) -> Option<String> {
+        self.get("PORTREEVE_APPROVER_TOKEN")
+            .filter(|token| !token.is_empty())
+    }
+
     /// Whether people asked programs not to use colours (<https://no-color.org>).
     pub fn no_color(&self) -> bool {
         self.get_os("NO_COLOR").is_some() || self.get("TERM").as_deref() == Some("dumb")

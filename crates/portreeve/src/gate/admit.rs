@@ -15,6 +15,7 @@ use super::resolve::Call;
 use crate::counters::CountersError;
 use crate::hex;
 use crate::ledger::LedgerError;
+use crate::store::StoreError;
 
 /// Proof that a call was allowed, charged and booked. Not clonable, and consumed by `forward`.
 #[derive(Debug)]
@@ -44,8 +45,16 @@ pub(super) enum NotAdmitted {
 pub enum Unavailable {
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    #[error(transparent)]
+    Store(#[from] Arc<StoreError>),
     #[error("the counters are not available: {0}")]
     Counters(String),
+}
+
+impl From<StoreError> for Unavailable {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Arc::new(error))
+    }
 }
 
 /// Takes the charges, all or none, and books the call's beginning.
@@ -59,7 +68,18 @@ pub(super) async fn admit(
     let _passage = gate.passage.read().await;
     let charges = tagged(gate, allowed.charges);
     let reservation = reserve(gate, call, &charges).await?;
-    let entry = OpenCall::new(Arc::clone(gate), call, reservation);
+    let mut entry = OpenCall::new(Arc::clone(gate), call, reservation);
+    if let Some(approval) = allowed.approval {
+        // Dropped, the entry gives the charges back.
+        let taken = entry.take_approval(approval).await;
+        if !taken
+            .map_err(Unavailable::from)
+            .map_err(NotAdmitted::Unavailable)?
+        {
+            let why = "its approval was used by another call, or has ended; call again to ask anew";
+            return Err(NotAdmitted::Refused(Refused::deny(allowed.rule, why)));
+        }
+    }
     record::begun(gate, call, &allowed.rule, entry)
         .await
         .map(|entry| Permit { entry })

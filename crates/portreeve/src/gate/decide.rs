@@ -2,9 +2,10 @@
 
 use portreeve_policy::limits::{Charge, Readings, Shortfall};
 use portreeve_policy::time::Timestamp;
-use portreeve_policy::{Admission, Decision, Facts, Refusal, Rule, Subject};
+use portreeve_policy::{Admission, Asking, Decision, Facts, Refusal, Rule, Subject};
 
 use super::Visit;
+use super::ask::{Approved, Pending};
 use super::registry::Ruling;
 use super::resolve::Call;
 
@@ -12,6 +13,8 @@ use super::resolve::Call;
 #[derive(Debug)]
 pub(super) enum Verdict {
     Allow(Allowed),
+    /// People must approve it first.
+    Ask(Asking),
     Refuse(Refused),
 }
 
@@ -20,6 +23,8 @@ pub(super) enum Verdict {
 pub(super) struct Allowed {
     pub rule: Rule,
     pub charges: Vec<Charge>,
+    /// What people approved; used up when the charges are taken.
+    pub approval: Option<Approved>,
 }
 
 /// Refused, with everything the answer and the ledger say about it.
@@ -32,9 +37,11 @@ pub struct Refused {
 }
 
 /// How a refusal is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum How {
     Deny,
+    /// Not yet: people are asked.
+    Ask(Pending),
     /// As if there were no such thing.
     Hide,
 }
@@ -82,12 +89,14 @@ fn decide_protocol(call: &Call<'_>) -> Verdict {
     for uri in &call.watched {
         match decide_subject(call.visit, Subject::Resource { uri }, None, call.at) {
             Verdict::Allow(allowed) => charges.extend(allowed.charges),
+            Verdict::Ask(asking) => return Verdict::Refuse(cannot_wait(&asking)),
             refused @ Verdict::Refuse(_) => return refused,
         }
     }
     Verdict::Allow(Allowed {
         rule: Rule::PROTOCOL,
         charges,
+        approval: None,
     })
 }
 
@@ -115,19 +124,21 @@ pub(super) fn decide_subject(
         now,
     };
     match entry.policy.decide(&facts, &AssumeRoom) {
-        Decision::Allow(Admission { rule, charges, .. }) => {
-            Verdict::Allow(Allowed { rule, charges })
-        }
-        Decision::Ask(asking) => Verdict::Refuse(Refused::deny(
-            asking.rule().clone(),
-            format!(
-                "{}, and approvals are not available in this version",
-                asking.reason()
-            ),
-        )),
+        Decision::Allow(Admission { rule, charges, .. }) => Verdict::Allow(Allowed {
+            rule,
+            charges,
+            approval: None,
+        }),
+        Decision::Ask(asking) => Verdict::Ask(asking),
         Decision::Deny(refusal) => Verdict::Refuse(Refused::from_policy(How::Deny, refusal)),
         Decision::Hide(refusal) => Verdict::Refuse(Refused::from_policy(How::Hide, refusal)),
     }
+}
+
+/// For what is no call of its own, and so nothing that people could be shown.
+pub(super) fn cannot_wait(asking: &Asking) -> Refused {
+    let why = format!("{}, and this cannot wait", asking.reason());
+    Refused::deny(asking.rule().clone(), why)
 }
 
 /// Whether limits hold is not asked here but settled by [`super::admit`], where looking and taking

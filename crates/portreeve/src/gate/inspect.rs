@@ -13,7 +13,7 @@ use bytes::Bytes;
 use portreeve_policy::json::{Rules, Value, outline, parse};
 use portreeve_policy::{ResultRules, ServerRequest, Subject};
 
-use super::decide::{Refused, Verdict, decide_subject};
+use super::decide::{Refused, Verdict, cannot_wait, decide_subject};
 use super::list;
 use super::matter::{Matter, beside_no_call};
 use super::record;
@@ -361,7 +361,10 @@ impl Inspector {
         }
         let subject = subject_of_server(method, params);
         let moment = self.gate.moment();
-        let verdict = decide_subject(&self.visit, subject, None, moment.at);
+        let verdict = match decide_subject(&self.visit, subject, None, moment.at) {
+            Verdict::Ask(asking) => Verdict::Refuse(cannot_wait(&asking)),
+            verdict => verdict,
+        };
         let Moment { id, at, watch } = moment;
         let call = Call {
             id,
@@ -373,14 +376,16 @@ impl Inspector {
             subject: Some(subject),
             arguments: None,
             watched: Vec::new(),
+            approval_id: None,
         };
         let booked = match &verdict {
             Verdict::Allow(allowed) => record::passed(&self.gate, &call, &allowed.rule).await,
             Verdict::Refuse(refused) => record::refused(&self.gate, &call, refused).await,
+            Verdict::Ask(_) => Ok(()),
         };
         booked.map_err(|e| e.to_string())?;
         Ok(match verdict {
-            Verdict::Allow(_) => None,
+            Verdict::Allow(_) | Verdict::Ask(_) => None,
             Verdict::Refuse(refused) => Some(refused),
         })
     }

@@ -4,6 +4,7 @@
 //! authenticate   who calls                      token → Caller
 //! resolve        what is asked                  Message → Call
 //! decide         what the rules say             Call → Verdict
+//! ask            put before people              Asking → Allowed, or the caller waits
 //! admit          charges taken, call booked     Verdict → Permit
 //! forward        the judged bytes go out        Permit → the server's answer
 //! inspect        what comes back, looked at     (list: filtered; relay: streams; release:
@@ -17,6 +18,7 @@
 
 mod admit;
 mod answered;
+mod ask;
 mod authenticate;
 mod batch;
 mod call_id;
@@ -47,6 +49,7 @@ use bytes::Bytes;
 use tokio::sync::{RwLock, mpsc, watch};
 
 pub use admit::Unavailable;
+pub use ask::Pending;
 pub use authenticate::{Caller, Stranger};
 pub use decide::{How, Refused};
 pub use pins::FirstList;
@@ -104,6 +107,7 @@ pub struct Gate {
     first_lists: upkeep::FirstLists,
     noted: upkeep::Noted,
     rechecked: upkeep::Noted,
+    decisions: ask::Decisions,
 }
 
 /// One caller at one server, under the policy in force when the request arrived.
@@ -197,6 +201,7 @@ impl Gate {
             first_lists: upkeep::FirstLists::default(),
             noted: upkeep::Noted::default(),
             rechecked: upkeep::Noted::default(),
+            decisions: ask::Decisions::default(),
         }))
     }
 

@@ -116,6 +116,11 @@ impl Board {
         self.pins.get(tool).map(|pin| pin.definition.as_str())
     }
 
+    /// The hash of the definition that a tool is pinned with.
+    pub(super) fn hash_of(&self, tool: &str) -> Option<&str> {
+        self.pins.get(tool).map(|pin| pin.hash.as_str())
+    }
+
     /// Whether the board would change by seeing this definition.
     pub fn is_news(&self, definition: &Definition) -> bool {
         match self.pins.get(&definition.tool) {

@@ -10,7 +10,8 @@ use portreeve_policy::Rule;
 use portreeve_policy::json::Value;
 
 use super::admit::{NotAdmitted, Unavailable, admit};
-use super::decide::{Refused, Verdict, decide};
+use super::ask::{Next, Patience};
+use super::decide::{Refused, Verdict, cannot_wait, decide};
 use super::inspect::Request;
 use super::matter::Matter;
 use super::record;
@@ -192,23 +193,22 @@ impl Exchange {
 
     pub(super) async fn message(&self, message: &Message<'_>, bytes: Bytes) -> Reply {
         match message.shape {
-            Shape::Request { id, method } => {
-                self.judged(message, method, Some(id.as_json()), bytes)
-                    .await
+            Shape::Request { .. } | Shape::Notification { .. } => {
+                self.judge(message, bytes, Patience::Fresh).await
             }
-            Shape::Notification { method } => self.judged(message, method, None, bytes).await,
             Shape::Response { id, .. } => self.response(id.as_json(), bytes).await,
         }
     }
 
     /// The way of everything that has a method.
-    async fn judged(
+    pub(super) async fn judge(
         &self,
         message: &Message<'_>,
-        method: &str,
-        id: Option<&str>,
         bytes: Bytes,
+        patience: Patience,
     ) -> Reply {
+        let method = message.method().unwrap_or_default();
+        let id = message.id().map(|id| id.as_json());
         let taken;
         let visit = if topic(method) == Topic::Tool
             && self.visit.server.pins.first_list() == FirstList::ToBeTaken
@@ -222,7 +222,7 @@ impl Exchange {
             &self.visit
         };
         let moment = self.gate.moment();
-        let call = match resolve(visit, message, method, moment.clone()) {
+        let mut call = match resolve(visit, message, method, moment.clone()) {
             Ok(call) => call,
             Err(unjudgeable) => {
                 let call = Call::bare(visit, method, moment);
@@ -233,6 +233,10 @@ impl Exchange {
         let allowed = match decide(&call) {
             Verdict::Allow(allowed) => allowed,
             Verdict::Refuse(refused) => return self.refuse(&call, id, &refused).await,
+            Verdict::Ask(asking) => match self.ask(&mut call, asking, message, patience).await {
+                Next::Pass(allowed) => allowed,
+                Next::Answer(reply) => return reply,
+            },
         };
         // Only now: who may not call a tool is not told what its schema mirrors.
         if let Err(mismatch) = self.mirrors_agree(&call) {
@@ -306,7 +310,12 @@ impl Exchange {
         }))
     }
 
-    async fn refuse(&self, call: &Call<'_>, id: Option<&str>, refused: &Refused) -> Reply {
+    pub(super) async fn refuse(
+        &self,
+        call: &Call<'_>,
+        id: Option<&str>,
+        refused: &Refused,
+    ) -> Reply {
         if let Err(error) = record::refused(&self.gate, call, refused).await {
             return unavailable(id, &error.into());
         }
@@ -342,6 +351,9 @@ impl Exchange {
         let allowed = match decide(&call) {
             Verdict::Allow(allowed) => allowed,
             Verdict::Refuse(refused) => return self.refuse(&call, None, &refused).await,
+            Verdict::Ask(asking) => {
+                return self.refuse(&call, None, &cannot_wait(&asking)).await;
+            }
         };
         match admit(&self.gate, &call, allowed).await {
             Ok(permit) => self.forwarded(permit, &call, None, bytes).await,

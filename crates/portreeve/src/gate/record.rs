@@ -9,6 +9,7 @@ use portreeve_policy::time::Timestamp;
 use serde_json::value::RawValue;
 
 use super::Gate;
+use super::ask::Approved;
 use super::authenticate::Caller;
 use super::call_id::CallId;
 use super::decide::{How, Refused};
@@ -17,6 +18,7 @@ use super::resolve::Call;
 use crate::clock::Stopwatch;
 use crate::ledger::{self, Answer, Arguments, Ended, LedgerError, PolicyRef};
 use crate::mcp::method::Topic;
+use crate::store::StoreError;
 
 /// What the ledger keeps of a call's arguments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -104,7 +106,7 @@ impl<'a> Described<'a> {
                 values: self.kept.values.as_deref(),
                 mac: self.kept.mac,
             },
-            approval_id: None,
+            approval_id: self.call.approval_id.as_deref(),
         }
     }
 }
@@ -116,7 +118,8 @@ pub(super) async fn refused(
     refused: &Refused,
 ) -> Result<(), LedgerError> {
     let described = Described::new(gate, call);
-    let outcome = match refused.how {
+    let outcome = match &refused.how {
+        How::Ask(_) => ledger::Refused::Ask,
         How::Deny => ledger::Refused::Deny,
         How::Hide => ledger::Refused::Hide,
     };
@@ -224,6 +227,7 @@ pub(super) struct OpenCall {
     at: Timestamp,
     watch: Stopwatch,
     reservation: Option<Reservation>,
+    approval: Option<Approved>,
     stage: Stage,
 }
 
@@ -245,8 +249,17 @@ impl OpenCall {
             at,
             watch: call.watch,
             reservation,
+            approval: None,
             stage: Stage::Charged,
         }
+    }
+
+    /// Uses up what people approved. `false`: it is good for no call any more.
+    pub(super) async fn take_approval(&mut self, approval: Approved) -> Result<bool, StoreError> {
+        let (id, binding) = (approval.id.as_str(), approval.binding.as_str());
+        let taken = self.gate.store.take_approval(id, binding, self.at).await?;
+        self.approval = Some(approval).filter(|_| taken);
+        Ok(taken)
     }
 
     pub(super) const fn id(&self) -> &CallId {
@@ -290,6 +303,11 @@ impl OpenCall {
         if let Some(reservation) = self.reservation.take() {
             self.gate.counters.refund(reservation).await;
         }
+        if let Some(Approved { id, params, .. }) = self.approval.take()
+            && let Err(error) = self.gate.store.give_back_approval(&id, &params).await
+        {
+            tracing::warn!(%error, approval = %id, "an approval that was not used is lost");
+        }
     }
 }
 
@@ -314,6 +332,7 @@ impl Drop for OpenCall {
             at: self.at,
             watch: self.watch,
             reservation: self.reservation.take(),
+            approval: self.approval.take(),
             stage: Stage::Closed,
         };
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {

@@ -18,6 +18,10 @@ struct Decision<'a> {
     reason: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approval_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<&'a str>,
     call_id: &'a str,
 }
 
@@ -34,7 +38,7 @@ pub(super) struct Asked<'a> {
 
 /// The message that tells a refusal.
 pub(super) fn refusal(asked: &Asked<'_>, refused: &Refused, call_id: &str) -> Vec<u8> {
-    if refused.how == How::Hide {
+    if matches!(refused.how, How::Hide) {
         // INVARIANT: a hidden tool is answered as an unknown one is; nothing tells the two apart.
         let words = match asked.tool {
             Some(tool) => format!("Unknown tool: {tool}"),
@@ -42,11 +46,17 @@ pub(super) fn refusal(asked: &Asked<'_>, refused: &Refused, call_id: &str) -> Ve
         };
         return answer::plain_error(asked.id, code::INVALID_PARAMS, &words);
     }
+    let pending = match &refused.how {
+        How::Ask(pending) => Some(pending),
+        How::Deny | How::Hide => None,
+    };
     let decision = Decision {
-        outcome: "deny",
+        outcome: if pending.is_some() { "ask" } else { "deny" },
         rule: refused.rule.as_str(),
         reason: &refused.reason,
         retry_after_ms: refused.retry_after_ms,
+        approval_id: pending.map(|pending| pending.id.as_str()),
+        expires_at: pending.map(|pending| pending.expires_at.as_str()),
         call_id,
     };
     let words = format!("[POLICY DENIED] {}", refused.reason);
@@ -66,6 +76,8 @@ pub(super) fn withheld(asked: &Asked<'_>, withheld: &Withheld, call_id: &str) ->
         rule: withheld.rule.as_str(),
         reason: &withheld.reason,
         retry_after_ms: None,
+        approval_id: None,
+        expires_at: None,
         call_id,
     };
     let words = format!(

@@ -6,6 +6,7 @@
 //! INVARIANT: a call sees one version of everything (`a_swap_does_not_reach_a_running_call`).
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -46,6 +47,16 @@ pub enum Ruling {
     InForce(Arc<PolicyEntry>),
     /// Nothing does, so everything is denied; in words, why.
     Nothing(String),
+}
+
+/// `name@version`, as the ledger names it.
+impl fmt::Display for Ruling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InForce(entry) => write!(f, "{}@{}", entry.name, entry.version),
+            Self::Nothing(_) => f.write_str("(none)"),
+        }
+    }
 }
 
 /// One version of a policy, compiled.

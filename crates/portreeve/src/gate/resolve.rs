@@ -28,6 +28,8 @@ pub(super) struct Call<'a> {
     pub arguments: Option<&'a Value<'a>>,
     /// The resources that a subscription names; each is judged as a reading of it is.
     pub watched: Vec<&'a str>,
+    /// The approval that it waits for, or passes by.
+    pub approval_id: Option<String>,
 }
 
 /// The name and the time of a call, taken once when it arrives.
@@ -53,6 +55,7 @@ impl<'a> Call<'a> {
             subject: None,
             arguments: None,
             watched: Vec::new(),
+            approval_id: None,
         }
     }
 
@@ -102,6 +105,7 @@ pub(super) fn resolve<'a>(
         subject,
         arguments,
         watched,
+        approval_id: None,
     })
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::{HeaderMap, StatusCode};
 
 use super::admit::{NotAdmitted, admit};
-use super::decide::{Refused, Verdict, decide};
+use super::decide::{Refused, Verdict, cannot_wait, decide};
 use super::forward::{self, Parcel, forward};
 use super::inspect::Inspector;
 use super::post::unavailable;
@@ -111,6 +111,9 @@ impl Gate {
     ) -> Result<(OpenCall, Incoming), Reply> {
         let permit = match decide(call) {
             Verdict::Refuse(refused) => return Err(self.refused(call, &refused).await),
+            Verdict::Ask(asking) => {
+                return Err(self.refused(call, &cannot_wait(&asking)).await);
+            }
             Verdict::Allow(allowed) => admit(self, call, allowed).await,
         };
         let permit = match permit {

@@ -13,6 +13,8 @@ use ring::rand::{SecureRandom, SystemRandom};
 use crate::hex;
 
 const PREFIX: &str = "prv_";
+/// Of tokens that are a person's own, of the same length.
+const PERSONAL_PREFIX: &str = "prp_";
 const RANDOM_DIGITS: usize = 43;
 const CHECK_DIGITS: usize = 6;
 /// The length of a whole token.
@@ -45,11 +47,20 @@ impl Token {
         SystemRandom::new()
             .fill(&mut random)
             .map_err(|_| NoRandomness)?;
-        Ok(Self::from_random(random))
+        Ok(Self::from_random(PREFIX, random))
     }
 
-    fn from_random(random: [u8; 32]) -> Self {
-        let mut text = PREFIX.to_owned();
+    /// A new token for a person.
+    pub fn generate_personal() -> Result<Self, NoRandomness> {
+        let mut random = [0; 32];
+        SystemRandom::new()
+            .fill(&mut random)
+            .map_err(|_| NoRandomness)?;
+        Ok(Self::from_random(PERSONAL_PREFIX, random))
+    }
+
+    fn from_random(prefix: &str, random: [u8; 32]) -> Self {
+        let mut text = prefix.to_owned();
         push_base62::<RANDOM_DIGITS>(&mut text, random);
         let check = checksum(&text);
         text.push_str(&check);
@@ -134,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_token_has_the_form_that_is_promised() {
-        let lowest = Token::from_random([0; 32]);
+        let lowest = Token::from_random(PREFIX, [0; 32]);
         assert_eq!(lowest.reveal().len(), LENGTH);
         assert!(
             lowest
@@ -142,7 +153,7 @@ mod tests {
                 .starts_with(&format!("prv_{}", "0".repeat(43)))
         );
         // 2^256 - 1 in base 62, computed elsewhere.
-        let highest = Token::from_random([0xff; 32]);
+        let highest = Token::from_random(PREFIX, [0xff; 32]);
         assert!(
             highest
                 .reveal()
@@ -166,7 +177,7 @@ mod tests {
 
     #[test]
     fn what_is_no_token_says_why() {
-        let token = Token::from_random([7; 32]);
+        let token = Token::from_random(PREFIX, [7; 32]);
         let cut = &token.reveal()[..LENGTH - 1];
         for (text, error) in [
             ("", TokenError::MissingPrefix),
@@ -183,7 +194,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_made_is_read(random: [u8; 32]) {
-            let token = Token::from_random(random);
+            let token = Token::from_random(PREFIX, random);
             prop_assert_eq!(Token::parse(token.reveal()), Ok(token.clone()));
         }
 
@@ -191,13 +202,13 @@ mod tests {
         fn different_bits_are_different_tokens(one: [u8; 32], bit in 0usize..256) {
             let mut other = one;
             other[bit / 8] ^= 1 << (bit % 8);
-            let digits = |random| Token::from_random(random).reveal()[4..47].to_owned();
+            let digits = |random| Token::from_random(PREFIX, random).reveal()[4..47].to_owned();
             prop_assert_ne!(digits(one), digits(other));
         }
 
         #[test]
         fn one_wrong_character_is_a_typing_error(random: [u8; 32], at in 4..LENGTH, to in 0usize..62) {
-            let token = Token::from_random(random);
+            let token = Token::from_random(PREFIX, random);
             let mut typed = token.reveal().as_bytes().to_vec();
             prop_assume!(typed[at] != ALPHABET[to]);
             typed[at] = ALPHABET[to];

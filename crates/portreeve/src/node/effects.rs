@@ -138,6 +138,10 @@ impl Effects for Running {
         })
     }
 
+    fn approval_decided(&self, id: &str) {
+        self.gate.approval_decided(id);
+    }
+
     fn status(&self) -> Status {
         Status {
             running: true,

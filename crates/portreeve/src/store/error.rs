@@ -39,6 +39,10 @@ pub enum StoreError {
         name: String,
         users: String,
     },
+    #[error("there is no approval {id}")]
+    NoSuchApproval { id: String },
+    #[error("too many calls of the grant `{grant}` wait for people already")]
+    TooManyWait { grant: String },
     #[error("the grant `{label}` is revoked")]
     Revoked { label: String },
     #[error("the grant `{label}` has the same token as another grant")]
@@ -88,6 +92,12 @@ impl StoreError {
                 ))
             ),
             Self::InUse { .. } => "change or remove that first".to_owned(),
+            Self::NoSuchApproval { .. } => {
+                "`portreeve approvals list --all` shows those there are".to_owned()
+            }
+            Self::TooManyWait { .. } => {
+                "decide some of them: `portreeve approvals list`".to_owned()
+            }
             Self::Revoked { label } => {
                 format!("create another grant; `portreeve grant remove {label}` frees the label")
             }

@@ -6,8 +6,10 @@
 //! owns it); what a policy or a URL means is checked before it gets here. Counters and the ledger
 //! are other rooms.
 
+pub mod approval;
 mod error;
 pub mod model;
+pub mod person;
 pub(crate) mod seal;
 pub mod sqlite;
 
@@ -22,10 +24,12 @@ pub use error::StoreError;
 pub use seal::{SealError, Sealer};
 
 use crate::name::{Label, Name};
+use approval::{Approval, NewApproval, NoVote, Says};
 use model::{
     Accepting, Anchor, Change, Declared, Definition, Drift, Grant, NewGrant, NewServer, Pin,
     PolicyVersion, Server, Snapshot,
 };
+use person::{NewPerson, Person, Proof};
 
 /// A backend's answer; it may come over a network.
 pub type Answer<T> = Pinned<Box<dyn Future<Output = Result<T, StoreError>> + Send>>;
@@ -86,6 +90,48 @@ pub trait Pins {
     fn accept(&self, server: &Name, which: Accepting, at: Timestamp) -> Answer<Vec<Pin>>;
 }
 
+/// A call that was put before people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    pub approval: Approval,
+    /// Whether it is the first time.
+    pub is_new: bool,
+}
+
+pub trait Approvals {
+    /// Puts a call before people under the id, or joins the live entry with the same binding.
+    fn ask(&self, id: String, new: NewApproval, at: Timestamp) -> Answer<Asked>;
+    fn approval(&self, id: &str) -> Answer<Option<Approval>>;
+    /// The newest first; those that can still be decided or used, or also those that ended.
+    fn approvals(&self, live_only: bool) -> Answer<Vec<Approval>>;
+    /// One person's decision, if the person may decide.
+    fn vote(
+        &self,
+        id: &str,
+        person: Person,
+        says: (Says, Option<String>),
+        at: Timestamp,
+    ) -> Answer<Result<Approval, NoVote>>;
+    /// Uses up an approval for the call with this binding. `false`: it is good for no call.
+    fn take_approval(&self, id: &str, binding: &str, at: Timestamp) -> Answer<bool>;
+    /// Undoes that for a call that surely never reached its server.
+    fn give_back_approval(&self, id: &str, params: &str) -> Answer<bool>;
+    /// Ends what is too late; returns what ended unanswered or unused.
+    fn end_late_approvals(&self, at: Timestamp) -> Answer<Vec<Approval>>;
+}
+
+pub trait People {
+    fn people(&self) -> Answer<Vec<Person>>;
+    fn person(&self, name: &Label) -> Answer<Option<Person>>;
+    fn person_by_token(&self, sha256: &str) -> Answer<Option<Person>>;
+    /// What the person's password is compared with, if there is one.
+    fn password(&self, name: &Label) -> Answer<Option<String>>;
+    fn add_person(&self, person: NewPerson, at: Timestamp) -> Answer<Person>;
+    /// Replaces what is given of a person's proofs.
+    fn set_proof(&self, name: &Label, proof: Proof) -> Answer<Person>;
+    fn remove_person(&self, name: &Label) -> Answer<()>;
+}
+
 /// The ledger's anchors, and small values that need no table of their own.
 pub trait Book {
     fn put_anchor(&self, anchor: Anchor) -> Answer<()>;
@@ -98,7 +144,9 @@ pub trait Book {
 }
 
 /// A whole backend.
-pub trait Store: Servers + Policies + Grants + Pins + Book + fmt::Debug + Send + Sync {
+pub trait Store:
+    Servers + Policies + Grants + Pins + Approvals + People + Book + fmt::Debug + Send + Sync
+{
     /// Everything the gate decides by, from one moment.
     fn load_all(&self) -> Answer<Snapshot>;
     /// What [`Store::apply_declared`] would change now, or why it would refuse.

@@ -326,6 +326,7 @@ pub enum Kind {
     Server,
     Policy,
     Grant,
+    User,
 }
 
 impl Kind {
@@ -341,6 +342,7 @@ impl fmt::Display for Kind {
             Self::Server => "server",
             Self::Policy => "policy",
             Self::Grant => "grant",
+            Self::User => "user",
         })
     }
 }

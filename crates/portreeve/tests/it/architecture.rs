@@ -15,6 +15,7 @@ const FLOORS: &[&[&str]] = &[
     &["data_dir"],
     &["config"],
     &["store"],
+    &["people"],
     &["demo", "grants", "keys", "mcp", "policy_text", "server_url"],
     &["name", "nearest", "duration"],
     &["base64", "clock", "hex", "pieces"],

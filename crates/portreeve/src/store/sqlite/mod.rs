@@ -3,10 +3,12 @@
 //! It owns the SQL, the schema's history and the thread that waits for the disk. Each operation is
 //! one transaction, made durable before it is answered.
 
+mod approvals;
 mod book;
 mod declared;
 mod grants;
 mod migrate;
+mod people;
 mod pins;
 mod policies;
 mod read_only;
@@ -26,11 +28,16 @@ use std::time::Duration;
 use portreeve_policy::time::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+use super::approval::{Approval, NewApproval, NoVote, Says};
 use super::model::{
     Accepting, Anchor, Change, Declared, Definition, Drift, Grant, NewGrant, NewServer, Owner, Pin,
     PolicyVersion, Server, Snapshot,
 };
-use super::{Answer, Book, Grants, Pins, Policies, Sealer, Servers, Store, StoreError};
+use super::person::{NewPerson, Person, Proof};
+use super::{
+    Answer, Approvals, Asked, Book, Grants, People, Pins, Policies, Sealer, Servers, Store,
+    StoreError,
+};
 use crate::name::{Label, Name};
 use declared::Applying;
 use policies::Putting;
@@ -261,6 +268,81 @@ impl Pins for SqliteStore {
     fn accept(&self, server: &Name, which: Accepting, at: Timestamp) -> Answer<Vec<Pin>> {
         let server = server.clone();
         self.write(move |db, _| pins::accept(db, &server, &which, at))
+    }
+}
+
+impl Approvals for SqliteStore {
+    fn ask(&self, id: String, new: NewApproval, at: Timestamp) -> Answer<Asked> {
+        self.write(move |db, sealer| approvals::ask(db, sealer, (id, new), at))
+    }
+
+    fn approval(&self, id: &str) -> Answer<Option<Approval>> {
+        let id = id.to_owned();
+        self.read(move |db, sealer| approvals::one(db, sealer, &id))
+    }
+
+    fn approvals(&self, live_only: bool) -> Answer<Vec<Approval>> {
+        self.read(move |db, sealer| approvals::all(db, sealer, live_only))
+    }
+
+    fn vote(
+        &self,
+        id: &str,
+        person: Person,
+        (says, reason): (Says, Option<String>),
+        at: Timestamp,
+    ) -> Answer<Result<Approval, NoVote>> {
+        let id = id.to_owned();
+        self.write(move |db, sealer| approvals::vote(db, sealer, &id, (&person, says, reason), at))
+    }
+
+    fn take_approval(&self, id: &str, binding: &str, at: Timestamp) -> Answer<bool> {
+        let (id, binding) = (id.to_owned(), binding.to_owned());
+        self.write(move |db, _| approvals::take(db, (&id, &binding), at))
+    }
+
+    fn give_back_approval(&self, id: &str, params: &str) -> Answer<bool> {
+        let (id, params) = (id.to_owned(), params.to_owned());
+        self.write(move |db, sealer| approvals::give_back(db, sealer, (&id, &params)))
+    }
+
+    fn end_late_approvals(&self, at: Timestamp) -> Answer<Vec<Approval>> {
+        self.write(move |db, sealer| approvals::end_late(db, sealer, at))
+    }
+}
+
+impl People for SqliteStore {
+    fn people(&self) -> Answer<Vec<Person>> {
+        self.read(|db, _| people::all(db))
+    }
+
+    fn person(&self, name: &Label) -> Answer<Option<Person>> {
+        let name = name.clone();
+        self.read(move |db, _| people::one(db, &name))
+    }
+
+    fn person_by_token(&self, sha256: &str) -> Answer<Option<Person>> {
+        let sha256 = sha256.to_owned();
+        self.read(move |db, _| people::by_token(db, &sha256))
+    }
+
+    fn password(&self, name: &Label) -> Answer<Option<String>> {
+        let name = name.clone();
+        self.read(move |db, _| people::password(db, &name))
+    }
+
+    fn add_person(&self, person: NewPerson, at: Timestamp) -> Answer<Person> {
+        self.write(move |db, _| people::add(db, person, at))
+    }
+
+    fn set_proof(&self, name: &Label, proof: Proof) -> Answer<Person> {
+        let name = name.clone();
+        self.write(move |db, _| people::set_proof(db, &name, &proof))
+    }
+
+    fn remove_person(&self, name: &Label) -> Answer<()> {
+        let name = name.clone();
+        self.write(move |db, _| people::remove(db, &name))
     }
 }
 

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::hex;
 use crate::name::{Label, Name};
+use crate::store::approval::State;
 use crate::store::model::{Accept, NewTools, Owner, Secret, Target};
+use crate::store::person::Role;
 use crate::store::{Sealer, StoreError};
 
 #[derive(Serialize, Deserialize)]
@@ -153,6 +155,21 @@ macro_rules! word_column {
 
 word_column!(Owner, Owner::Store => "store", Owner::File => "file");
 word_column!(NewTools, NewTools::Quarantine => "quarantine", NewTools::Judge => "judge");
+word_column!(
+    State,
+    State::Waiting => "waiting",
+    State::Approved => "approved",
+    State::Denied => "denied",
+    State::Expired => "expired",
+    State::Used => "used",
+);
+word_column!(
+    Role,
+    Role::Admin => "admin",
+    Role::PolicyManager => "policy_manager",
+    Role::Approver => "approver",
+    Role::Viewer => "viewer",
+);
 word_column!(Accept, Accept::First => "first", Accept::Manual => "manual");
 
 macro_rules! name_column {

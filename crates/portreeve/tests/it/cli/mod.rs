@@ -1,5 +1,6 @@
 //! The command line, run as people run it.
 
+mod approvals;
 mod backup;
 mod config;
 mod grants;

@@ -1,5 +1,6 @@
 //! The gate, end to end: real HTTP on both sides, a real ledger and store between.
 
+mod approvals;
 mod attacks;
 mod failures;
 mod hostile;

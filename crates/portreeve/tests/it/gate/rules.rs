@@ -284,21 +284,6 @@ async fn arguments_are_held_against_the_pinned_schema() {
 }
 
 #[tokio::test]
-async fn a_call_that_must_be_approved_is_refused_while_nobody_can() {
-    let server = TestServer::with_tools(tools(&["deploy"])).await;
-    let policy =
-        r#"{"version":"1","default":"deny","tools":{"deploy":{"action":"require_approval"}}}"#;
-    let gate = TestGate::start(&server.url(), policy).await;
-    let decision = gate.call("deploy", json!({})).await.decision();
-    assert_eq!(decision["outcome"], "deny");
-    assert_eq!(decision["rule"], "/tools/deploy/action");
-    assert_eq!(
-        decision["reason"],
-        "a person must approve this call, and approvals are not available in this version"
-    );
-}
-
-#[tokio::test]
 async fn conditions_are_held_against_the_arguments_of_tools_and_prompts() {
     let server = TestServer::start(|seen| match seen.rpc_method().as_str() {
         "prompts/get" => Script::result(seen, &json!({ "messages": [] })),

@@ -1,0 +1,201 @@
+//! The people who look after the gate: added, given new proofs, removed.
+
+use serde_json::json;
+
+use super::failure::{Answer, Failure};
+use super::office::Office;
+use super::request::{Credential, Plain, Request};
+use super::response::{PersonView, Response};
+use super::servers::missing;
+use crate::grants::token::Token;
+use crate::name::{Label, check_identity};
+use crate::people::{SHORTEST_PASSWORD, hash_password};
+use crate::store::StoreError;
+use crate::store::model::Kind;
+use crate::store::person::{NewPerson, Person, Proof, Role};
+
+impl Office {
+    pub(super) async fn people(&self, actor: &str, request: Request) -> Result<Response, Failure> {
+        match request {
+            Request::UserAdd {
+                name,
+                role,
+                identities,
+                password,
+                token,
+                by,
+            } => {
+                let (proof, shown) = new_proof(password, token).await?;
+                let new = NewPerson {
+                    name,
+                    role,
+                    identities,
+                    proof,
+                };
+                let person = self.add_person(actor, new, by).await?;
+                Ok(told(person, shown))
+            }
+            Request::UserProof {
+                name,
+                password,
+                token,
+                by,
+            } => {
+                let (proof, shown) = new_proof(password, token).await?;
+                let person = self.prove_anew(&name, proof, by).await?;
+                Ok(told(person, shown))
+            }
+            Request::UserRemove { name, by } => self.remove_person(name, by).await,
+            _ => {
+                let people = self.store.people().await?;
+                let people = people.into_iter().map(PersonView::from).collect();
+                Ok(Response::People { people })
+            }
+        }
+    }
+
+    /// INVARIANT: only the first person comes in without an admin's leave, and is one.
+    async fn add_person(
+        &self,
+        actor: &str,
+        new: NewPerson,
+        by: Option<Credential>,
+    ) -> Result<Person, Failure> {
+        for identity in &new.identities {
+            check_identity(identity).map_err(|why| Failure::usage(why, ""))?;
+        }
+        if new.proof.password.is_none() && new.proof.token_sha256.is_none() {
+            let what = "a person needs a password or a token to prove who they are";
+            return Err(Failure::usage(
+                what,
+                "give a password, or ask for `--token`",
+            ));
+        }
+        let admin = match by {
+            Some(by) => Some(self.admin(by).await?),
+            None => None,
+        };
+        let actor = admin
+            .as_ref()
+            .map_or_else(|| actor.to_owned(), |admin| format!("user {}", admin.name));
+        let turn = self.turn(&actor).await;
+        let is_first = self.store.people().await?.is_empty();
+        if !is_first && admin.is_none() {
+            return Err(Failure::no(
+                "an admin must agree to another person",
+                "name yourself with `--as ADMIN`, or set PORTREEVE_APPROVER_TOKEN",
+            ));
+        }
+        if is_first && new.role != Role::Admin {
+            return Err(Failure::usage(
+                "the first person must be an admin, or nobody could add others",
+                "add an admin first: `--role admin`",
+            ));
+        }
+        if self.store.person(&new.name).await?.is_some() {
+            let (kind, name) = (Kind::User, new.name.to_string());
+            return Err(StoreError::Exists { kind, name }.into());
+        }
+        let detail = json!({ "role": new.role, "identities": new.identities });
+        turn.book("user.add", &new.name, detail).await?;
+        Ok(self.store.add_person(new, self.clock.now()).await?)
+    }
+
+    /// A person changes their own proofs, an admin everybody's.
+    async fn prove_anew(
+        &self,
+        name: &Label,
+        proof: Proof,
+        by: Credential,
+    ) -> Result<Person, Failure> {
+        let asking = self.identify(by).await?;
+        if asking.name != *name && asking.role != Role::Admin {
+            return Err(Failure::no(
+                format!("{} is no admin, and may change only their own", asking.name),
+                "",
+            ));
+        }
+        let actor = format!("user {}", asking.name);
+        let turn = self.turn(&actor).await;
+        self.existing_person(name).await?;
+        let detail = json!({
+            "password": proof.password.is_some(), "token": proof.token_sha256.is_some(),
+        });
+        turn.book("user.proof", name, detail).await?;
+        Ok(self.store.set_proof(name, proof).await?)
+    }
+
+    async fn remove_person(&self, name: Label, by: Credential) -> Result<Response, Failure> {
+        let admin = self.admin(by).await?;
+        let actor = format!("user {}", admin.name);
+        let turn = self.turn(&actor).await;
+        let person = self.existing_person(&name).await?;
+        let people = self.store.people().await?;
+        let admins = people.iter().filter(|person| person.role == Role::Admin);
+        if person.role == Role::Admin && admins.count() == 1 {
+            return Err(Failure::cannot(
+                format!("{name} is the last admin"),
+                "add another admin first",
+            ));
+        }
+        turn.book("user.remove", &name, json!({})).await?;
+        self.store.remove_person(&name).await?;
+        Ok(Response::PersonRemoved { name })
+    }
+
+    async fn admin(&self, by: Credential) -> Result<Person, Failure> {
+        let person = self.identify(by).await?;
+        if person.role == Role::Admin {
+            return Ok(person);
+        }
+        Err(Failure::no(
+            format!("{} is no admin: the role is `{}`", person.name, person.role),
+            "",
+        ))
+    }
+
+    async fn existing_person(&self, name: &Label) -> Result<Person, Failure> {
+        if let Some(person) = self.store.person(name).await? {
+            return Ok(person);
+        }
+        let people = self.store.people().await?;
+        let known = people.iter().map(|person| person.name.as_str());
+        Err(missing(Kind::User, name, known))
+    }
+}
+
+fn told(person: Person, token: Option<Token>) -> Response {
+    Response::Person {
+        person: person.into(),
+        token: token.map(|token| token.reveal().to_owned()),
+    }
+}
+
+/// What is stored of a password and a new token, and the token itself.
+async fn new_proof(
+    password: Option<Plain>,
+    with_token: bool,
+) -> Result<(Proof, Option<Token>), Failure> {
+    let failed = |error: &dyn std::fmt::Display| Failure::saying(Answer::Cannot, &error);
+    let token = with_token
+        .then(Token::generate_personal)
+        .transpose()
+        .map_err(|error| failed(&error))?;
+    let password = match password {
+        Some(Plain(password)) if password.chars().count() < SHORTEST_PASSWORD => {
+            let what = format!("the password is shorter than {SHORTEST_PASSWORD} characters");
+            return Err(Failure::usage(what, "several words make a good one"));
+        }
+        Some(Plain(password)) => {
+            let hashing = tokio::task::spawn_blocking(move || hash_password(&password));
+            let hashed = hashing.await.map_err(|error| failed(&error))?;
+            Some(hashed.map_err(|error| failed(&error))?)
+        }
+        None => None,
+    };
+    let proof = Proof {
+        password,
+        token_sha256: token.as_ref().map(Token::sha256),
+    };
+    Ok((proof, token))
+}

@@ -1,0 +1,219 @@
+//! `portreeve approvals …`
+
+use std::fmt::Write as _;
+
+use clap::{Args, Subcommand};
+
+use super::desk::{request, unexpected};
+use super::output::{Output, Paint, Table, Tone, plain, printable};
+use super::secret_prompt::credential;
+use super::{DataDirArg, Done, FormatArg};
+use crate::admin::{ApprovalView, Failure, Request, Response};
+use crate::name::Label;
+use crate::store::approval::{Says, State};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Approvals {
+    /// List the calls that wait for people
+    List {
+        /// Also those that have ended
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        dir: DataDirArg,
+        #[command(flatten)]
+        format: FormatArg,
+    },
+    /// Show one call: who asks, for what, and who has said what
+    Show {
+        /// The approval, such as `ap_0123456789abcdef0123`
+        id: String,
+        #[command(flatten)]
+        dir: DataDirArg,
+        #[command(flatten)]
+        format: FormatArg,
+    },
+    /// Let the call pass, once
+    Approve(Decide),
+    /// Refuse the call
+    Deny(Decide),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Decide {
+    /// The approval, such as `ap_0123456789abcdef0123`
+    id: String,
+    /// Why; the agent is told the reason of a denial
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// Who you are; your password is asked for at the terminal [default: it is asked for too, unless
+    /// `PORTREEVE_APPROVER_TOKEN` is set]
+    #[arg(long = "as", value_name = "NAME")]
+    name: Option<Label>,
+    #[command(flatten)]
+    dir: DataDirArg,
+    #[command(flatten)]
+    format: FormatArg,
+}
+
+impl Approvals {
+    pub(super) fn run(self, paint: Paint) -> Done {
+        match self {
+            Self::List { all, dir, format } => {
+                let asked = Request::ApprovalList { all };
+                match request(dir.data_dir.as_deref(), asked)? {
+                    Response::Approvals { approvals } if format.json => Output::json(&approvals),
+                    Response::Approvals { approvals } => {
+                        Ok(Output::text(list(&approvals, all, paint)))
+                    }
+                    _ => Err(unexpected()),
+                }
+            }
+            Self::Show { id, dir, format } => {
+                shown(&dir, &format, Request::ApprovalShow { id }, paint)
+            }
+            Self::Approve(decide) => decide.run(Says::Approve, paint),
+            Self::Deny(decide) => decide.run(Says::Deny, paint),
+        }
+    }
+}
+
+impl Decide {
+    fn run(self, says: Says, paint: Paint) -> Done {
+        let id = self.id.clone();
+        if !self.format.json {
+            // Who decides sees what about, before the password is asked for.
+            let show = Request::ApprovalShow { id: id.clone() };
+            match request(self.dir.data_dir.as_deref(), show)? {
+                Response::Approval { approval } => eprintln_shown(&text(&approval, paint)),
+                _ => return Err(unexpected()),
+            }
+        }
+        let by = credential(self.name)?;
+        let reason = self.reason;
+        let asked = Request::ApprovalDecide {
+            id,
+            says,
+            reason,
+            by,
+        };
+        match request(self.dir.data_dir.as_deref(), asked)? {
+            Response::Approval { approval } if self.format.json => Output::json(&approval),
+            Response::Approval { approval } => Ok(Output::text(outcome(&approval))),
+            _ => Err(unexpected()),
+        }
+    }
+}
+
+fn eprintln_shown(text: &str) {
+    use std::io::Write as _;
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
+fn shown(dir: &DataDirArg, format: &FormatArg, asked: Request, paint: Paint) -> Done {
+    match request(dir.data_dir.as_deref(), asked)? {
+        Response::Approval { approval } if format.json => Output::json(&approval),
+        Response::Approval { approval } => Ok(Output::text(text(&approval, paint))),
+        _ => Err::<Output, Failure>(unexpected()),
+    }
+}
+
+fn outcome(approval: &ApprovalView) -> String {
+    let id = &approval.id;
+    match approval.state {
+        State::Approved => format!(
+            "{id} approved: the call may pass once, until {}\n",
+            approval.expires_at
+        ),
+        State::Waiting => format!("{id}: noted; it waits for more people\n"),
+        state => format!("{id} {state}\n"),
+    }
+}
+
+const fn tone(state: State) -> Tone {
+    match state {
+        State::Waiting => Tone::Waiting,
+        State::Approved | State::Used => Tone::Good,
+        State::Denied => Tone::Bad,
+        State::Expired => Tone::Plain,
+    }
+}
+
+fn list(approvals: &[ApprovalView], all: bool, paint: Paint) -> String {
+    if approvals.is_empty() {
+        return if all {
+            "no call has waited for anybody yet\n".to_owned()
+        } else {
+            "no call waits; `--all` shows those that have ended\n".to_owned()
+        };
+    }
+    let head = ["ID", "STATE", "GRANT", "SERVER", "CALL", "ASKED", "UNTIL"];
+    let mut table = Table::new(paint, head);
+    for approval in approvals {
+        table.row([
+            plain(&*approval.id),
+            (approval.state.to_string(), tone(approval.state)),
+            plain(approval.grant.as_str()),
+            plain(approval.server.as_str()),
+            plain(&*approval.subject),
+            plain(&*approval.asked_at),
+            plain(&*approval.expires_at),
+        ]);
+    }
+    table.render()
+}
+
+fn text(approval: &ApprovalView, paint: Paint) -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, value: &str| {
+        let name = paint.tone(Tone::Head, &format!("{name:<10}"));
+        let _ = writeln!(text, "{name}{}", printable(value));
+    };
+    line("approval", &format!("{} ({})", approval.id, approval.state));
+    line(
+        "caller",
+        &format!("grant {}, identity {}", approval.grant, approval.identity),
+    );
+    let (method, subject) = (&approval.method, &approval.subject);
+    line(
+        "call",
+        &format!("{method} {subject} on {}", approval.server),
+    );
+    match &approval.params {
+        Some(params) => line("params", params.get()),
+        None => line("params", "(no longer kept)"),
+    }
+    for need in &approval.needs {
+        let who = if need.approvers.is_empty() {
+            String::new()
+        } else {
+            format!(" of {}", need.approvers.join(", "))
+        };
+        let people = if need.approvals == 1 {
+            "person"
+        } else {
+            "people"
+        };
+        let message = need.message.as_deref().unwrap_or_default();
+        let asked = format!(
+            "{} wants {} {people}{who}  {message}",
+            need.rule, need.approvals
+        );
+        line("rule", asked.trim_end());
+    }
+    line("policy", &approval.policy);
+    line("asked", &approval.asked_at);
+    line("until", &approval.expires_at);
+    for vote in &approval.votes {
+        let says = match vote.says {
+            Says::Approve => "approved",
+            Says::Deny => "denied",
+        };
+        let reason = vote
+            .reason
+            .as_deref()
+            .map_or_else(String::new, |r| format!(": {r}"));
+        line(says, &format!("by {} at {}{reason}", vote.person, vote.at));
+    }
+    text
+}

@@ -1,0 +1,262 @@
+//! `portreeve user …`
+
+use std::fmt::Write as _;
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::json;
+
+use super::desk::{request, unexpected};
+use super::output::{Output, Paint, Table, plain};
+use super::secret_prompt::{credential, new_password, password_from_stdin};
+use super::{DataDirArg, Done, FormatArg};
+use crate::admin::{Credential, Failure, PersonView, Plain, Request, Response};
+use crate::name::Label;
+use crate::store::person::Role;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum User {
+    /// Add a person; the first one must be an admin
+    Add(Add),
+    /// List the people
+    List {
+        #[command(flatten)]
+        dir: DataDirArg,
+        #[command(flatten)]
+        format: FormatArg,
+    },
+    /// Give a person a new password
+    Passwd {
+        /// Whose
+        name: Label,
+        /// Read it from the first line of standard input instead of the terminal
+        #[arg(long)]
+        password_stdin: bool,
+        #[command(flatten)]
+        leave: Leave,
+        #[command(flatten)]
+        dir: DataDirArg,
+    },
+    /// Give a person a new token and print it, this once; an older one is worth nothing then
+    Token {
+        /// Whose
+        name: Label,
+        #[command(flatten)]
+        leave: Leave,
+        #[command(flatten)]
+        dir: DataDirArg,
+        #[command(flatten)]
+        format: FormatArg,
+    },
+    /// Remove a person
+    Remove {
+        /// Whom
+        name: Label,
+        #[command(flatten)]
+        leave: Leave,
+        #[command(flatten)]
+        dir: DataDirArg,
+    },
+}
+
+/// By whose leave.
+#[derive(Debug, Args)]
+pub(super) struct Leave {
+    /// Who you are; your password is asked for at the terminal [default: it is asked for too, unless
+    /// `PORTREEVE_APPROVER_TOKEN` is set]
+    #[arg(long = "as", value_name = "NAME")]
+    admin: Option<Label>,
+}
+
+impl Leave {
+    fn credential(self) -> Result<Credential, Failure> {
+        credential(self.admin)
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Add {
+    /// What the person is called, such as `ann` or `ann@example.com`
+    name: Label,
+    /// What the person may do
+    #[arg(long, value_enum, default_value_t = RoleArg::Approver)]
+    role: RoleArg,
+    /// An identity of grants that is this person's own: they may not approve its calls
+    #[arg(long = "identity", value_name = "ID")]
+    identities: Vec<String>,
+    /// Make a token, print it this once, and set no password unless `--password-stdin` is given
+    #[arg(long)]
+    token: bool,
+    /// Read the password from the first line of standard input instead of the terminal
+    #[arg(long)]
+    password_stdin: bool,
+    #[command(flatten)]
+    leave: Leave,
+    #[command(flatten)]
+    dir: DataDirArg,
+    #[command(flatten)]
+    format: FormatArg,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum RoleArg {
+    Admin,
+    PolicyManager,
+    Approver,
+    Viewer,
+}
+
+impl From<RoleArg> for Role {
+    fn from(role: RoleArg) -> Self {
+        match role {
+            RoleArg::Admin => Self::Admin,
+            RoleArg::PolicyManager => Self::PolicyManager,
+            RoleArg::Approver => Self::Approver,
+            RoleArg::Viewer => Self::Viewer,
+        }
+    }
+}
+
+impl User {
+    pub(super) fn run(self, paint: Paint) -> Done {
+        match self {
+            Self::Add(add) => add.run(),
+            Self::List { dir, format } => {
+                let people = people(&dir)?;
+                if format.json {
+                    return Output::json(&people);
+                }
+                Ok(Output::text(list(&people, paint)))
+            }
+            Self::Passwd {
+                name,
+                password_stdin,
+                leave,
+                dir,
+            } => {
+                let by = leave.credential()?;
+                let password = Some(password(&name, password_stdin)?);
+                let token = false;
+                let asked = Request::UserProof {
+                    name,
+                    password,
+                    token,
+                    by,
+                };
+                let (person, _) = proven(&dir, asked)?;
+                Ok(Output::text(format!(
+                    "{} has a new password\n",
+                    person.name
+                )))
+            }
+            Self::Token {
+                name,
+                leave,
+                dir,
+                format,
+            } => {
+                let by = leave.credential()?;
+                let (password, token) = (None, true);
+                let asked = Request::UserProof {
+                    name,
+                    password,
+                    token,
+                    by,
+                };
+                let (person, token) = proven(&dir, asked)?;
+                told(&person, token.as_deref(), &format, "has a new token")
+            }
+            Self::Remove { name, leave, dir } => {
+                let by = leave.credential()?;
+                match request(dir.data_dir.as_deref(), Request::UserRemove { name, by })? {
+                    Response::PersonRemoved { name } => {
+                        Ok(Output::text(format!("{name} removed\n")))
+                    }
+                    _ => Err(unexpected()),
+                }
+            }
+        }
+    }
+}
+
+impl Add {
+    fn run(self) -> Done {
+        // The first person needs nobody's leave.
+        let is_first = people(&self.dir).map_or(true, |people| people.is_empty());
+        let by = if is_first {
+            None
+        } else {
+            Some(self.leave.credential()?)
+        };
+        let wants_password = self.password_stdin || !self.token;
+        let password = wants_password
+            .then(|| password(&self.name, self.password_stdin))
+            .transpose()?;
+        let asked = Request::UserAdd {
+            name: self.name,
+            role: self.role.into(),
+            identities: self.identities,
+            password,
+            token: self.token,
+            by,
+        };
+        let (person, token) = proven(&self.dir, asked)?;
+        let what = format!("added ({})", person.role);
+        told(&person, token.as_deref(), &self.format, &what)
+    }
+}
+
+fn people(dir: &DataDirArg) -> Result<Vec<PersonView>, Failure> {
+    match request(dir.data_dir.as_deref(), Request::UserList)? {
+        Response::People { people } => Ok(people),
+        _ => Err(unexpected()),
+    }
+}
+
+fn password(name: &Label, from_stdin: bool) -> Result<Plain, Failure> {
+    if from_stdin {
+        password_from_stdin()
+    } else {
+        new_password(name)
+    }
+}
+
+fn proven(dir: &DataDirArg, asked: Request) -> Result<(PersonView, Option<String>), Failure> {
+    match request(dir.data_dir.as_deref(), asked)? {
+        Response::Person { person, token } => Ok((person, token)),
+        _ => Err(unexpected()),
+    }
+}
+
+fn told(person: &PersonView, token: Option<&str>, format: &FormatArg, what: &str) -> Done {
+    if format.json {
+        return Output::json(&json!({ "person": person, "token": token }));
+    }
+    let mut text = format!("{} {what}\n", person.name);
+    if let Some(token) = token {
+        let _ = write!(
+            text,
+            "the token is shown this once; keep it where no agent can read it:\n\n  {token}\n\n\
+             PORTREEVE_APPROVER_TOKEN takes it\n"
+        );
+    }
+    Ok(Output::text(text))
+}
+
+fn list(people: &[PersonView], paint: Paint) -> String {
+    if people.is_empty() {
+        return "nobody yet; `portreeve user add NAME --role admin` adds the first\n".to_owned();
+    }
+    let mut table = Table::new(paint, ["NAME", "ROLE", "PASSWORD", "TOKEN", "IDENTITIES"]);
+    let yes = |has: bool| plain(if has { "yes" } else { "-" });
+    for person in people {
+        table.row([
+            plain(person.name.as_str()),
+            plain(person.role.as_str()),
+            yes(person.has_password),
+            yes(person.has_token),
+            plain(person.identities.join(", ")),
+        ]);
+    }
+    table.render()
+}

@@ -1,0 +1,108 @@
+//! People and what they decide, at the command line.
+
+use std::process::Stdio;
+
+use super::Home;
+
+const PASSWORD: &str = "correct horse battery";
+
+#[test]
+fn people_are_added_by_people() {
+    let home = Home::new();
+    home.furnish();
+    assert_eq!(
+        home.ok(&["user", "list"]),
+        "nobody yet; `portreeve user add NAME --role admin` adds the first\n"
+    );
+    let short = home.run_with_input(
+        &["user", "add", "ann", "--role", "admin", "--password-stdin"],
+        "short\n",
+    );
+    assert_eq!(short.code, 2, "{short:?}");
+    assert!(
+        short.err.contains("shorter than 12 characters"),
+        "{short:?}"
+    );
+    let no_admin = home.run(&["user", "add", "bo", "--token"]);
+    assert_eq!(no_admin.code, 2, "{no_admin:?}");
+    let add = [
+        "user",
+        "add",
+        "ann",
+        "--role",
+        "admin",
+        "--token",
+        "--password-stdin",
+        "--json",
+    ];
+    let added = home.run_with_input(&add, &format!("{PASSWORD}\n"));
+    assert_eq!(added.code, 0, "{added:?}");
+    let added: serde_json::Value = serde_json::from_str(&added.out).expect("JSON");
+    let token = added["token"].as_str().expect("a token");
+    assert!(token.starts_with("prp_"));
+
+    // Without a terminal nobody can say who they are.
+    let alone = home.run(&["user", "add", "eve", "--token"]);
+    assert_eq!(alone.code, 3, "{alone:?}");
+    assert!(alone.err.contains("there is none"), "{alone:?}");
+    let with_leave = home
+        .command(&[
+            "user",
+            "add",
+            "bo",
+            "--token",
+            "--identity",
+            "bo@example.com",
+        ])
+        .env("PORTREEVE_APPROVER_TOKEN", token)
+        .output()
+        .expect("it runs");
+    assert!(with_leave.status.success(), "{with_leave:?}");
+    let list = home.ok(&["user", "list"]);
+    assert!(
+        list.contains("bo    approver  -         yes    bo@example.com"),
+        "{list}"
+    );
+    let people = home.json(&["user", "list"]);
+    assert_eq!(people[0]["name"], "ann");
+    assert!(!people.to_string().contains("pbkdf2"));
+    let refused = home
+        .command(&["user", "remove", "ann"])
+        .env("PORTREEVE_APPROVER_TOKEN", token)
+        .output()
+        .expect("it runs");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("ann is the last admin"));
+    assert!(
+        home.acts().iter().any(|act| act.starts_with("user.add bo")),
+        "{:?}",
+        home.acts()
+    );
+}
+
+#[test]
+fn the_agents_own_shell_cannot_approve() {
+    let home = Home::new();
+    home.furnish();
+    let empty = home.ok(&["approvals", "list"]);
+    assert_eq!(
+        empty,
+        "no call waits; `--all` shows those that have ended\n"
+    );
+    assert_eq!(home.json(&["approvals", "list"]), serde_json::json!([]));
+    let missing = home.run(&["approvals", "approve", "ap_0"]);
+    assert_eq!(missing.code, 3, "{missing:?}");
+    assert!(
+        missing.err.contains("there is no approval ap_0"),
+        "{missing:?}"
+    );
+    // Passwords on standard input are not asked for, and another's token is nobody's.
+    for (variable, code) in [("", 3), ("prp_made_up", 1)] {
+        let tried = home
+            .command(&["approvals", "approve", "ap_0", "--json"])
+            .env("PORTREEVE_APPROVER_TOKEN", variable)
+            .stdin(Stdio::null())
+            .output()
+            .expect("it runs");
+        assert_eq!(tried.status.code(), Some(code), "{tried:?}");
+    }
+}
