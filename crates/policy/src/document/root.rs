@@ -84,11 +84,15 @@ pub(crate) fn read(text: &[u8], problems: &mut Problems<'_>) -> Option<PolicyDoc
     let value = match json::parse(text, Rules::DOCUMENT) {
         Ok(value) => value,
         Err(error) => {
-            let message = match &error.trouble {
-                Trouble::Empty => format!("the policy is empty; the smallest one is {SMALLEST}"),
-                trouble => trouble.to_string(),
+            let (at, message) = match (&error.trouble, json::slip(text, &error)) {
+                (Trouble::Empty, _) => (
+                    error.at,
+                    format!("the policy is empty; the smallest one is {SMALLEST}"),
+                ),
+                (_, Some(slip)) => (slip.at, slip.message),
+                (trouble, None) => (error.at, trouble.to_string()),
             };
-            problems.error(&pointer_at(text, error.at), error.at, message);
+            problems.error(&pointer_at(text, error.at), at, message);
             return None;
         }
     };

@@ -42,19 +42,31 @@ fn texts_that_are_no_document() {
         ),
         (
             "{]",
-            "error at line 1, column 2: found ']' where a string was expected".into(),
+            "error at line 1, column 2: the `{` of line 1 is still open here, and `}` closes it, not `]`".into(),
+        ),
+        (
+            "{\"tools\":{\n  \"a\":%}}",
+            "error at line 2, column 7 (/tools/a): found '%' where a value was expected".into(),
+        ),
+        (
+            "{\"tools\":{\n  \"a\":{},\n}}",
+            "error at line 2, column 9 (/tools): trailing comma before `}`: remove it".into(),
+        ),
+        (
+            "version: \"1\"\ndefault: deny\n",
+            "error at line 1, column 1: this looks like YAML; what is expected here is JSON".into(),
         ),
         (
             "{\"tools\":{\n  \"a\":{},\n  \"a\":{}}}",
-            "error at line 3, column 3 (/tools/a): the key \"a\" appears twice".into(),
+            "error at line 3, column 3 (/tools/a): the key \"a\" appears twice: keep one".into(),
         ),
         (
             "{\"version\":\"1\",\"default\":\"deny\",\"\\u001b[2J\":1}",
             "error at line 1, column 33 (/\\u{1b}[2J): unknown key \"\\u{1b}[2J\"".into(),
         ),
         (
-            "{\"tools\":{\"x/y\":{\"limits\":[{},{\"max\":01}]}}}",
-            "error at line 1, column 39 (/tools/x~1y/limits/1/max): \
+            "{\"tools\":{\"x/y\":{\"limits\":[{},{\"max\":1.}]}}}",
+            "error at line 1, column 40 (/tools/x~1y/limits/1/max): \
              not a number as JSON writes them"
                 .into(),
         ),
