@@ -2,7 +2,7 @@
 
 use super::flow::{WrittenFlow, flow};
 use super::locate::pointer_at;
-use super::node::{Keys, Node};
+use super::node::{Keys, Node, is_plain};
 use super::rules::{About, Action, WrittenRules, rules};
 use super::selector::Selector;
 use crate::calendar::Zone;
@@ -192,6 +192,10 @@ fn all_tools(node: &Node<'_>, problems: &mut Problems<'_>) -> WrittenRules {
 
 fn entries(node: &Node<'_>, about: About, problems: &mut Problems<'_>) -> Vec<Entry> {
     let mut entries = Vec::new();
+    if let Some(names) = node.value.elements() {
+        no_entries(node, names, problems);
+        return entries;
+    }
     for (selector, at, value) in node.entries(problems) {
         let Some(name) = value.selector_at(at, selector, problems) else {
             continue;
@@ -217,6 +221,19 @@ fn entries(node: &Node<'_>, about: About, problems: &mut Problems<'_>) -> Vec<En
         });
     }
     entries
+}
+
+/// A list of names stands where each name is a key.
+fn no_entries(node: &Node<'_>, names: &[Value<'_>], problems: &mut Problems<'_>) {
+    let message = "an object is expected here, not an array: each name is a key";
+    let first = names.first().and_then(Value::as_str);
+    match first.filter(|name| is_plain(name)) {
+        Some(name) if names.len() == 1 => {
+            node.instead(problems, message, &format!("{{\"{name}\": {{}}}}"));
+        }
+        Some(name) => node.instead(problems, message, &format!("{{\"{name}\": {{}}, …}}")),
+        None => node.error(problems, message),
+    }
 }
 
 fn methods(node: &Node<'_>, problems: &mut Problems<'_>) -> Vec<Named<String, Verdict>> {
