@@ -13,6 +13,7 @@ pub mod counters;
 pub mod data_dir;
 pub mod demo;
 pub mod duration;
+pub mod excerpt;
 pub mod front;
 pub mod gate;
 pub mod grants;

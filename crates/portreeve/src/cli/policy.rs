@@ -8,13 +8,13 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::desk::{request, unexpected};
-use super::output::{Output, Paint, Table, Tone, plain, printable};
+use super::output::{Output, Paint, Table, Tone, painted, plain, printable};
 use super::server::owner;
 use super::{DataDirArg, Done, FormatArg};
 use crate::admin::{DeadRule, Failure, PolicyView, Request, Response, Use};
 use crate::config::MAX_FILE;
 use crate::name::Name;
-use crate::policy_text::{self, Problem, Severity};
+use crate::policy_text::{self, Problem};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Policy {
@@ -159,17 +159,7 @@ fn read(file: &Path) -> Result<(String, Vec<u8>), Failure> {
 /// The problems as a compiler shows them.
 fn shown(problems: &[Problem], (name, text): (&str, &[u8]), paint: Paint) -> String {
     let text = String::from_utf8_lossy(text);
-    let show = |problem: &Problem| {
-        let shown = printable(&policy_text::show(problem, name, &text));
-        let (word, tone) = match problem.severity {
-            Severity::Error => ("error:", Tone::Bad),
-            Severity::Warning => ("warning:", Tone::Waiting),
-        };
-        match shown.strip_prefix(word) {
-            Some(rest) => paint.tone(tone, word) + rest,
-            None => shown,
-        }
-    };
+    let show = |problem: &Problem| painted(&policy_text::show(problem, name, &text), paint);
     let all: Vec<String> = problems.iter().map(show).collect();
     all.join("\n")
 }

@@ -12,7 +12,7 @@ use super::output::{Paint, Tone};
 use super::{DataDirArg, Done, Output, first_minute};
 use crate::admin::{Answer, Failure};
 use crate::clock::Clock;
-use crate::config::{self, Arguments, Config, Environment};
+use crate::config::{self, Arguments, Config, ConfigError, Environment};
 use crate::data_dir::DataDir;
 use crate::front::FrontSettings;
 use crate::gate::Keeping;
@@ -76,8 +76,7 @@ impl Up {
         };
         // Absolute, so that a later change of the working directory changes nothing.
         let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
-        let config = config::load(&path, environment)
-            .map_err(|error| Failure::cannot(error.to_string(), "see `portreeve config check`"))?;
+        let config = config::load(&path, environment).map_err(|error| unsound(&path, &error))?;
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
@@ -166,6 +165,18 @@ impl Up {
         stopped.map_err(|error| Failure::saying(Answer::Cannot, &error))?;
         Ok(Output::default())
     }
+}
+
+fn unsound(path: &Path, error: &ConfigError) -> Failure {
+    let ConfigError::Wrong(problems) = error else {
+        return Failure::cannot(error.to_string(), "check the file's name");
+    };
+    let file = path.display();
+    let shown = super::config::shown(problems, Paint::of_stderr());
+    Failure::cannot(
+        format!("the configuration file {file} is not sound\n\n{shown}"),
+        format!("correct it; `portreeve config check '{file}'` says when it is sound"),
+    )
 }
 
 fn greeting(node: &Node, url: &str, dir: &Path, paint: Paint) -> String {

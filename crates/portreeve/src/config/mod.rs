@@ -17,6 +17,7 @@ mod servers;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod told;
 mod tree;
 pub mod watch;
 
@@ -140,6 +141,7 @@ pub fn parse(path: &Path, text: &str, environment: &Environment) -> Result<Confi
             return Err(reader.refuse());
         }
     };
+    reader.knows(told::Told::of(tree.get_ref()));
     tree::check(&mut reader, tree.get_ref());
     if reader.has_errors() {
         // What has the wrong type cannot be asked for its meaning.
