@@ -5,13 +5,14 @@ use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::Args;
-use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::SignalKind;
 
 use super::desk::block_on;
+use super::up::{address, listen_for};
 use super::{Done, Output};
 use crate::admin::{Answer, Failure};
 use crate::demo;
+use crate::node::{self, NodeError};
 
 #[derive(Debug, Args)]
 pub(super) struct Demo {
@@ -19,7 +20,7 @@ pub(super) struct Demo {
     #[arg(long, conflicts_with = "listen")]
     stdio: bool,
     /// The address to serve HTTP on
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8790")]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8790", value_parser = address)]
     listen: SocketAddr,
     /// Keep the runs in this file, so that they survive a crash
     #[arg(long, value_name = "FILE")]
@@ -52,12 +53,8 @@ impl Demo {
 }
 
 async fn serve(listen: SocketAddr, options: &demo::Options) -> Result<(), Failure> {
-    let cannot = |error: std::io::Error| {
-        let what = format!("cannot listen on {listen}: {error}");
-        Failure::cannot(what, "choose another address with --listen")
-    };
-    let mut terminated = signal(SignalKind::terminate()).map_err(cannot)?;
-    let listener = TcpListener::bind(listen).await.map_err(cannot)?;
+    let mut terminated = listen_for(SignalKind::terminate())?;
+    let listener = node::listen(listen).await.map_err(NodeError::from)?;
     let handle = demo::serve_http(listener, options)
         .map_err(|error| Failure::saying(Answer::Cannot, &error))?;
     let url = handle.url();

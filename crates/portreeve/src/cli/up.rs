@@ -36,12 +36,13 @@ pub(super) struct Up {
     /// Reserved for the console and the API, which this version does not have
     #[arg(long, value_name = "ADDR", value_parser = address)]
     admin_listen: Option<SocketAddr>,
-    /// Go on although the ledger's end is missing or was changed; this is booked
+    /// Go on although the ledger's end is missing or was changed: what is missing is given up, rate
+    /// limits forget the calls in it, and the ledger says so
     #[arg(long)]
     accept_ledger_cut: bool,
 }
 
-fn address(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     let example = "write a numeric address and a port, such as 127.0.0.1:8787 or [::]:8787";
     text.parse().map_err(|_| example.to_owned())
 }
@@ -140,9 +141,7 @@ impl Up {
         let mut interrupted = listen_for(SignalKind::interrupt())?;
         let mut terminated = listen_for(SignalKind::terminate())?;
         let public_url = plan.public_url.clone();
-        let node = Node::start(plan)
-            .await
-            .map_err(|error| Failure::saying(Answer::Cannot, &error))?;
+        let node = Node::start(plan).await?;
         let url = public_url.unwrap_or_else(|| format!("http://{}", node.address()));
         let mut text = greeting(&node, &url, dir, paint);
         text.push_str(&first_minute::welcome(&node.office, &url, dir, paint).await?);
@@ -162,7 +161,7 @@ impl Up {
             _ = interrupted.recv() => return at_once(),
             _ = terminated.recv() => return at_once(),
         };
-        stopped.map_err(|error| Failure::saying(Answer::Cannot, &error))?;
+        stopped?;
         Ok(Output::default())
     }
 }
@@ -188,7 +187,7 @@ fn greeting(node: &Node, url: &str, dir: &Path, paint: Paint) -> String {
     text
 }
 
-fn listen_for(kind: SignalKind) -> Result<tokio::signal::unix::Signal, Failure> {
+pub(super) fn listen_for(kind: SignalKind) -> Result<tokio::signal::unix::Signal, Failure> {
     signal(kind).map_err(|error| Failure::cannot(format!("cannot listen for signals: {error}"), ""))
 }
 

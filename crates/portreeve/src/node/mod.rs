@@ -8,6 +8,7 @@ mod declared;
 mod effects;
 mod error;
 mod house;
+mod listen;
 mod tasks;
 
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ use tokio::task::JoinSet;
 
 pub use error::NodeError;
 pub use house::{House, HouseOptions};
+pub use listen::{ListenError, listen};
 
 use crate::admin::{Office, Socket};
 use crate::config::{Config, Environment};
@@ -77,7 +79,10 @@ impl Node {
         let demo_url = Arc::new(OnceLock::new());
         let gate = open_gate(&plan, &house, &counters, &demo_url)?;
         let listener = listen(plan.listen).await?;
-        let address = listener.local_addr().map_err(listen_error(plan.listen))?;
+        let address = listener.local_addr().map_err(|source| ListenError {
+            address: plan.listen,
+            source,
+        })?;
         let url = plan
             .public_url
             .clone()
@@ -210,16 +215,6 @@ fn open_gate(
             environment: plan.environment.clone(),
         },
     })?)
-}
-
-async fn listen(address: SocketAddr) -> Result<TcpListener, NodeError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(listen_error(address))
-}
-
-fn listen_error(address: SocketAddr) -> impl Fn(std::io::Error) -> NodeError {
-    move |source| NodeError::Listen { address, source }
 }
 
 async fn rebuild_counters(house: &House) -> Result<(MemoryCounters, Rebuilt), NodeError> {
