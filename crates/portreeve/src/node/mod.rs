@@ -161,14 +161,13 @@ impl Node {
             self.serving
                 .spawn(socket.serve(Arc::clone(&self.office), stop));
         }
-        if let Some((path, config)) = plan.configuration {
-            let watching = Watching {
-                path,
-                config,
-                environment: plan.environment,
-                office: Arc::clone(&self.office),
-                effects: Arc::clone(&self.effects),
-            };
+        if let Some(configuration) = plan.configuration {
+            let watching = Watching::new(
+                configuration,
+                plan.environment,
+                Arc::clone(&self.office),
+                Arc::clone(&self.effects),
+            );
             self.serving.spawn(watching.run(stopping.clone()));
         }
         tasks::spawn(self, &front, plan.retention, stopping);

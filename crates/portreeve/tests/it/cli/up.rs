@@ -268,8 +268,15 @@ fn the_configuration_is_followed_and_a_broken_one_changes_nothing() {
     assert!(up.passes("list_jobs"));
 
     home.write("portreeve.toml", &configuration("runs"));
+    up.wait_for("the configuration is sound again and in force");
+    assert!(up.passes("list_runs"));
+    let larger = format!("max_body = 5000\n{}", configuration("runs"));
+    home.write("portreeve.toml", &larger);
+    up.wait_for("not those in use; restart to use them: max_body");
+    home.write("portreeve.toml", &configuration("runs"));
+    up.wait_for("the settings of the file are again those in use");
     up.signal("-HUP");
-    up.until("list_runs", true);
+    up.wait_for("told to read the configuration again");
     up.stop();
     let policies = home.json(&["policy", "list"]);
     assert_eq!(policies[0]["version"], 3, "{policies}");
