@@ -10,6 +10,7 @@ mod desk;
 mod first_minute;
 mod grant;
 mod ledger;
+mod log;
 mod output;
 mod policy;
 #[cfg(test)]

@@ -9,7 +9,7 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::output::{Paint, Tone};
-use super::{DataDirArg, Done, Output, first_minute};
+use super::{DataDirArg, Done, Output, first_minute, log};
 use crate::admin::{Answer, Failure};
 use crate::clock::Clock;
 use crate::config::{self, Arguments, Config, ConfigError, Environment};
@@ -50,7 +50,7 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
 impl Up {
     pub(super) fn run(self, paint: Paint) -> Done {
         let environment = Environment::system();
-        start_logging(&environment);
+        log::start(&environment);
         let config = self.read_config(&environment)?;
         let named = config
             .as_ref()
@@ -191,59 +191,9 @@ pub(super) fn listen_for(kind: SignalKind) -> Result<tokio::signal::unix::Signal
     signal(kind).map_err(|error| Failure::cannot(format!("cannot listen for signals: {error}"), ""))
 }
 
-/// A word alone is a level; the filter would take any other for the name of a module, and be silent.
-fn understood(wanted: &str) -> Result<(), String> {
-    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
-    let strange = wanted.split(',').map(str::trim).find(|word| {
-        let level = LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word));
-        !level && !word.contains(['=', ':', '[']) && !word.starts_with("portreeve")
-    });
-    match strange {
-        None => Ok(()),
-        Some(word) => Err(format!("{word:?} is none of {}", LEVELS.join(", "))),
-    }
-}
-
-/// Logs go to stderr; `PORTREEVE_LOG` says what, as in `info` or `portreeve=debug`.
-pub(super) fn start_logging(environment: &Environment) {
-    use std::io::IsTerminal as _;
-    let wanted = environment
-        .get("PORTREEVE_LOG")
-        .unwrap_or_else(|| "info".to_owned());
-    let parsed = understood(&wanted).and_then(|()| {
-        tracing_subscriber::EnvFilter::try_new(&wanted).map_err(|error| error.to_string())
-    });
-    let filter = parsed.unwrap_or_else(|error| {
-        eprintln!("warning: PORTREEVE_LOG={wanted:?} is not understood ({error}); using info");
-        tracing_subscriber::EnvFilter::new("info")
-    });
-    let ansi = std::io::stderr().is_terminal() && !environment.no_color();
-    // A second logger in one process, in a test for instance, is not needed.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(ansi)
-        .with_writer(std::io::stderr)
-        .try_init();
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_level_that_is_none_is_told() {
-        for good in [
-            "info",
-            "WARN",
-            "portreeve=debug,hyper=warn",
-            "portreeve::gate",
-        ] {
-            assert_eq!(understood(good), Ok(()), "{good}");
-        }
-        for bad in ["loud", "info,loud", ""] {
-            assert!(understood(bad).is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn an_address_is_asked_for_with_an_example() {
