@@ -10,6 +10,7 @@ mod desk;
 mod first_minute;
 mod grant;
 mod ledger;
+mod listing;
 mod log;
 mod output;
 mod policy;

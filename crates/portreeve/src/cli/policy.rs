@@ -8,7 +8,8 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::desk::{request, unexpected};
-use super::output::{Output, Paint, Table, Tone, painted, plain, printable};
+use super::listing::{Cell, Listing};
+use super::output::{Output, Paint, Tone, painted, plain, printable};
 use super::server::owner;
 use super::{DataDirArg, Done, FormatArg};
 use crate::admin::{DeadRule, Failure, PolicyView, Request, Response, Use};
@@ -101,8 +102,9 @@ impl Policy {
                     None => Request::PolicyList,
                 };
                 match request(dir.data_dir.as_deref(), listing)? {
-                    Response::Policies { policies } if format.json => Output::json(&policies),
-                    Response::Policies { policies } => Ok(Output::text(list(&policies, paint))),
+                    Response::Policies { policies } => {
+                        POLICIES.show(&policies, (&format, paint), cells)
+                    }
                     _ => Err(unexpected()),
                 }
             }
@@ -295,31 +297,26 @@ fn remarks(policy: &PolicyView, server: &Name, dead: Option<&[DeadRule]>) -> Vec
     remarks
 }
 
-fn list(policies: &[PolicyView], paint: Paint) -> String {
-    if policies.is_empty() {
-        return "no policies; add one with `portreeve policy put NAME FILE`\n".to_owned();
-    }
-    let mut table = Table::new(
-        paint,
-        ["NAME", "VERSION", "CREATED", "BY", "OWNER", "USED BY"],
-    );
-    for policy in policies {
-        let uses = policy.used_by.iter();
-        let uses: Vec<String> = uses
-            .map(|used| format!("{} on {}", used.grant, used.server))
-            .collect();
-        table.row([
-            plain(policy.name.as_str()),
-            plain(policy.version.to_string()),
-            plain(&policy.created_at),
-            plain(&policy.by),
-            plain(owner(policy.owner)),
-            plain(if uses.is_empty() {
-                "-".to_owned()
-            } else {
-                uses.join(", ")
-            }),
-        ]);
-    }
-    table.render()
+const POLICIES: Listing<6> = Listing {
+    head: ["NAME", "VERSION", "CREATED", "BY", "OWNER", "USED BY"],
+    nothing: "no policies; add one with `portreeve policy put NAME FILE`",
+};
+
+fn cells(policy: &PolicyView) -> [Cell; 6] {
+    let uses = policy.used_by.iter();
+    let uses: Vec<String> = uses
+        .map(|used| format!("{} on {}", used.grant, used.server))
+        .collect();
+    [
+        plain(policy.name.as_str()),
+        plain(policy.version.to_string()),
+        plain(&policy.created_at),
+        plain(&policy.by),
+        plain(owner(policy.owner)),
+        plain(if uses.is_empty() {
+            "-".to_owned()
+        } else {
+            uses.join(", ")
+        }),
+    ]
 }
