@@ -139,7 +139,7 @@ impl<'t> Problems<'t> {
     /// An error about a key that is none of `known`.
     pub(crate) fn bad_key(&mut self, pointer: &Pointer, at: usize, key: &str, known: &[&str]) {
         let mut message = format!("unknown key {key:?}");
-        if meant(key, known).is_none() && nearest(key, known).is_none() {
+        if probably(key, known).is_none() {
             message = format!("{message}; known here: {}", known.join(", "));
         }
         self.bad_word(pointer, at, message, (key, known));
@@ -194,6 +194,12 @@ impl<'t> Problems<'t> {
             Ok(self.found)
         }
     }
+}
+
+/// The word of `valid` that `word` was probably meant to be.
+pub(crate) fn probably<'v>(word: &str, valid: &[&'v str]) -> Option<&'v str> {
+    let meant = meant(word, valid).map(|meant| meant.word);
+    meant.or_else(|| nearest(word, valid))
 }
 
 /// The word of `valid` that `word` is a slip of, if one is near enough.

@@ -146,7 +146,7 @@ fn written_test(
         ("op", parts.op),
         ("value", parts.value),
     ] {
-        if part.is_none() {
+        if part.is_none() && node.lacks(key, &TEST) {
             node.error(problems, format!("a condition needs `{key}`"));
         }
     }

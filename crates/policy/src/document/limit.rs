@@ -130,8 +130,7 @@ fn parts(node: &Node<'_>, keys: &Keys, problems: &mut Problems<'_>) -> Option<Pa
     }
     node.value.members()?;
     for key in ["counter", "window", "max"] {
-        let written = members.iter().any(|(k, _)| *k == key);
-        if keys.known.contains(&key) && !written {
+        if keys.known.contains(&key) && node.lacks(key, keys) {
             node.error(problems, format!("a limit needs `{key}`"));
         }
     }

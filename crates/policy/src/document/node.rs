@@ -5,7 +5,7 @@ use crate::json::{Kind, Value};
 use crate::limits::window;
 use crate::meant;
 use crate::path::Path;
-use crate::problem::{Pointer, Problems};
+use crate::problem::{Pointer, Problems, probably};
 
 /// One value and where it stands.
 #[derive(Clone)]
@@ -187,6 +187,16 @@ impl<'v> Node<'v> {
             (&*member.key, member.key_span.start as usize, node)
         };
         members.iter().map(entry).collect()
+    }
+
+    /// Is `key` missing? Not if a member was meant to be it: that one is reported itself.
+    pub(super) fn lacks(&self, key: &str, keys: &Keys) -> bool {
+        let members = self.value.members().unwrap_or_default();
+        !members.iter().any(|member| {
+            *member.key == *key
+                || !keys.known.contains(&&*member.key)
+                    && probably(&member.key, keys.known) == Some(key)
+        })
     }
 
     /// The members of an object of the language; keys it does not know are reported.

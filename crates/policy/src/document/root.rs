@@ -108,7 +108,7 @@ fn document(value: &Value<'_>, problems: &mut Problems<'_>) -> Option<PolicyDocu
     value.members()?;
     let mut document = PolicyDocument::default();
     for key in ["version", "default"] {
-        if !members.iter().any(|(k, _)| *k == key) {
+        if root.lacks(key, &DOCUMENT) {
             root.error(
                 problems,
                 format!("`{key}` is missing; the smallest policy is {SMALLEST}"),
