@@ -26,6 +26,7 @@ pub mod nearest;
 pub mod node;
 mod pieces;
 pub mod policy_text;
+mod refused;
 pub mod server_url;
 pub mod store;
 pub mod upstream;

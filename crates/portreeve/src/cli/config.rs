@@ -69,9 +69,10 @@ fn check(file: &std::path::Path, paint: Paint) -> Done {
             Ok(Output::text(text))
         }
         Err(ConfigError::Wrong(problems)) => Ok(Output::text(shown(&problems, paint)).with_code(1)),
-        Err(error @ ConfigError::Unreadable { .. }) => {
-            Err(Failure::cannot(error.to_string(), "check the file's name"))
-        }
+        Err(error @ ConfigError::Unreadable { .. }) => Err(Failure::cannot(
+            error.to_string(),
+            "name a file that can be read",
+        )),
     }
 }
 
@@ -95,9 +96,10 @@ fn checked(file: &std::path::Path) -> Done {
             let told = json!({ "file": file, "ok": false, "problems": problems });
             Ok(Output::json(&told)?.with_code(1))
         }
-        Err(error @ ConfigError::Unreadable { .. }) => {
-            Err(Failure::cannot(error.to_string(), "check the file's name"))
-        }
+        Err(error @ ConfigError::Unreadable { .. }) => Err(Failure::cannot(
+            error.to_string(),
+            "name a file that can be read",
+        )),
     }
 }
 

@@ -29,8 +29,13 @@ pub(super) struct Demo {
     #[arg(long)]
     allow_tool_changes: bool,
     /// Tools on one page of the list [default: all]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count)]
     page_size: Option<NonZero<usize>>,
+}
+
+fn count(text: &str) -> Result<NonZero<usize>, String> {
+    text.parse()
+        .map_err(|_| "write a whole number of 1 or more".to_owned())
 }
 
 impl Demo {

@@ -174,9 +174,16 @@ impl Grant {
 impl Set {
     fn run(self) -> Done {
         let ends = self.expires.is_some();
+        let servers = attachments(self.servers)?;
+        if let Some(both) = self.without.iter().find(|name| servers.contains_key(*name)) {
+            return Err(Failure::usage(
+                format!("the server `{both}` is both given and taken away"),
+                "name it with --server or with --without",
+            ));
+        }
         let set = Request::GrantSet {
             label: self.label,
-            servers: attachments(self.servers)?,
+            servers,
             without: self.without,
             expires: self.expires,
         };

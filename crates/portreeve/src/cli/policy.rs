@@ -16,6 +16,7 @@ use crate::admin::{DeadRule, Failure, PolicyView, Request, Response, Use};
 use crate::config::MAX_FILE;
 use crate::name::Name;
 use crate::policy_text::{self, Problem};
+use crate::refused::why;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Policy {
@@ -140,18 +141,18 @@ fn read(file: &Path) -> Result<(String, Vec<u8>), Failure> {
         let file = file.display();
         Failure::cannot(
             format!("cannot read {file}: {why}"),
-            "check the file's name",
+            "name a file that can be read",
         )
     };
     let mut text = Vec::new();
     let (name, source): (_, Box<dyn Read>) = if file == Path::new("-") {
         ("(standard input)".to_owned(), Box::new(std::io::stdin()))
     } else {
-        let opened = std::fs::File::open(file).map_err(|error| cannot(error.to_string()))?;
+        let opened = std::fs::File::open(file).map_err(|error| cannot(why(&error)))?;
         (file.display().to_string(), Box::new(opened))
     };
     let read = source.take(MAX_FILE + 1).read_to_end(&mut text);
-    read.map_err(|error| cannot(error.to_string()))?;
+    read.map_err(|error| cannot(why(&error)))?;
     if text.len() as u64 > MAX_FILE {
         return Err(cannot("it is larger than 16 MiB".to_owned()));
     }

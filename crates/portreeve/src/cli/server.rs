@@ -10,11 +10,12 @@ use super::listing::{Cell, Listing};
 use super::output::{Output, Paint, Tone, plain, printable};
 use super::{DataDirArg, Done, FormatArg};
 use crate::admin::{
-    Discovery, Failure, NewTarget, Plain, Request, Response, ServerView, ToolState, ToolView,
+    Answer, Discovery, Failure, NewTarget, Plain, Request, Response, ServerView, ToolState,
+    ToolView,
 };
 use crate::config::{Environment, parse_secret, resolve};
 use crate::name::Name;
-use crate::server_url::BUILTIN_DEMO;
+use crate::server_url::{self, BUILTIN_DEMO};
 use crate::store::model::{Accept, Accepting, NewTools, Owner};
 
 #[derive(Debug, Subcommand)]
@@ -61,6 +62,10 @@ pub(super) enum Server {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    override_usage = "portreeve server add [OPTIONS] NAME --url URL\n       \
+                            portreeve server add [OPTIONS] NAME -- COMMAND…"
+)]
 #[group(id = "target", required = true, multiple = false, args = ["url", "command"])]
 pub(super) struct Add {
     /// What it is called in grants and in the URL `/mcp/NAME`
@@ -182,10 +187,15 @@ impl Add {
                 env: read_secrets(self.env)?,
             },
             Some(url) if url == BUILTIN_DEMO => NewTarget::Demo,
-            Some(url) => NewTarget::Http {
-                url,
-                headers: read_secrets(self.headers)?,
-            },
+            Some(url) => {
+                // Here too, so that a mistyped URL makes no data directory.
+                server_url::check(&url, self.private)
+                    .map_err(|error| Failure::saying(Answer::Usage, &error))?;
+                NewTarget::Http {
+                    url,
+                    headers: read_secrets(self.headers)?,
+                }
+            }
         };
         let add = Request::ServerAdd {
             name: self.name,

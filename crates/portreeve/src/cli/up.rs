@@ -24,6 +24,10 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_mins(1);
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "It runs in the foreground until it is interrupted, and logs to stderr; \
+                        PORTREEVE_LOG=debug logs more."
+)]
 pub(super) struct Up {
     /// The configuration file
     #[arg(long, value_name = "FILE")]
@@ -168,7 +172,7 @@ impl Up {
 
 fn unsound(path: &Path, error: &ConfigError) -> Failure {
     let ConfigError::Wrong(problems) = error else {
-        return Failure::cannot(error.to_string(), "check the file's name");
+        return Failure::cannot(error.to_string(), "name a file that can be read");
     };
     let file = path.display();
     let shown = super::config::shown(problems, Paint::of_stderr());

@@ -29,6 +29,7 @@ pub use problem::{ConfigError, Problem, Severity};
 pub use reference::reference;
 pub use secrets::{SecretError, parse as parse_secret, resolve};
 
+use crate::refused::why;
 use crate::store::model::Declared;
 use reader::Reader;
 
@@ -158,7 +159,7 @@ pub fn parse(path: &Path, text: &str, environment: &Environment) -> Result<Confi
 fn read_file(path: &Path) -> Result<String, String> {
     use std::io::Read;
     let mut text = String::new();
-    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    let file = std::fs::File::open(path).map_err(|error| why(&error))?;
     let read = file.take(MAX_FILE + 1).read_to_string(&mut text);
     match read {
         Ok(length) if length as u64 > MAX_FILE => Err("it is larger than 16 MiB".to_owned()),
@@ -166,6 +167,6 @@ fn read_file(path: &Path) -> Result<String, String> {
         Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
             Err("it is not UTF-8 text".to_owned())
         }
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(why(&error)),
     }
 }

@@ -126,14 +126,15 @@ pub(super) fn excerpt_of_broken(text: &str, at: usize) -> Option<Excerpt> {
     let shown = if code.trim_start().starts_with('[') && code.chars().all(is_of_header) {
         code.to_owned()
     } else {
-        let (key, value) = code.split_once('=')?;
+        let divider = code.find(['=', ':'])?;
+        let (key, value) = (code.get(..divider)?, code.get(divider + 1..)?);
         if key.trim().is_empty() || !key.chars().all(is_of_key) {
             return None;
         }
         if is_plain_there(above, key.trim(), value) {
             code.to_owned()
         } else {
-            format!("{key}= {MASK}")
+            format!("{}{} {MASK}", key, code.get(divider..=divider)?)
         }
     };
     let column = text.get(start..at)?.chars().count() + 1;
@@ -240,6 +241,7 @@ mod tests {
             // These are no TOML.
             ("listen = 127.0.0.1:8787", "listen = 127.0.0.1:8787", 15),
             ("[servers.a]\ntimeout = 30s", "timeout = 30s", 11),
+            ("listen: \"127.0.0.1:1\"", "listen: \"127.0.0.1:1\"", 9),
             ("[servers.a]\nurl = x", "url = …", 7),
             ("[servers.a\n", "[servers.a", 11),
             ("[[grants]]\nlabel = a", "label = a", 9),
@@ -282,6 +284,7 @@ mod tests {
         "grants = \"hush\"",
         // These are no TOML.
         "token = hush",
+        "token: hush",
         "token = \"hush",
         "token = \"hush\" oops",
         "tokn = \"hush\" oops",
