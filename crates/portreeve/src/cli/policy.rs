@@ -1,5 +1,9 @@
 //! `portreeve policy …`
 
+mod case_files;
+mod cases;
+mod pins;
+
 use std::fmt::Write as _;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -26,6 +30,8 @@ pub(super) enum Policy {
         #[command(flatten)]
         format: FormatArg,
     },
+    /// Run policy tests: files, or folders of them; needs no data directory
+    Test(cases::Test),
     /// Store a file as the newest version of a policy; it is in force from the next call on
     Put {
         /// What it is called in grants
@@ -88,6 +94,7 @@ impl Policy {
     pub(super) fn run(self, paint: Paint) -> Done {
         match self {
             Self::Check { files, format } => check(&files, format.json, paint),
+            Self::Test(test) => test.run(paint),
             Self::Put {
                 name,
                 file,
