@@ -206,6 +206,12 @@ impl CaseFile {
             schema: tool.schema_text.as_deref(),
         })
     }
+
+    /// The arguments of all calls that have some.
+    pub fn arguments(&self) -> impl Iterator<Item = &Value<'static>> {
+        let calls = self.cases.iter().flat_map(|case| &case.calls);
+        calls.filter_map(|call| call.args.as_ref())
+    }
 }
 
 fn tree(text: &[u8], form: Form) -> Result<Value<'_>, Trouble> {

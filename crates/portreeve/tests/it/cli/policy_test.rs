@@ -44,6 +44,13 @@ fn what_holds_is_counted_and_no_data_directory_is_needed() {
 }
 
 #[test]
+fn the_cases_that_come_with_the_sources_hold() {
+    let cases = concat!(env!("CARGO_MANIFEST_DIR"), "/../../cases");
+    let out = Home::new().ok(&["policy", "test", cases]);
+    assert!(out.starts_with("762 passed, 0 failed"), "{out}");
+}
+
+#[test]
 fn a_call_that_comes_out_otherwise_is_told_with_its_place() {
     let home = home();
     let test = RERUN
