@@ -1,10 +1,10 @@
 //! Reading the tree of a case file: the first trouble ends it.
 
-use crate::calendar;
 use crate::decimal::Decimal;
 use crate::json::Value;
 use crate::limits::window;
 use crate::problem::{Pointer, nearest};
+use crate::time::Timestamp;
 
 /// A value of the file and where it stands.
 #[derive(Clone)]
@@ -146,7 +146,7 @@ impl<'v> Node<'v> {
 
     /// A point in time in UTC, as in `2026-01-31T22:00`, in milliseconds since the epoch.
     pub(super) fn point_in_time(&self) -> Result<i64, Trouble> {
-        calendar::utc(self.text()?)
+        Timestamp::utc(self.text()?)
             .map(|time| time.0)
             .ok_or_else(|| self.trouble("a time in UTC is expected here, as in 2026-01-31T22:00"))
     }

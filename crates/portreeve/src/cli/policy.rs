@@ -2,6 +2,8 @@
 
 mod case_files;
 mod cases;
+mod explain;
+mod facts;
 mod pins;
 
 use std::fmt::Write as _;
@@ -32,6 +34,8 @@ pub(super) enum Policy {
     },
     /// Run policy tests: files, or folders of them; needs no data directory
     Test(cases::Test),
+    /// Say how a policy answers a call, and what each of its rules found
+    Explain(explain::Explain),
     /// Store a file as the newest version of a policy; it is in force from the next call on
     Put {
         /// What it is called in grants
@@ -95,6 +99,7 @@ impl Policy {
         match self {
             Self::Check { files, format } => check(&files, format.json, paint),
             Self::Test(test) => test.run(paint),
+            Self::Explain(explain) => explain.run(paint),
             Self::Put {
                 name,
                 file,
