@@ -1,5 +1,12 @@
 //! `portreeve policy …`
 
+mod case_files;
+mod cases;
+mod diff;
+mod explain;
+mod facts;
+mod pins;
+
 use std::fmt::Write as _;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -28,6 +35,12 @@ pub(super) enum Policy {
         #[command(flatten)]
         format: FormatArg,
     },
+    /// Run policy tests: files, or folders of them; needs no data directory
+    Test(cases::Test),
+    /// Say how a policy answers a call, and what each of its rules found
+    Explain(explain::Explain),
+    /// Tell what is different in meaning between two policies; exit code 1 if anything is
+    Diff(diff::Diff),
     /// Store a file as the newest version of a policy; it is in force from the next call on
     Put {
         /// What it is called in grants
@@ -90,6 +103,9 @@ impl Policy {
     pub(super) fn run(self, paint: Paint) -> Done {
         match self {
             Self::Check { files, format } => check(&files, format.json, paint),
+            Self::Test(test) => test.run(paint),
+            Self::Explain(explain) => explain.run(paint),
+            Self::Diff(diff) => diff.run(paint),
             Self::Put {
                 name,
                 file,
