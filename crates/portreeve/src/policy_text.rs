@@ -3,10 +3,10 @@
 //! It keeps together what the rest of the program asks of a text: is it a policy, which tools
 //! does it name, and how is a problem shown to a person. What a policy means is the language's.
 
-use std::fmt::Write as _;
-
 use portreeve_policy::json::{Place, Rules, parse};
 use serde::{Deserialize, Serialize};
+
+use crate::excerpt::{Excerpt, Notice, draw, window};
 
 /// A problem of a policy text, in a form that can be sent and shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,7 +76,8 @@ fn not_carried_out(text: &[u8]) -> Vec<portreeve_policy::Problem> {
     .collect()
 }
 
-fn sendable(problems: Vec<portreeve_policy::Problem>) -> Vec<Problem> {
+/// The language's problems in the form that can be sent and shown.
+pub fn sendable(problems: Vec<portreeve_policy::Problem>) -> Vec<Problem> {
     let convert = |problem: portreeve_policy::Problem| Problem {
         severity: match problem.severity {
             portreeve_policy::Severity::Error => Severity::Error,
@@ -97,45 +98,21 @@ pub fn show(problem: &Problem, file: &str, text: &str) -> String {
         Severity::Error => "error",
         Severity::Warning => "warning",
     };
-    let mut shown = format!("{severity}: {}\n", problem.message);
-    let margin = problem.line.to_string().len();
-    let _ = writeln!(
-        shown,
-        "{:margin$}--> {file}:{}:{}",
-        "", problem.line, problem.column
-    );
-    if let Some(line) = text.lines().nth(problem.line.saturating_sub(1)) {
-        let (line, column) = window(line, problem.column);
-        let _ = writeln!(shown, "{:margin$} |", "");
-        let _ = writeln!(shown, "{} | {line}", problem.line);
-        let _ = writeln!(shown, "{:margin$} | {:>column$}", "", "^");
-    }
+    let mut notes = Vec::new();
     if !problem.pointer.is_empty() {
-        let (pointer, _) = window(&problem.pointer, 1);
-        let _ = writeln!(shown, "{:margin$} = at {pointer}", "");
+        notes.push(format!("at {}", window(&problem.pointer, 1).0));
     }
     if let Some(word) = &problem.suggestion {
-        let _ = writeln!(shown, "{:margin$} = did you mean `{word}`?", "");
+        notes.push(format!("did you mean `{word}`?"));
     }
-    shown
-}
-
-/// The part of a line that fits a terminal, with the column in it; what could disturb the terminal
-/// is replaced.
-fn window(line: &str, column: usize) -> (String, usize) {
-    const WIDTH: usize = 96;
-    let skip = if column > WIDTH {
-        column - WIDTH / 2
-    } else {
-        0
-    };
-    let shown = line
-        .chars()
-        .skip(skip)
-        .take(WIDTH)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    (shown, column.saturating_sub(skip))
+    draw(&Notice {
+        head: &format!("{severity}: {}", problem.message),
+        file,
+        line: problem.line,
+        column: problem.column,
+        excerpt: Excerpt::of(text, problem.line, problem.column).as_ref(),
+        notes: &notes,
+    })
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::desk::{request, unexpected};
-use super::output::{Output, Paint, Table, Tone, plain};
+use super::listing::{Cell, Listing};
+use super::output::{Output, Paint, Tone, plain};
 use super::server::owner;
 use super::{DataDirArg, Done, FormatArg};
 use crate::admin::{Expiry, Failure, GrantState, GrantView, Request, Response};
@@ -138,8 +139,7 @@ impl Grant {
             Self::Create(create) => create.run(),
             Self::List { dir, format } => {
                 match request(dir.data_dir.as_deref(), Request::GrantList)? {
-                    Response::Grants { grants } if format.json => Output::json(&grants),
-                    Response::Grants { grants } => Ok(Output::text(list(&grants, paint))),
+                    Response::Grants { grants } => GRANTS.show(&grants, (&format, paint), cells),
                     _ => Err(unexpected()),
                 }
             }
@@ -174,9 +174,16 @@ impl Grant {
 impl Set {
     fn run(self) -> Done {
         let ends = self.expires.is_some();
+        let servers = attachments(self.servers)?;
+        if let Some(both) = self.without.iter().find(|name| servers.contains_key(*name)) {
+            return Err(Failure::usage(
+                format!("the server `{both}` is both given and taken away"),
+                "name it with --server or with --without",
+            ));
+        }
         let set = Request::GrantSet {
             label: self.label,
-            servers: attachments(self.servers)?,
+            servers,
             without: self.without,
             expires: self.expires,
         };
@@ -308,34 +315,30 @@ fn servers_of(grant: &GrantView) -> String {
     all.join(" ")
 }
 
-fn list(grants: &[GrantView], paint: Paint) -> String {
-    if grants.is_empty() {
-        return "no grants; make one with `portreeve grant create LABEL --server SERVER=POLICY`\n"
-            .to_owned();
-    }
-    let head = [
+const GRANTS: Listing<6> = Listing {
+    head: [
         "LABEL",
         "STATE",
         "SERVERS=POLICIES",
         "IDENTITY",
         "EXPIRES",
         "OWNER",
-    ];
-    let mut table = Table::new(paint, head);
-    for grant in grants {
-        let (state, tone) = match grant.state {
-            GrantState::Live => ("live", Tone::Good),
-            GrantState::Expired => ("expired", Tone::Waiting),
-            GrantState::Revoked => ("revoked", Tone::Bad),
-        };
-        table.row([
-            plain(grant.label.as_str()),
-            (state.to_owned(), tone),
-            plain(servers_of(grant)),
-            plain(grant.identity.as_deref().unwrap_or("-")),
-            plain(grant.expires_at.as_deref().unwrap_or("never")),
-            plain(owner(grant.owner)),
-        ]);
-    }
-    table.render()
+    ],
+    nothing: "no grants; make one with `portreeve grant create LABEL --server SERVER=POLICY`",
+};
+
+fn cells(grant: &GrantView) -> [Cell; 6] {
+    let (state, tone) = match grant.state {
+        GrantState::Live => ("live", Tone::Good),
+        GrantState::Expired => ("expired", Tone::Waiting),
+        GrantState::Revoked => ("revoked", Tone::Bad),
+    };
+    [
+        plain(grant.label.as_str()),
+        (state.to_owned(), tone),
+        plain(servers_of(grant)),
+        plain(grant.identity.as_deref().unwrap_or("-")),
+        plain(grant.expires_at.as_deref().unwrap_or("never")),
+        plain(owner(grant.owner)),
+    ]
 }

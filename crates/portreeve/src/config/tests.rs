@@ -435,6 +435,8 @@ fn what_the_parser_leaves_to_be_guessed_is_said() {
     for (text, says) in [
         ("listen = 127.0.0.1:8787", "a text needs quotes"),
         ("data_dir = ./x", "a text needs quotes"),
+        ("{ \"listen\": 1 }", "this looks like JSON"),
+        ("listen: \"127.0.0.1:1\"", "write `listen = …`"),
         (
             "[servers.a]\nurl = \"x\"\nurl = \"y\"",
             "the key `url` is there twice",
