@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use clap::{Args, Subcommand};
 
 use super::desk::{request, unexpected};
-use super::output::{Output, Paint, Table, Tone, plain, printable};
+use super::listing::{Cell, Listing};
+use super::output::{Output, Paint, Tone, plain, printable};
 use super::secret_prompt::credential;
 use super::{DataDirArg, Done, FormatArg};
 use crate::admin::{ApprovalView, Failure, Request, Response};
@@ -62,9 +63,9 @@ impl Approvals {
             Self::List { all, dir, format } => {
                 let asked = Request::ApprovalList { all };
                 match request(dir.data_dir.as_deref(), asked)? {
-                    Response::Approvals { approvals } if format.json => Output::json(&approvals),
                     Response::Approvals { approvals } => {
-                        Ok(Output::text(list(&approvals, all, paint)))
+                        let listing = if all { ALL } else { OPEN };
+                        listing.show(&approvals, (&format, paint), cells)
                     }
                     _ => Err(unexpected()),
                 }
@@ -139,28 +140,26 @@ const fn tone(state: State) -> Tone {
     }
 }
 
-fn list(approvals: &[ApprovalView], all: bool, paint: Paint) -> String {
-    if approvals.is_empty() {
-        return if all {
-            "no call has waited for anybody yet\n".to_owned()
-        } else {
-            "no call waits; `--all` shows those that have ended\n".to_owned()
-        };
-    }
-    let head = ["ID", "STATE", "GRANT", "SERVER", "CALL", "ASKED", "UNTIL"];
-    let mut table = Table::new(paint, head);
-    for approval in approvals {
-        table.row([
-            plain(&*approval.id),
-            (approval.state.to_string(), tone(approval.state)),
-            plain(approval.grant.as_str()),
-            plain(approval.server.as_str()),
-            plain(&*approval.subject),
-            plain(&*approval.asked_at),
-            plain(&*approval.expires_at),
-        ]);
-    }
-    table.render()
+const OPEN: Listing<7> = Listing {
+    head: ["ID", "STATE", "GRANT", "SERVER", "CALL", "ASKED", "UNTIL"],
+    nothing: "no call waits; `--all` shows those that have ended",
+};
+
+const ALL: Listing<7> = Listing {
+    nothing: "no call has waited for anybody yet",
+    ..OPEN
+};
+
+fn cells(approval: &ApprovalView) -> [Cell; 7] {
+    [
+        plain(&*approval.id),
+        (approval.state.to_string(), tone(approval.state)),
+        plain(approval.grant.as_str()),
+        plain(approval.server.as_str()),
+        plain(&*approval.subject),
+        plain(&*approval.asked_at),
+        plain(&*approval.expires_at),
+    ]
 }
 
 fn text(approval: &ApprovalView, paint: Paint) -> String {

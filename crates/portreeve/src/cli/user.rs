@@ -6,7 +6,8 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
 use super::desk::{request, unexpected};
-use super::output::{Output, Paint, Table, plain};
+use super::listing::{Cell, Listing};
+use super::output::{Output, Paint, plain};
 use super::secret_prompt::{credential, new_password, password_from_stdin};
 use super::{DataDirArg, Done, FormatArg};
 use crate::admin::{Credential, Failure, PersonView, Plain, Request, Response};
@@ -121,13 +122,7 @@ impl User {
     pub(super) fn run(self, paint: Paint) -> Done {
         match self {
             Self::Add(add) => add.run(),
-            Self::List { dir, format } => {
-                let people = people(&dir)?;
-                if format.json {
-                    return Output::json(&people);
-                }
-                Ok(Output::text(list(&people, paint)))
-            }
+            Self::List { dir, format } => LISTING.show(&people(&dir)?, (&format, paint), cells),
             Self::Passwd {
                 name,
                 password_stdin,
@@ -243,20 +238,18 @@ fn told(person: &PersonView, token: Option<&str>, format: &FormatArg, what: &str
     Ok(Output::text(text))
 }
 
-fn list(people: &[PersonView], paint: Paint) -> String {
-    if people.is_empty() {
-        return "nobody yet; `portreeve user add NAME --role admin` adds the first\n".to_owned();
-    }
-    let mut table = Table::new(paint, ["NAME", "ROLE", "PASSWORD", "TOKEN", "IDENTITIES"]);
+const LISTING: Listing<5> = Listing {
+    head: ["NAME", "ROLE", "PASSWORD", "TOKEN", "IDENTITIES"],
+    nothing: "nobody yet; `portreeve user add NAME --role admin` adds the first",
+};
+
+fn cells(person: &PersonView) -> [Cell; 5] {
     let yes = |has: bool| plain(if has { "yes" } else { "-" });
-    for person in people {
-        table.row([
-            plain(person.name.as_str()),
-            plain(person.role.as_str()),
-            yes(person.has_password),
-            yes(person.has_token),
-            plain(person.identities.join(", ")),
-        ]);
-    }
-    table.render()
+    [
+        plain(person.name.as_str()),
+        plain(person.role.as_str()),
+        yes(person.has_password),
+        yes(person.has_token),
+        plain(person.identities.join(", ")),
+    ]
 }

@@ -22,11 +22,12 @@ use super::post::{Exchange, unavailable};
 use super::record;
 use super::relay::IN_FLIGHT;
 use super::resolve::Call;
+use super::sessions::{Session, SessionId};
 use super::{Gate, Payload, Reply, Status};
 use crate::clock::rfc3339;
 use crate::hex;
 use crate::mcp::message::{self, Message};
-use crate::mcp::sse;
+use crate::mcp::{answer, code, sse};
 use crate::store::approval::{Approval, Need, NewApproval, State};
 use crate::store::{Asked, StoreError};
 
@@ -39,9 +40,24 @@ const DECISIONS_KEPT: usize = 256;
 /// asks for.
 const OF_ONE_SENDING: [&str; 3] = ["progressToken", "traceparent", "tracestate"];
 
-/// Says which approvals people have decided.
+/// Tells waiting calls what concerns them.
 #[derive(Debug)]
-pub(super) struct Decisions(broadcast::Sender<Arc<str>>);
+pub(super) struct Decisions(broadcast::Sender<News>);
+
+#[derive(Clone, Debug)]
+enum News {
+    /// People have decided about this approval.
+    Decided(Arc<str>),
+    /// The client has given up this request of this session.
+    Cancelled(SessionId, Arc<str>),
+}
+
+/// How a call's waiting ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waited {
+    ToBeDecidedAgain,
+    Cancelled,
+}
 
 impl Default for Decisions {
     fn default() -> Self {
@@ -82,7 +98,16 @@ impl Gate {
     /// Wakes the calls that wait for this approval.
     pub fn approval_decided(&self, id: &str) {
         // Nobody may be waiting.
-        let _ = self.decisions.0.send(id.into());
+        let _ = self.decisions.0.send(News::Decided(id.into()));
+    }
+
+    /// Ends the waiting of a request that its client has given up.
+    pub(super) fn request_cancelled(&self, session: &Session, id: &Value<'_>) {
+        let id = canonical(id).into();
+        let _ = self
+            .decisions
+            .0
+            .send(News::Cancelled(session.id.clone(), id));
     }
 
     /// Ends approvals that were not given or not used in time, and books that.
@@ -200,8 +225,12 @@ impl Exchange {
 
     /// Keeps the caller waiting, then has the call decided again.
     async fn hold(&self, approval: String, message: &Message<'_>, hold: Duration) -> Reply {
-        let decisions = self.gate.decisions.0.subscribe();
-        let until = Instant::now() + hold;
+        let wait = Wait {
+            approval,
+            request: message.id().map(|id| message::canonical_id(id.as_json())),
+            news: self.gate.decisions.0.subscribe(),
+            until: Instant::now() + hold,
+        };
         let bytes = Bytes::copy_from_slice(message.raw);
         let token = message
             .meta("progressToken")
@@ -210,19 +239,20 @@ impl Exchange {
                 _ => canonical(token),
             });
         let Some(token) = token.filter(|_| self.takes_events()) else {
-            self.until_decided(&approval, decisions, until).await;
-            return self.again(bytes).await;
+            let waited = self.until_decided(wait).await;
+            return self.after(waited, bytes).await;
         };
         let (to_client, events) = mpsc::channel(IN_FLIGHT);
         let exchange = self.clone();
         tokio::spawn(async move {
+            let approval = wait.approval.clone();
             let ticking = tick(&to_client, &token, &approval);
-            tokio::select! {
-                () = exchange.until_decided(&approval, decisions, until) => {}
+            let waited = tokio::select! {
+                waited = exchange.until_decided(wait) => waited,
                 // The client went away: what it asked stays before the people.
                 () = ticking => return,
-            }
-            hand_on(exchange.again(bytes).await, &to_client).await;
+            };
+            hand_on(exchange.after(waited, bytes).await, &to_client).await;
         });
         Reply::new(Status::Fine, Payload::Events(events))
     }
@@ -233,28 +263,44 @@ impl Exchange {
         values.any(|value| value.contains("text/event-stream") || value.contains("*/*"))
     }
 
-    /// Until somebody decides, or the time is over.
-    async fn until_decided(
-        &self,
-        approval: &str,
-        mut decisions: broadcast::Receiver<Arc<str>>,
-        until: Instant,
-    ) {
+    /// Until somebody decides, the client gives up, or the time is over.
+    async fn until_decided(&self, mut wait: Wait) -> Waited {
+        use broadcast::error::RecvError::{Closed, Lagged};
         loop {
             // It may have been decided before this call began to listen, or unheard since.
-            match self.gate.store.approval(approval).await {
+            match self.gate.store.approval(&wait.approval).await {
                 Ok(Some(known)) if known.state == State::Waiting => {}
-                _ => return,
+                _ => return Waited::ToBeDecidedAgain,
             }
             loop {
-                match timeout_at(until, decisions.recv()).await {
-                    Ok(Ok(decided)) if &*decided == approval => break,
+                match timeout_at(wait.until, wait.news.recv()).await {
+                    Ok(Ok(News::Decided(id))) if *id == *wait.approval => break,
+                    Ok(Ok(News::Cancelled(session, id)))
+                        if self.session.as_ref().is_some_and(|own| own.id == session)
+                            && wait.request.as_deref() == Some(&*id) =>
+                    {
+                        return Waited::Cancelled;
+                    }
                     Ok(Ok(_)) => {}
-                    Ok(Err(broadcast::error::RecvError::Lagged(_))) => break,
-                    Ok(Err(broadcast::error::RecvError::Closed)) | Err(_) => return,
+                    Ok(Err(Lagged(_))) => break,
+                    Ok(Err(Closed)) | Err(_) => return Waited::ToBeDecidedAgain,
                 }
             }
         }
+    }
+
+    async fn after(&self, waited: Waited, bytes: Bytes) -> Reply {
+        if waited == Waited::ToBeDecidedAgain {
+            return self.again(bytes).await;
+        }
+        let tree = message::read_tree(&bytes).ok();
+        let message = tree
+            .as_ref()
+            .and_then(|tree| message::read(tree, &bytes).ok());
+        let id = message.and_then(|message| message.id());
+        let words = "cancelled while it waited for approval";
+        let words = answer::plain_error(id.map(|id| id.as_json()), code::POLICY_REFUSED, words);
+        Reply::message(Status::Fine, words)
     }
 
     /// Decides the call anew, under what is in force now, for whoever the token belongs to now.
@@ -293,6 +339,14 @@ impl Exchange {
             }
         }
     }
+}
+
+/// What a waiting call listens for.
+struct Wait {
+    approval: String,
+    request: Option<String>,
+    news: broadcast::Receiver<News>,
+    until: Instant,
 }
 
 enum AskError {

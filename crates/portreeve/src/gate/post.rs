@@ -22,7 +22,7 @@ use super::turn::{IdTrouble, Turn};
 use super::{FirstList, Gate, Reply, Status, Visit, param_headers, relay};
 use crate::mcp::header::{self, Mismatch};
 use crate::mcp::message::{self, Malformed, Message, Shape};
-use crate::mcp::method::{Topic, topic};
+use crate::mcp::method::{self, Topic, topic};
 use crate::mcp::revision::{self, Era};
 use crate::mcp::{answer, code};
 use crate::upstream::UpstreamError;
@@ -209,6 +209,11 @@ impl Exchange {
     ) -> Reply {
         let method = message.method().unwrap_or_default();
         let id = message.id().map(|id| id.as_json());
+        if method == method::CANCELLED
+            && let (Some(session), Some(given_up)) = (&self.session, message.param("requestId"))
+        {
+            self.gate.request_cancelled(session, given_up);
+        }
         let taken;
         let visit = if topic(method) == Topic::Tool
             && self.visit.server.pins.first_list() == FirstList::ToBeTaken

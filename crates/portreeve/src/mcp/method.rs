@@ -40,6 +40,9 @@ impl Listed {
     }
 }
 
+/// Gives up a request.
+pub const CANCELLED: &str = "notifications/cancelled";
+
 /// Opens a stream of notifications in the modern era.
 pub const SUBSCRIBE: &str = "subscriptions/listen";
 
@@ -50,7 +53,7 @@ const PROTOCOL: &[&str] = &[
     SUBSCRIBE,
     "logging/setLevel",
     "notifications/initialized",
-    "notifications/cancelled",
+    CANCELLED,
     "notifications/progress",
     "notifications/roots/list_changed",
 ];

@@ -481,6 +481,44 @@ async fn nobody_decides_without_proof_or_about_their_own() {
 }
 
 #[tokio::test]
+async fn a_request_that_its_client_gave_up_does_not_pass() {
+    let server = TestServer::start(|seen| match seen.rpc_method().as_str() {
+        "initialize" => {
+            let result =
+                json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {} });
+            let body = json!({ "jsonrpc": "2.0", "id": seen.json()["id"], "result": result });
+            let session = vec![("mcp-session-id", "theirs".to_owned())];
+            Script::Json(StatusCode::OK, session, body.to_string().into_bytes())
+        }
+        _ => plain(seen, &tools(&["t"])),
+    })
+    .await;
+    let (town, people) = Town::before(server, &asking("1m", "")).await;
+    let hello = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}"#;
+    let session = town.gate.post(hello).await.session();
+    let (gate, own) = (Arc::clone(&town.gate), session.clone());
+    let call = tokio::spawn(async move {
+        let body = r#"{"jsonrpc":"2.0","id":5,"method":"tools/call","params":{"name":"t"}}"#;
+        gate.post_with(&[("mcp-session-id", &own)], body).await
+    });
+    let id = town.waiting().await;
+    let cancel = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":5}}"#;
+    let headers = [("mcp-session-id", session.as_str())];
+    // Once the call listens, it hears of it.
+    while !call.is_finished() {
+        town.gate.post_with(&headers, cancel).await;
+    }
+    assert!(
+        call.await
+            .unwrap()
+            .text()
+            .contains("cancelled while it waited")
+    );
+    town.decide(&id, Says::Approve, &people[0]).await.unwrap();
+    assert_eq!(town.reached(), 0);
+}
+
+#[tokio::test]
 async fn what_is_shown_cannot_deceive() {
     let (town, _) = Town::new(&asking("0s", "")).await;
     town.call(&json!({ "to": "\u{202e}evil\u{1b}[2J\u{200b}" }))
