@@ -23,8 +23,8 @@ pub use seal::{SealError, Sealer};
 
 use crate::name::{Label, Name};
 use model::{
-    Accepting, Anchor, Change, Declared, Definition, Drift, Grant, NewGrant, NewServer, Pin,
-    PolicyVersion, Server, Snapshot,
+    Accepting, Anchor, Change, Declared, Definition, Drift, Grant, Nature, NewGrant, NewServer,
+    Pin, PolicyVersion, Server, Snapshot,
 };
 
 /// A backend's answer; it may come over a network.
@@ -84,6 +84,15 @@ pub trait Pins {
     fn observe(&self, server: &Name, list: Vec<Definition>, at: Timestamp) -> Answer<Vec<Drift>>;
     /// Accepts what waits; returns the pins that were accepted by this.
     fn accept(&self, server: &Name, which: Accepting, at: Timestamp) -> Answer<Vec<Pin>>;
+    /// Keeps what a verdict says of the definition with this hash. `false`: the tool is not pinned
+    /// with it, or not any more, and nothing has changed.
+    fn put_nature(
+        &self,
+        server: &Name,
+        tool: &str,
+        hash: &str,
+        nature: Option<Nature>,
+    ) -> Answer<bool>;
 }
 
 /// The ledger's anchors, and small values that need no table of their own.

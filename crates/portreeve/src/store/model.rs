@@ -9,6 +9,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use portreeve_policy::time::Timestamp;
+use portreeve_policy::{Bits, Class, Classes};
 use serde::{Deserialize, Serialize};
 
 use crate::name::{Label, Name};
@@ -245,6 +246,18 @@ pub struct Pin {
     pub state: PinState,
     pub first_seen: Timestamp,
     pub accepted_at: Option<Timestamp>,
+    /// What a verdict says of `definition`, if there is one.
+    pub nature: Option<Nature>,
+}
+
+/// What a verdict says of a tool's definition: what it can do, and what it does with data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nature {
+    pub class: Class,
+    /// Other classes that some evidence speaks for.
+    pub also: Classes,
+    /// Nothing if they are not known.
+    pub bits: Option<Bits>,
 }
 
 impl Pin {

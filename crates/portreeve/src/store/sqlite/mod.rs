@@ -7,6 +7,7 @@ mod book;
 mod declared;
 mod grants;
 mod migrate;
+mod nature;
 mod pins;
 mod policies;
 mod read_only;
@@ -27,8 +28,8 @@ use portreeve_policy::time::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::model::{
-    Accepting, Anchor, Change, Declared, Definition, Drift, Grant, NewGrant, NewServer, Owner, Pin,
-    PolicyVersion, Server, Snapshot,
+    Accepting, Anchor, Change, Declared, Definition, Drift, Grant, Nature, NewGrant, NewServer,
+    Owner, Pin, PolicyVersion, Server, Snapshot,
 };
 use super::{Answer, Book, Grants, Pins, Policies, Sealer, Servers, Store, StoreError};
 use crate::name::{Label, Name};
@@ -261,6 +262,17 @@ impl Pins for SqliteStore {
     fn accept(&self, server: &Name, which: Accepting, at: Timestamp) -> Answer<Vec<Pin>> {
         let server = server.clone();
         self.write(move |db, _| pins::accept(db, &server, &which, at))
+    }
+
+    fn put_nature(
+        &self,
+        server: &Name,
+        tool: &str,
+        hash: &str,
+        nature: Option<Nature>,
+    ) -> Answer<bool> {
+        let (server, tool, hash) = (server.clone(), tool.to_owned(), hash.to_owned());
+        self.write(move |db, _| nature::put(db, &server, (&tool, &hash), nature))
     }
 }
 

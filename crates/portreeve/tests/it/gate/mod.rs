@@ -4,6 +4,7 @@ mod attacks;
 mod failures;
 mod hostile;
 mod lists;
+mod natures;
 mod results;
 mod rules;
 mod streams;
