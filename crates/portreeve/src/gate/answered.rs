@@ -6,11 +6,13 @@ use bytes::Bytes;
 use http::StatusCode;
 
 use super::admit::Permit;
+use super::brings::{self, Brings};
 use super::forward::{self, Parcel, forward};
 use super::inspect::{Inspector, Look, Request};
 use super::post::{Exchange, no_session};
 use super::record::{End, OpenCall};
 use super::resolve::Call;
+use super::seen::NotNoted;
 use super::sessions::{Session, SessionError};
 use super::{Gate, Payload, Reply, Status, Visit, relay};
 use crate::ledger::{Answer, Ended};
@@ -117,18 +119,27 @@ impl Exchange {
     ) -> Reply {
         let id = inspector.request.as_ref().map(|r| r.id.as_str());
         let fail = |what: String| UpstreamError::Nonsense(what);
-        let (passed, given) = match inspector.look(&body).await {
-            Ok(Look::Pass(passed, Some(given))) => (passed, given),
+        let (passed, given, brings) = match inspector.look(&body).await {
+            Ok(Look::Pass(passed, Some(given), brings)) => (passed, given, brings),
             Ok(_) => {
                 let error = fail(format!("HTTP {status}, and it does not answer the request"));
                 return self.failed(entry, id, &error, Some(status)).await;
             }
-            Err(what) => return self.failed(entry, id, &fail(what), Some(status)).await,
+            Err(what) => {
+                // The words may quote the server.
+                if let Err(error) = inspector.release(&Brings::Names).await {
+                    return withheld(entry, inspector, &error).await;
+                }
+                return self.failed(entry, id, &fail(what), Some(status)).await;
+            }
         };
         let kind = given.answer;
         if !status.is_success() && !matches!(kind, Answer::Error | Answer::Withheld) {
             let error = fail(format!("HTTP {status} with a result"));
             return self.failed(entry, id, &error, Some(status)).await;
+        }
+        if let Err(error) = inspector.release(&brings).await {
+            return withheld(entry, inspector, &error).await;
         }
         let mut reply = Reply::message(client_status(status), passed);
         if call.method == "initialize"
@@ -202,6 +213,13 @@ impl Exchange {
             message,
         )
     }
+}
+
+/// The call was executed, and its answer stays here.
+async fn withheld(entry: OpenCall, inspector: &Inspector, error: &NotNoted) -> Reply {
+    let (end, words) = brings::withheld(inspector, error);
+    entry.close(end).await;
+    Reply::message(Status::Fine, words.unwrap_or_default())
 }
 
 /// A modern client tells eras and unknown methods apart by the status of an error.

@@ -1,12 +1,13 @@
 //! What the rules say of a call.
 
+use portreeve_policy::json::Value;
 use portreeve_policy::limits::{Charge, Readings, Shortfall};
 use portreeve_policy::time::Timestamp;
 use portreeve_policy::{Admission, Decision, Facts, Refusal, Rule, Subject};
 
-use super::Visit;
 use super::registry::Ruling;
 use super::resolve::Call;
+use super::{Gate, Visit};
 
 /// What was decided about a call.
 #[derive(Debug)]
@@ -66,21 +67,22 @@ impl Refused {
 }
 
 /// Decides a call under the policy that its visit took when it arrived.
-pub(super) fn decide(call: &Call<'_>) -> Verdict {
-    let Some(subject) = call.subject else {
-        return decide_protocol(call);
-    };
-    decide_subject(call.visit, subject, call.arguments, call.at)
+pub(super) fn decide(gate: &Gate, call: &Call<'_>) -> Verdict {
+    match call.subject {
+        Some(subject) => decide_subject(gate, &Question::of(call, subject)),
+        None => decide_protocol(gate, call),
+    }
 }
 
 /// The conversation itself needs a policy in force, and no rule; what it subscribes to does.
-fn decide_protocol(call: &Call<'_>) -> Verdict {
+fn decide_protocol(gate: &Gate, call: &Call<'_>) -> Verdict {
     if let Ruling::Nothing(why) = &call.visit.ruling {
         return Verdict::Refuse(Refused::deny(Rule::NO_POLICY, why.clone()));
     }
     let mut charges = Vec::new();
     for uri in &call.watched {
-        match decide_subject(call.visit, Subject::Resource { uri }, None, call.at) {
+        let question = Question::of(call, Subject::Resource { uri });
+        match decide_subject(gate, &question) {
             Verdict::Allow(allowed) => charges.extend(allowed.charges),
             refused @ Verdict::Refuse(_) => return refused,
         }
@@ -91,28 +93,46 @@ fn decide_protocol(call: &Call<'_>) -> Verdict {
     })
 }
 
-/// Decides about one subject: a call's, or one that a server brings up.
-pub(super) fn decide_subject(
-    visit: &Visit,
-    subject: Subject<'_>,
-    args: Option<&portreeve_policy::json::Value<'_>>,
-    now: Timestamp,
-) -> Verdict {
+/// What the policy is asked: about one subject, of a call's or one that a server brings up.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Question<'a> {
+    pub visit: &'a Visit,
+    pub subject: Subject<'a>,
+    pub args: Option<&'a Value<'a>>,
+    pub now: Timestamp,
+}
+
+impl<'a> Question<'a> {
+    const fn of(call: &Call<'a>, subject: Subject<'a>) -> Self {
+        Self {
+            visit: call.visit,
+            subject,
+            args: call.arguments,
+            now: call.at,
+        }
+    }
+}
+
+/// Decides about one subject.
+pub(super) fn decide_subject(gate: &Gate, question: &Question<'_>) -> Verdict {
+    let visit = question.visit;
     let entry = match &visit.ruling {
         Ruling::InForce(entry) => entry,
         Ruling::Nothing(why) => {
             return Verdict::Refuse(Refused::deny(Rule::NO_POLICY, why.clone()));
         }
     };
+    let identity = &visit.caller.grant.identity;
+    let seen = gate.seen.held(identity, &entry.policy);
     let facts = Facts {
-        subject,
+        subject: question.subject,
         server: visit.server.name.as_str(),
         grant: visit.caller.grant.label.as_str(),
-        identity: &visit.caller.grant.identity,
+        identity,
         client: None,
-        args,
-        labels: &[],
-        now,
+        args: question.args,
+        labels: &seen,
+        now: question.now,
     };
     match entry.policy.decide(&facts, &AssumeRoom) {
         Decision::Allow(Admission { rule, charges, .. }) => {

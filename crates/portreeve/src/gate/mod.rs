@@ -7,7 +7,7 @@
 //! admit          charges taken, call booked     Verdict → Permit
 //! forward        the judged bytes go out        Permit → the server's answer
 //! inspect        what comes back, looked at     (list: filtered; relay: streams; release:
-//!                                               redacted, withheld)
+//!                                               redacted, withheld; brings: noted)
 //! record         what the ledger is told        the end of the call
 //! ```
 //!
@@ -19,6 +19,7 @@ mod admit;
 mod answered;
 mod authenticate;
 mod batch;
+mod brings;
 mod call_id;
 mod decide;
 mod forward;
@@ -34,6 +35,7 @@ mod registry;
 mod relay;
 mod release;
 mod resolve;
+mod seen;
 mod sessions;
 mod stream;
 mod turn;
@@ -94,6 +96,7 @@ pub struct Gate {
     keeping: Keeping,
     surroundings: Surroundings,
     sessions: sessions::Sessions,
+    seen: seen::Seen,
     call_ids: call_id::CallIds,
     /// Read while charges and records are made to agree; written to see them agreeing.
     passage: RwLock<()>,
@@ -190,6 +193,7 @@ impl Gate {
             keeping: footing.keeping,
             surroundings: footing.surroundings,
             sessions: sessions::Sessions::default(),
+            seen: seen::Seen::default(),
             call_ids,
             passage: RwLock::new(()),
             closing: watch::Sender::new(false),

@@ -230,7 +230,7 @@ impl Exchange {
                 return self.refuse(&call, id, &refused).await;
             }
         };
-        let allowed = match decide(&call) {
+        let allowed = match decide(&self.gate, &call) {
             Verdict::Allow(allowed) => allowed,
             Verdict::Refuse(refused) => return self.refuse(&call, id, &refused).await,
         };
@@ -339,7 +339,7 @@ impl Exchange {
                 .refuse(&call, None, &Refused::deny(Rule::MALFORMED, reason))
                 .await;
         }
-        let allowed = match decide(&call) {
+        let allowed = match decide(&self.gate, &call) {
             Verdict::Allow(allowed) => allowed,
             Verdict::Refuse(refused) => return self.refuse(&call, None, &refused).await,
         };

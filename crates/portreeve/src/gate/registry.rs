@@ -10,8 +10,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use portreeve_policy::Policy;
 use portreeve_policy::time::Timestamp;
+use portreeve_policy::{Label as PolicyLabel, Policy};
 
 use super::pins::Board;
 use crate::config::{self, Environment};
@@ -26,6 +26,8 @@ pub struct Registry {
     grants: HashMap<String, Arc<GrantEntry>>,
     servers: HashMap<Name, Arc<ServerEntry>>,
     policies: HashMap<Name, Arc<PolicyEntry>>,
+    /// For how long what a caller has seen can matter to a flow rule; nothing if none is in force.
+    flow_memory_ms: Option<u64>,
 }
 
 /// A caller's grant, ready to be asked.
@@ -106,11 +108,26 @@ impl Registry {
                 )
             })
             .collect();
+        let policies: HashMap<Name, Arc<PolicyEntry>> =
+            policies.into_iter().filter_map(usable).collect();
+        let memory = policies.values().filter_map(|e| e.policy.flow_memory_ms());
         Self {
+            flow_memory_ms: memory.max(),
             grants,
             servers,
-            policies: policies.into_iter().filter_map(usable).collect(),
+            policies,
         }
+    }
+
+    /// For how long what a caller has seen can matter; nothing if no policy has a flow rule.
+    pub(super) const fn flow_memory_ms(&self) -> Option<u64> {
+        self.flow_memory_ms
+    }
+
+    /// Whether a flow rule of any policy watches the label.
+    pub(super) fn watches(&self, label: &PolicyLabel<'_>) -> bool {
+        let mut policies = self.policies.values();
+        policies.any(|entry| entry.policy.watches(label))
     }
 
     /// The grant whose token has this SHA-256 (lower-case hex).

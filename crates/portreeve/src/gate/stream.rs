@@ -109,7 +109,7 @@ impl Gate {
         session: Option<&Session>,
         verb: Verb,
     ) -> Result<(OpenCall, Incoming), Reply> {
-        let permit = match decide(call) {
+        let permit = match decide(self, call) {
             Verdict::Refuse(refused) => return Err(self.refused(call, &refused).await),
             Verdict::Allow(allowed) => admit(self, call, allowed).await,
         };

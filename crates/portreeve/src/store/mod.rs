@@ -1,4 +1,4 @@
-//! What must outlive the process: servers, policies, grants, pins, anchors.
+//! What must outlive the process: servers, policies, grants, pins, labels, anchors.
 //!
 //! The traits are what the program sees; a backend implements them all, and the only SQL is in
 //! the backends. Every operation is one transaction: it happened whole, or an error says that it
@@ -24,7 +24,7 @@ pub use seal::{SealError, Sealer};
 use crate::name::{Label, Name};
 use model::{
     Accepting, Anchor, Change, Declared, Definition, Drift, Grant, Nature, NewGrant, NewServer,
-    Pin, PolicyVersion, Server, Snapshot,
+    Pin, PolicyVersion, SeenLabel, Server, Snapshot,
 };
 
 /// A backend's answer; it may come over a network.
@@ -95,6 +95,15 @@ pub trait Pins {
     ) -> Answer<bool>;
 }
 
+/// What callers have seen, for flow rules.
+pub trait Labels {
+    fn labels(&self) -> Answer<Vec<SeenLabel>>;
+    /// Notes all of them or none. Of two times of one label the later stays.
+    fn put_labels(&self, seen: Vec<SeenLabel>) -> Answer<()>;
+    /// Forgets what was seen before this; returns how many.
+    fn forget_labels(&self, before: Timestamp) -> Answer<usize>;
+}
+
 /// The ledger's anchors, and small values that need no table of their own.
 pub trait Book {
     fn put_anchor(&self, anchor: Anchor) -> Answer<()>;
@@ -107,7 +116,9 @@ pub trait Book {
 }
 
 /// A whole backend.
-pub trait Store: Servers + Policies + Grants + Pins + Book + fmt::Debug + Send + Sync {
+pub trait Store:
+    Servers + Policies + Grants + Pins + Labels + Book + fmt::Debug + Send + Sync
+{
     /// Everything the gate decides by, from one moment.
     fn load_all(&self) -> Answer<Snapshot>;
     /// What [`Store::apply_declared`] would change now, or why it would refuse.

@@ -303,6 +303,17 @@ pub enum DriftKind {
     Restored,
 }
 
+/// Something a caller has seen, for flow rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenLabel {
+    /// The identity; where the grant has none, its label.
+    pub subject: String,
+    /// In the policy language's written form, such as `bit:reads-private`.
+    pub label: String,
+    /// Nothing it stands for was released later than this.
+    pub at: Timestamp,
+}
+
 /// The ledger's head as it was at a time, kept outside of the ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Anchor {

@@ -26,6 +26,10 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "0002_tool_nature",
         sql: include_str!("migrations/0002_tool_nature.sql"),
     },
+    Migration {
+        name: "0003_flow_labels",
+        sql: include_str!("migrations/0003_flow_labels.sql"),
+    },
 ];
 
 /// Marks the file as ours (`PRAGMA application_id`): "prv1".

@@ -6,6 +6,7 @@
 mod book;
 mod declared;
 mod grants;
+mod labels;
 mod migrate;
 mod nature;
 mod pins;
@@ -29,9 +30,9 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::model::{
     Accepting, Anchor, Change, Declared, Definition, Drift, Grant, Nature, NewGrant, NewServer,
-    Owner, Pin, PolicyVersion, Server, Snapshot,
+    Owner, Pin, PolicyVersion, SeenLabel, Server, Snapshot,
 };
-use super::{Answer, Book, Grants, Pins, Policies, Sealer, Servers, Store, StoreError};
+use super::{Answer, Book, Grants, Labels, Pins, Policies, Sealer, Servers, Store, StoreError};
 use crate::name::{Label, Name};
 use declared::Applying;
 use policies::Putting;
@@ -273,6 +274,20 @@ impl Pins for SqliteStore {
     ) -> Answer<bool> {
         let (server, tool, hash) = (server.clone(), tool.to_owned(), hash.to_owned());
         self.write(move |db, _| nature::put(db, &server, (&tool, &hash), nature))
+    }
+}
+
+impl Labels for SqliteStore {
+    fn labels(&self) -> Answer<Vec<SeenLabel>> {
+        self.read(|db, _| labels::all(db))
+    }
+
+    fn put_labels(&self, seen: Vec<SeenLabel>) -> Answer<()> {
+        self.write(move |db, _| labels::put(db, &seen))
+    }
+
+    fn forget_labels(&self, before: Timestamp) -> Answer<usize> {
+        self.write(move |db, _| labels::forget(db, before))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod failures;
+mod flow;
 mod hostile;
 mod lists;
 mod natures;
