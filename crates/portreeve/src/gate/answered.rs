@@ -7,6 +7,7 @@ use http::StatusCode;
 
 use super::admit::Permit;
 use super::brings::{self, Brings};
+use super::client::Introduction;
 use super::forward::{self, Parcel, forward};
 use super::inspect::{Inspector, Look, Request};
 use super::post::{Exchange, no_session};
@@ -93,6 +94,7 @@ impl Exchange {
             IncomingBody::Events(events) => {
                 let opening = relay::Opening {
                     upstream: incoming.session.filter(|_| call.method == "initialize"),
+                    client: call.client.clone(),
                 };
                 relay::start(entry, inspector, events, opening).await
             }
@@ -146,7 +148,8 @@ impl Exchange {
             && kind == Answer::Ok
             && let Some(upstream) = upstream
         {
-            match self.gate.open_session(&self.visit, upstream, &body) {
+            let opening = (upstream, call.client.clone());
+            match self.gate.open_session(&self.visit, opening, &body) {
                 Ok(session) => reply.session = Some(session.id.clone()),
                 Err(error) => reply = no_session(error),
             }
@@ -236,7 +239,7 @@ impl Gate {
     pub(super) fn open_session(
         &self,
         visit: &Visit,
-        upstream: http::HeaderValue,
+        (upstream, client): (http::HeaderValue, Option<Arc<Introduction>>),
         result: &[u8],
     ) -> Result<Arc<Session>, SessionError> {
         let version = message::read_tree(result).ok().and_then(|tree| {
@@ -245,6 +248,6 @@ impl Gate {
         });
         let version = version.unwrap_or_else(|| revision::WITH_BATCHES.to_owned());
         self.sessions
-            .open(visit, upstream, version, self.clock.now())
+            .open(visit, upstream, (version, client), self.clock.now())
     }
 }

@@ -3,7 +3,7 @@
 use portreeve_policy::json::Value;
 use portreeve_policy::limits::{Charge, Readings, Shortfall};
 use portreeve_policy::time::Timestamp;
-use portreeve_policy::{Admission, Decision, Facts, Refusal, Rule, Subject};
+use portreeve_policy::{Admission, Client, Decision, Facts, Refusal, Rule, Subject};
 
 use super::registry::Ruling;
 use super::resolve::Call;
@@ -99,15 +99,18 @@ pub(super) struct Question<'a> {
     pub visit: &'a Visit,
     pub subject: Subject<'a>,
     pub args: Option<&'a Value<'a>>,
+    /// What the client says of itself.
+    pub client: Option<Client<'a>>,
     pub now: Timestamp,
 }
 
 impl<'a> Question<'a> {
-    const fn of(call: &Call<'a>, subject: Subject<'a>) -> Self {
+    fn of(call: &'a Call<'_>, subject: Subject<'a>) -> Self {
         Self {
             visit: call.visit,
             subject,
-            args: call.arguments,
+            args: call.arguments(),
+            client: call.client.as_ref().map(|client| client.as_client()),
             now: call.at,
         }
     }
@@ -129,7 +132,7 @@ pub(super) fn decide_subject(gate: &Gate, question: &Question<'_>) -> Verdict {
         server: visit.server.name.as_str(),
         grant: visit.caller.grant.label.as_str(),
         identity,
-        client: None,
+        client: question.client,
         args: question.args,
         labels: &seen,
         now: question.now,

@@ -395,6 +395,7 @@ impl Inspector {
             visit: &self.visit,
             subject,
             args: None,
+            client: None,
             now: moment.at,
         };
         let verdict = decide_subject(&self.gate, &question);
@@ -408,6 +409,7 @@ impl Inspector {
             topic: Topic::Other,
             subject: Some(subject),
             arguments: None,
+            client: None,
             watched: Vec::new(),
         };
         let booked = match &verdict {

@@ -21,6 +21,7 @@ mod authenticate;
 mod batch;
 mod brings;
 mod call_id;
+mod client;
 mod decide;
 mod forward;
 mod inspect;

@@ -223,7 +223,10 @@ impl Exchange {
         };
         let moment = self.gate.moment();
         let call = match resolve(visit, message, method, moment.clone()) {
-            Ok(call) => call,
+            Ok(call) => Call {
+                client: self.client(message),
+                ..call
+            },
             Err(unjudgeable) => {
                 let call = Call::bare(visit, method, moment);
                 let refused = Refused::deny(Rule::MALFORMED, unjudgeable.0);
@@ -272,7 +275,7 @@ impl Exchange {
         let Some(definition) = call.tool().and_then(|tool| pins.definition(tool)) else {
             return Ok(());
         };
-        param_headers::agree(&self.headers, definition, call.arguments, self.era)
+        param_headers::agree(&self.headers, definition, call.arguments(), self.era)
     }
 
     async fn refuse_mismatch(

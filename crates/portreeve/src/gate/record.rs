@@ -38,7 +38,7 @@ struct Kept<'a> {
 }
 
 impl<'a> Kept<'a> {
-    fn of(gate: &Gate, call: &Call<'a>) -> Self {
+    fn of(gate: &Gate, call: &'a Call<'_>) -> Self {
         if call.topic != Topic::Tool || gate.keeping == Keeping::Nothing {
             return Self::default();
         }
@@ -47,7 +47,7 @@ impl<'a> Kept<'a> {
             .iter()
             .map(|m| m.key.as_ref())
             .collect();
-        let Some(arguments) = call.arguments else {
+        let Some(arguments) = call.arguments() else {
             return Self {
                 keys,
                 ..Self::default()

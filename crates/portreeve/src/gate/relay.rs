@@ -1,6 +1,7 @@
 //! Streams from a server to a client, event by event.
 
 use std::pin::pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::HeaderValue;
@@ -10,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
 use super::brings::{self, Brings};
+use super::client::Introduction;
 use super::inspect::{Given, Inspector, Look};
 use super::post::no_session;
 use super::record::{End, OpenCall};
@@ -29,9 +31,11 @@ use crate::upstream::{EventSource, UpstreamError};
 pub(super) const IN_FLIGHT: usize = 16;
 
 /// The session that comes with a stream, if it answers `initialize`.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Opening {
     pub upstream: Option<HeaderValue>,
+    /// Who the client says it is.
+    pub client: Option<Arc<Introduction>>,
 }
 
 /// Relays a stream to the client in the background.
@@ -55,7 +59,7 @@ pub(super) async fn start(
             && holds(body, &["result"])
         {
             let (gate, visit) = (&inspector.gate, &inspector.visit);
-            match gate.open_session(visit, upstream, body) {
+            match gate.open_session(visit, (upstream, opening.client), body) {
                 Ok(opened) => {
                     session = Some(opened.id.clone());
                     inspector.session = Some(opened);
@@ -260,7 +264,7 @@ impl Relay {
 
     fn decline(&self, words: Vec<u8>) {
         let session = self.inspector.session.clone();
-        let server = std::sync::Arc::clone(&self.inspector.visit.server);
+        let server = Arc::clone(&self.inspector.visit.server);
         tokio::spawn(async move {
             let mut headers =
                 forward::headers(&http::HeaderMap::new(), session.as_deref(), Era::Legacy);

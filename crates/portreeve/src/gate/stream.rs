@@ -38,7 +38,7 @@ impl Gate {
         let inspector = Inspector::new(self, &visit, session, Era::Legacy, None);
         match incoming.body {
             IncomingBody::Events(events) => {
-                relay::start(entry, inspector, events, Opening { upstream: None }).await
+                relay::start(entry, inspector, events, Opening::default()).await
             }
             _ => not_offered(entry, incoming.status).await,
         }

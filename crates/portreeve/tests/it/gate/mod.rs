@@ -10,6 +10,7 @@ mod results;
 mod rules;
 mod streams;
 mod survival;
+mod targets;
 
 use serde_json::{Value, json};
 
