@@ -5,7 +5,7 @@ use portreeve_policy::limits::{Charge, Readings, Shortfall};
 use portreeve_policy::time::Timestamp;
 use portreeve_policy::{Admission, Client, Decision, Facts, Refusal, Rule, Subject};
 
-use super::registry::Ruling;
+use super::registry::{PolicyEntry, Ruling};
 use super::resolve::Call;
 use super::{Gate, Visit};
 
@@ -30,6 +30,9 @@ pub struct Refused {
     pub rule: Rule,
     pub reason: String,
     pub retry_after_ms: Option<u64>,
+    /// Whether the policy was asked: a shadow is asked, too, then. Otherwise the gate refuses what
+    /// no policy could allow.
+    pub decided: bool,
 }
 
 /// How a refusal is told.
@@ -47,6 +50,14 @@ impl Refused {
             rule,
             reason: reason.into(),
             retry_after_ms: None,
+            decided: false,
+        }
+    }
+
+    fn decided(rule: Rule, reason: impl Into<String>) -> Self {
+        Self {
+            decided: true,
+            ..Self::deny(rule, reason)
         }
     }
 
@@ -62,6 +73,7 @@ impl Refused {
             rule,
             reason,
             retry_after_ms,
+            decided: true,
         }
     }
 }
@@ -77,7 +89,7 @@ pub(super) fn decide(gate: &Gate, call: &Call<'_>) -> Verdict {
 /// The conversation itself needs a policy in force, and no rule; what it subscribes to does.
 fn decide_protocol(gate: &Gate, call: &Call<'_>) -> Verdict {
     if let Ruling::Nothing(why) = &call.visit.ruling {
-        return Verdict::Refuse(Refused::deny(Rule::NO_POLICY, why.clone()));
+        return Verdict::Refuse(Refused::decided(Rule::NO_POLICY, why.clone()));
     }
     let mut charges = Vec::new();
     for uri in &call.watched {
@@ -105,7 +117,7 @@ pub(super) struct Question<'a> {
 }
 
 impl<'a> Question<'a> {
-    fn of(call: &'a Call<'_>, subject: Subject<'a>) -> Self {
+    pub(super) fn of(call: &'a Call<'_>, subject: Subject<'a>) -> Self {
         Self {
             visit: call.visit,
             subject,
@@ -122,9 +134,28 @@ pub(super) fn decide_subject(gate: &Gate, question: &Question<'_>) -> Verdict {
     let entry = match &visit.ruling {
         Ruling::InForce(entry) => entry,
         Ruling::Nothing(why) => {
-            return Verdict::Refuse(Refused::deny(Rule::NO_POLICY, why.clone()));
+            return Verdict::Refuse(Refused::decided(Rule::NO_POLICY, why.clone()));
         }
     };
+    match ask_policy(gate, entry, question) {
+        Decision::Allow(Admission { rule, charges, .. }) => {
+            Verdict::Allow(Allowed { rule, charges })
+        }
+        Decision::Ask(asking) => Verdict::Refuse(Refused::decided(
+            asking.rule().clone(),
+            format!(
+                "{}, and approvals are not available in this version",
+                asking.reason()
+            ),
+        )),
+        Decision::Deny(refusal) => Verdict::Refuse(Refused::from_policy(How::Deny, refusal)),
+        Decision::Hide(refusal) => Verdict::Refuse(Refused::from_policy(How::Hide, refusal)),
+    }
+}
+
+/// What a policy says of a question, with what the caller has seen.
+pub(super) fn ask_policy(gate: &Gate, entry: &PolicyEntry, question: &Question<'_>) -> Decision {
+    let visit = question.visit;
     let identity = &visit.caller.grant.identity;
     let seen = gate.seen.held(identity, &entry.policy);
     let facts = Facts {
@@ -137,20 +168,7 @@ pub(super) fn decide_subject(gate: &Gate, question: &Question<'_>) -> Verdict {
         labels: &seen,
         now: question.now,
     };
-    match entry.policy.decide(&facts, &AssumeRoom) {
-        Decision::Allow(Admission { rule, charges, .. }) => {
-            Verdict::Allow(Allowed { rule, charges })
-        }
-        Decision::Ask(asking) => Verdict::Refuse(Refused::deny(
-            asking.rule().clone(),
-            format!(
-                "{}, and approvals are not available in this version",
-                asking.reason()
-            ),
-        )),
-        Decision::Deny(refusal) => Verdict::Refuse(Refused::from_policy(How::Deny, refusal)),
-        Decision::Hide(refusal) => Verdict::Refuse(Refused::from_policy(How::Hide, refusal)),
-    }
+    entry.policy.decide(&facts, &AssumeRoom)
 }
 
 /// Whether limits hold is not asked here but settled by [`super::admit`], where looking and taking

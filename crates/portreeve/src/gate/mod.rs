@@ -38,6 +38,7 @@ mod release;
 mod resolve;
 mod seen;
 mod sessions;
+mod shadow;
 mod stream;
 mod turn;
 mod upkeep;
@@ -54,7 +55,7 @@ pub use authenticate::{Caller, Stranger};
 pub use decide::{How, Refused};
 pub use pins::FirstList;
 pub use record::Keeping;
-pub use registry::{GrantEntry, Registry, Ruling, ServerEntry, Surroundings};
+pub use registry::{GrantEntry, Registry, Ruling, ServerEntry, Surroundings, Trial};
 pub use sessions::{SessionError, SessionId};
 pub use upkeep::UpkeepError;
 
@@ -116,6 +117,13 @@ pub struct Visit {
     pub caller: Caller,
     pub server: Arc<ServerEntry>,
     pub ruling: Ruling,
+}
+
+impl Visit {
+    /// The policy that is tried on this caller's calls here, if one is.
+    fn trial(&self) -> Option<&Trial> {
+        self.caller.grant.trials.get(&self.server.name)
+    }
 }
 
 /// Why a caller cannot visit a server.

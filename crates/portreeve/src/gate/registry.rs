@@ -40,6 +40,16 @@ pub struct GrantEntry {
     pub expires_at: Option<Timestamp>,
     /// Each server it may use, with the policy in force there.
     pub routes: HashMap<Name, Ruling>,
+    /// The policies that are tried on some of these servers.
+    pub trials: HashMap<Name, Trial>,
+}
+
+/// A policy that is tried beside the one in force.
+#[derive(Clone, Debug)]
+pub enum Trial {
+    Of(Arc<PolicyEntry>),
+    /// There is no such policy, or it does not compile: its name.
+    Broken(String),
 }
 
 /// What rules a grant's calls on one server.
@@ -206,6 +216,11 @@ impl GrantEntry {
                 None => Ruling::Nothing(format!("there is no policy {name}")),
             },
         };
+        let trial = |policy: Name| match policies.get(&policy) {
+            Some(Ok(entry)) => Trial::Of(Arc::clone(entry)),
+            Some(Err(_)) | None => Trial::Broken(policy.to_string()),
+        };
+        let trials = grant.shadows.into_iter();
         let routes = grant
             .servers
             .into_iter()
@@ -214,6 +229,7 @@ impl GrantEntry {
             identity: grant.identity.unwrap_or_else(|| grant.label.to_string()),
             expires_at: grant.expires_at,
             routes: routes.collect(),
+            trials: trials.map(|(name, policy)| (name, trial(policy))).collect(),
             token_sha256: grant.token_sha256,
             label: grant.label,
         }

@@ -65,11 +65,12 @@ pub trait Grants {
     /// A new token from now on; the old one is worth nothing.
     fn rotate_grant(&self, label: &Label, token_sha256: String, at: Timestamp) -> Answer<Grant>;
     fn revoke_grant(&self, label: &Label, at: Timestamp) -> Answer<Grant>;
-    /// Makes these the grant's servers and policies, and its end.
+    /// Makes these the grant's servers and policies, its shadow policies, and its end.
     fn rewrite_grant(
         &self,
         label: &Label,
         servers: BTreeMap<Name, Option<Name>>,
+        shadows: BTreeMap<Name, Name>,
         expires_at: Option<Timestamp>,
     ) -> Answer<Grant>;
     fn remove_grant(&self, label: &Label) -> Answer<()>;

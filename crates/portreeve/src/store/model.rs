@@ -190,6 +190,8 @@ pub struct Grant {
     pub token_sha256: String,
     /// Each server it may use, and the policy in force there. Without one everything is denied.
     pub servers: BTreeMap<Name, Option<Name>>,
+    /// The policies that are tried on some of these servers beside those in force.
+    pub shadows: BTreeMap<Name, Name>,
     pub expires_at: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
     pub created_at: Timestamp,
@@ -204,6 +206,7 @@ pub struct NewGrant {
     pub identity: Option<String>,
     pub token_sha256: String,
     pub servers: BTreeMap<Name, Option<Name>>,
+    pub shadows: BTreeMap<Name, Name>,
     pub expires_at: Option<Timestamp>,
 }
 

@@ -30,6 +30,10 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "0003_flow_labels",
         sql: include_str!("migrations/0003_flow_labels.sql"),
     },
+    Migration {
+        name: "0004_shadow",
+        sql: include_str!("migrations/0004_shadow.sql"),
+    },
 ];
 
 /// Marks the file as ours (`PRAGMA application_id`): "prv1".

@@ -227,13 +227,14 @@ impl Grants for SqliteStore {
         &self,
         label: &Label,
         servers: BTreeMap<Name, Option<Name>>,
+        shadows: BTreeMap<Name, Name>,
         expires_at: Option<Timestamp>,
     ) -> Answer<Grant> {
         let label = label.clone();
         self.write(move |db, _| {
             grants::change(db, &label, |_| {
                 grants::write_end(db, &label, expires_at)?;
-                grants::write_servers(db, &label, &servers)
+                grants::write_servers(db, &label, &servers, &shadows)
             })
         })
     }

@@ -1,5 +1,6 @@
 //! Flow rules: what may not follow what a caller has seen.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -334,6 +335,7 @@ async fn grant_of(gate: &TestGate, label: &str, token: &str, identity: Option<&s
         identity: identity.map(str::to_owned),
         token_sha256: token::sha256(token),
         servers: servers.map(|(s, p)| (name(s), Some(name(p)))).into(),
+        shadows: BTreeMap::new(),
         expires_at: None,
     };
     let store = &gate.node.house.store;

@@ -8,6 +8,7 @@ mod lists;
 mod natures;
 mod results;
 mod rules;
+mod shadow;
 mod streams;
 mod survival;
 mod targets;
