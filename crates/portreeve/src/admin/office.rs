@@ -130,6 +130,7 @@ impl Office {
             | Request::GrantRotate { .. }
             | Request::GrantRevoke { .. }
             | Request::GrantRemove { .. }
+            | Request::GrantShadow { .. }
             | Request::GrantSet { .. } => self.grant(actor, request).await,
             Request::ApprovalList { .. }
             | Request::ApprovalShow { .. }
@@ -184,6 +185,9 @@ impl Office {
                 if let Some(policy) = policy {
                     check_reference(&grant.label, (Kind::Policy, policy), &policies)?;
                 }
+            }
+            for policy in grant.shadows.values() {
+                check_reference(&grant.label, (Kind::Policy, policy), &policies)?;
             }
         }
         Ok(())

@@ -109,6 +109,8 @@ pub enum Request {
         label: Label,
         identity: Option<String>,
         servers: BTreeMap<Name, Name>,
+        #[serde(default)]
+        shadows: BTreeMap<Name, Name>,
         expires_in_ms: Option<i64>,
     },
     GrantList,
@@ -163,6 +165,11 @@ pub enum Request {
     UserRemove {
         name: Label,
         by: Credential,
+    },
+    /// Tries policies beside those in force, or ends that; the other servers stay as they are.
+    GrantShadow {
+        label: Label,
+        shadows: BTreeMap<Name, Option<Name>>,
     },
     /// Writes a backup to a new file, named by an absolute path. For the local command line only:
     /// it writes where the owner may write.

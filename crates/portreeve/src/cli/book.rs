@@ -177,8 +177,23 @@ fn cells(call: &BookedCall) -> [Cell; 8] {
         plain(call.tool.as_deref().unwrap_or(&call.method)),
         (call.end.outcome.clone(), tone),
         plain(&call.rule),
-        plain(call.end.reason.as_deref().unwrap_or_default()),
+        plain(reason(call)),
     ]
+}
+
+/// Why it ended so, and what a policy that is being tried would have said.
+fn reason(call: &BookedCall) -> String {
+    let reason = call.end.reason.as_deref().unwrap_or_default();
+    let Some(shadow) = &call.shadow else {
+        return reason.to_owned();
+    };
+    let (policy, outcome, rule) = (&shadow.policy, &shadow.outcome, &shadow.rule);
+    let said = format!("[shadow {policy}: {outcome} {rule}]");
+    if reason.is_empty() {
+        said
+    } else {
+        format!("{reason} {said}")
+    }
 }
 
 pub(super) fn acts_listed(acts: &[BookedAct], format: &FormatArg, paint: Paint) -> Done {

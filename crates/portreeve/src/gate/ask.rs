@@ -140,7 +140,7 @@ impl Exchange {
     ) -> Next {
         let Some(id) = message.id().map(|id| id.as_json()) else {
             let why = format!("{}, and a notification cannot wait", asking.reason());
-            let refused = Refused::deny(asking.rule().clone(), why);
+            let refused = Refused::decided(asking.rule().clone(), why);
             return Next::Answer(self.refuse(call, None, &refused).await);
         };
         let asked = match self.put_before_people(call, &asking, message).await {
@@ -215,10 +215,12 @@ impl Exchange {
         let id = format!("ap_{}", hex::encode(&random));
         match self.gate.store.ask(id, new, call.at).await {
             Ok(asked) => Ok(asked),
-            Err(error @ StoreError::TooManyWait { .. }) => Err(AskError::Refused(Refused::deny(
-                asking.rule().clone(),
-                format!("{}, but {error}", asking.reason()),
-            ))),
+            Err(error @ StoreError::TooManyWait { .. }) => {
+                Err(AskError::Refused(Refused::decided(
+                    asking.rule().clone(),
+                    format!("{}, but {error}", asking.reason()),
+                )))
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -442,6 +444,7 @@ fn waiting(asking: &Asking, approval: &Approval) -> Refused {
             approval.id
         ),
         retry_after_ms: None,
+        decided: true,
     }
 }
 
@@ -453,6 +456,7 @@ fn denied(asking: &Asking, approval: &Approval) -> Refused {
         rule: asking.rule().clone(),
         reason: format!("a person denied this call (approval {}){why}", approval.id),
         retry_after_ms: None,
+        decided: true,
     }
 }
 

@@ -122,6 +122,7 @@ async fn each_minute(gate: Arc<Gate>, front: Arc<Front>, mut stop: watch::Receiv
     while next_tick(&mut ticks, &mut stop).await {
         gate.sweep_sessions();
         gate.end_late_approvals().await;
+        gate.forget_seen().await;
         book_strangers(&gate, &front).await;
     }
     book_strangers(&gate, &front).await;

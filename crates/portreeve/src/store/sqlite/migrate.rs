@@ -23,8 +23,20 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         sql: include_str!("migrations/0001_start.sql"),
     },
     Migration {
-        name: "0003_people",
-        sql: include_str!("migrations/0003_people.sql"),
+        name: "0002_tool_nature",
+        sql: include_str!("migrations/0002_tool_nature.sql"),
+    },
+    Migration {
+        name: "0003_flow_labels",
+        sql: include_str!("migrations/0003_flow_labels.sql"),
+    },
+    Migration {
+        name: "0004_shadow",
+        sql: include_str!("migrations/0004_shadow.sql"),
+    },
+    Migration {
+        name: "0005_people",
+        sql: include_str!("migrations/0005_people.sql"),
     },
 ];
 

@@ -296,7 +296,12 @@ async fn a_changed_definition_or_server_asks_again() {
     town.gate.add_server("s", &url, new_tools).await;
     let attachments = [(name.clone(), Some("p".parse().unwrap()))];
     store
-        .rewrite_grant(&Label::new("tester").unwrap(), attachments.into(), None)
+        .rewrite_grant(
+            &Label::new("tester").unwrap(),
+            attachments.into(),
+            [].into(),
+            None,
+        )
         .await
         .unwrap();
     town.gate.node.gate.reload().await.unwrap();

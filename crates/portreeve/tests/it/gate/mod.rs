@@ -3,12 +3,16 @@
 mod approvals;
 mod attacks;
 mod failures;
+mod flow;
 mod hostile;
 mod lists;
+mod natures;
 mod results;
 mod rules;
+mod shadow;
 mod streams;
 mod survival;
+mod targets;
 
 use serde_json::{Value, json};
 
