@@ -13,6 +13,7 @@ mod results;
 mod root;
 mod rules;
 mod selector;
+mod special;
 mod test;
 
 pub(crate) use condition::WrittenCondition;
