@@ -16,7 +16,7 @@ use portreeve_policy::json::{Rules, Value, parse};
 use portreeve_policy::limits::{Charge, Readings, Shortfall, Why};
 use portreeve_policy::time::Timestamp;
 use portreeve_policy::{
-    Decision, Effect, Facts, Policy, Schema, Subject, ToolFacts, Traits, compile,
+    Decision, Effect, Facts, Policy, Schema, Subject, ToolFacts, Traits, compile, normal_form,
 };
 
 use make::{Call, Maker};
@@ -29,7 +29,7 @@ pub fn check(input: &[u8]) {
     let document = maker.document();
     let call = maker.call();
     let stricter = maker.stricter(&document);
-    let policy = compiled(&document);
+    let (policy, normal) = (compiled(&document), rewritten(&document));
     let (turned, stricter) = (compiled(&document.turned()), compiled(&stricter));
 
     let text = |value: &dyn std::fmt::Display| value.to_string().into_bytes();
@@ -48,6 +48,7 @@ pub fn check(input: &[u8]) {
         assert_eq!(told(&decision), expected, "{document}\n{:?}", facts.args);
         assert_eq!(policy.decide(&facts, &Room(room)), decision);
         explained(&policy, &facts, &decision, room);
+        assert_eq!(normal.decide(&facts, &Room(room)), decision, "{document}");
         let opposite = turned.decide(&facts, &Room(room));
         assert_eq!(
             told(&opposite),
@@ -68,6 +69,20 @@ pub fn check(input: &[u8]) {
         policy.lists(&tool) || !passes,
         "callable, and not in the list"
     );
+}
+
+/// The policy that its normal form is, which is its own normal form.
+fn rewritten(document: &Document) -> Policy {
+    let text = document.to_string();
+    let normal = normal_form(text.as_bytes()).expect("a policy has a normal form");
+    assert_eq!(
+        normal_form(normal.as_bytes()).as_ref(),
+        Ok(&normal),
+        "{text}"
+    );
+    compile(normal.as_bytes())
+        .expect("the normal form is a policy")
+        .policy
 }
 
 fn compiled(document: &Document) -> Policy {

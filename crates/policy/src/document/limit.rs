@@ -48,7 +48,7 @@ const RATE_LIMIT: Keys = Keys {
     known: &["max", "window"],
 };
 
-const DEFAULT_MAX_KEYS: u32 = 1_000;
+pub(super) const DEFAULT_MAX_KEYS: u32 = 1_000;
 const MOST_MAX_KEYS: u32 = 100_000;
 
 /// The members of a limit while they are read.
