@@ -99,7 +99,7 @@ impl<'t> Maker<'t> {
                 Pin::Unpinned,
             ]),
             class: self.one(&CLASSES),
-            also: self.some(1, |m| m.one(&CLASSES[..5])).into_iter().collect(),
+            also: self.some(1, |m| m.one(&CLASSES)).into_iter().collect(),
             bits: self
                 .rarely(2)
                 .then(|| self.some(2, |m| m.one(&Bit::ALL)).into_iter().collect()),

@@ -160,7 +160,7 @@ pub fn restricts(selector: &str, call: &Call) -> bool {
     let Some(word) = selector.strip_prefix('@') else {
         return names(selector, call.tool);
     };
-    if call.class == Class::Unknown {
+    if is_unknown(call) {
         return true;
     }
     let is = |class: Class| call.class == class || call.also.contains(class);
@@ -171,6 +171,11 @@ pub fn restricts(selector: &str, call: &Call) -> bool {
             .bits
             .is_none_or(|bits| bits.iter().any(|b| b.as_str() == bit)),
     }
+}
+
+/// Does anything speak for the class that is every class?
+const fn is_unknown(call: &Call) -> bool {
+    matches!(call.class, Class::Unknown) || call.also.contains(Class::Unknown)
 }
 
 /// And where it allows?
@@ -184,7 +189,7 @@ fn allows(selector: &str, call: &Call) -> bool {
         (_, Some(class)) => classes == [class],
         (bit, None) => {
             let only = |bits: Vec<&str>| bits == [bit];
-            call.class != Class::Unknown
+            !is_unknown(call)
                 && call
                     .bits
                     .is_some_and(|bits| only(bits.iter().map(Bit::as_str).collect()))
