@@ -9,7 +9,7 @@ use portreeve_policy::limits::{Charge, Readings, Shortfall};
 use portreeve_policy::time::Timestamp;
 use portreeve_policy::{
     Checked, Client, Decision, Facts, Pin, Policy, Problem, ServerRequest, Severity, Subject,
-    ToolFacts, compile,
+    ToolFacts, compile, normal_form,
 };
 
 pub fn check(input: &[u8]) {
@@ -31,12 +31,18 @@ pub fn check(input: &[u8]) {
 
     let again = [text, b" \n"].concat();
     let again = compile(&again).expect("white space changes nothing").policy;
+    let normal = normal_form(text).expect("a policy has a normal form");
+    assert_eq!(normal_form(normal.as_bytes()).as_ref(), Ok(&normal));
+    let normal = compile(normal.as_bytes())
+        .expect("which is a policy")
+        .policy;
     let stricter = stricter(&document, text);
     let names = names(&policy);
     for subject in subjects(&names) {
         let facts = facts(subject, args.as_ref());
         let decision = policy.decide(&facts, &Room(true));
         assert_eq!(again.decide(&facts, &Room(true)), decision);
+        assert_eq!(normal.decide(&facts, &Room(true)), decision);
         explained(&decision, &document);
         let full = policy.decide(&facts, &Room(false));
         if let (Decision::Allow(open), Decision::Allow(admission)) = (&decision, &full) {

@@ -43,6 +43,10 @@ impl Zone {
         exact.then_some(Self(zone))
     }
 
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.0.iana_name()
+    }
+
     /// The names that can be meant, for suggestions.
     pub(crate) fn names() -> Vec<String> {
         let database = TimeZoneDatabase::bundled();

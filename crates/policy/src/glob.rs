@@ -86,7 +86,47 @@ impl Glob {
         if self.is_simple {
             return rest.ends_with(&*self.suffix);
         }
-        name.ends_with(&*self.suffix) && self.matches_slowly(name)
+        name.ends_with(&*self.suffix)
+            && match self.separator {
+                None => self.matches_greedily(name),
+                Some(_) => self.matches_slowly(name),
+            }
+    }
+
+    /// Without a separator each run takes as little as lets the literals after it match: where one
+    /// run more begins, what was matched before needs no second look.
+    fn matches_greedily(&self, name: &str) -> bool {
+        let mut tokens = self.tokens.as_slice();
+        let mut rest = name.chars();
+        let mut last_run = None;
+        loop {
+            match tokens.split_first() {
+                Some((token, after)) if token.may_be_empty() => {
+                    if after.is_empty() {
+                        return true;
+                    }
+                    last_run = Some((after, rest.clone()));
+                    tokens = after;
+                    continue;
+                }
+                Some((token, after)) => {
+                    let mut ahead = rest.clone();
+                    if ahead.next().is_some_and(|c| token.takes(c, true)) {
+                        (tokens, rest) = (after, ahead);
+                        continue;
+                    }
+                }
+                None if rest.as_str().is_empty() => return true,
+                None => {}
+            }
+            let Some((after, taken)) = &mut last_run else {
+                return false;
+            };
+            if taken.next().is_none() {
+                return false;
+            }
+            (tokens, rest) = (*after, taken.clone());
+        }
     }
 
     fn matches_slowly(&self, name: &str) -> bool {

@@ -70,7 +70,7 @@ pub use decision::{Admission, Asking, Decision, Need, Refusal, Rule, refusal};
 pub use facts::{Client, Facts, Pin, ServerRequest, Subject, ToolFacts};
 pub use fold::fold;
 pub use label::{BadLabel, Held, Label};
-pub use policy::{Checked, Effect, Explanation, Finding, Policy, compile};
+pub use policy::{Checked, Effect, Explanation, Finding, Policy, compile, normal_form};
 pub use problem::{Problem, Severity};
 pub use redact::{Redaction, ResultLimit, ResultRules};
 pub use schema::Schema;

@@ -209,10 +209,19 @@ pub(crate) fn nearest<'v>(word: &str, valid: &[&'v str]) -> Option<&'v str> {
     let allowed = letters.len().div_ceil(3).min(3);
     valid
         .iter()
-        .map(|candidate| (distance(&letters, candidate), *candidate))
+        .map(|candidate| (distance(&letters, &candidate.to_lowercase()), *candidate))
         .filter(|(distance, _)| *distance <= allowed)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
+        .or_else(|| begun(word, valid))
+}
+
+/// The only word that begins so.
+fn begun<'v>(word: &str, valid: &[&'v str]) -> Option<&'v str> {
+    const SHORTEST: usize = 3;
+    let mut begin = valid.iter().filter(|candidate| candidate.starts_with(word));
+    let only = begin.next().filter(|_| word.len() >= SHORTEST)?;
+    begin.next().is_none().then_some(*only)
 }
 
 /// How many letters must be put in, left out or replaced to get from one to the other.
@@ -246,10 +255,14 @@ mod tests {
         for (word, expected) in [
             ("windw", Some("window")),
             ("Window", Some("window")),
+            ("WINDOW", Some("window")),
+            ("win", Some("window")),
+            ("wi", None),
             ("wnidow", Some("window")),
             ("on-deny", Some("on_deny")),
             ("mx", Some("max")),
             ("zebra", None),
+            ("bool", None),
             ("", None),
         ] {
             assert_eq!(nearest(word, &valid), expected, "{word}");

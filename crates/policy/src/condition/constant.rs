@@ -83,8 +83,17 @@ fn same(a: &Value<'_>, b: &Value<'_>) -> Option<bool> {
     })
 }
 
-fn every(mut parts: impl Iterator<Item = Option<bool>>) -> Option<bool> {
-    parts.try_fold(true, |so_far, part| Some(so_far && part?))
+/// No if one is; else nothing if one cannot be told, whatever the order of the parts.
+fn every(parts: impl Iterator<Item = Option<bool>>) -> Option<bool> {
+    let mut all = Some(true);
+    for part in parts {
+        match part {
+            Some(false) => return Some(false),
+            None => all = None,
+            Some(true) => {}
+        }
+    }
+    all
 }
 
 /// As JSON.

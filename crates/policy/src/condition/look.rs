@@ -130,6 +130,10 @@ impl Look<'_> {
             let Some(way) = self.steps.get(..known) else {
                 break;
             };
+            // Of a list that is not there no element has a part.
+            if known > done && matches!(way.last(), Some(Step::Each)) {
+                break;
+            }
             // Only what has a name can be left out and filled in.
             if !matches!(way.last(), Some(Step::Name(_))) {
                 continue;

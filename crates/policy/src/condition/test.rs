@@ -165,13 +165,15 @@ fn equals(constant: &Constant, seen: Seen<'_>) -> Truth {
 }
 
 /// A value is compared with its own kind only; if none of the list is of its kind, it is a wrong
-/// type.
+/// type, unless only null is asked for.
 fn one_of(constants: &[Constant], seen: Seen<'_>) -> Truth {
     let found = seen.type_name();
     let kindred = |constant: &&Constant| constant.type_name() == found;
     if !constants.iter().any(|constant| kindred(&constant)) {
-        let wanted = constants.first().map_or("anything", Constant::type_name);
-        return seen.not(wanted).into();
+        let mut others = constants.iter().filter(|c| !matches!(c, Constant::Null));
+        return others
+            .next()
+            .map_or(Truth::False, |other| seen.not(other.type_name()).into());
     }
     Truth::any(
         constants

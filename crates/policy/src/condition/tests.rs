@@ -283,6 +283,9 @@ fn a_missing_value_is_its_default_first() {
         ),
         (at("list[0].x", "\"d\""), r#"{"list":[{}]}"#, "yes"),
         (at("list[0].x", "\"d\""), r#"{"list":[]}"#, "yes"),
+        // Of a list that is not there no element has a part.
+        (at("list[*].x", "\"d\""), "{}", "no"),
+        (at("list[*].x", "\"d\""), r#"{"list":[]}"#, "no"),
         (at("z", "1"), "{}", "no"),
     ] {
         for list in ["deny_if", "require"] {
@@ -387,6 +390,51 @@ fn errors_are_not_hidden_by_the_order_of_parts() {
             };
             let negated = not(&condition);
             assert_eq!(answer("deny_if", &negated, args, None), turned, "{negated}");
+        }
+    }
+}
+
+#[test]
+fn a_difference_counts_wherever_a_number_beyond_reckoning_stands() {
+    const HUGE: &str = "123456789012345678901234567890123456789";
+    let list = |value: &str| test("eq", value);
+    for (condition, args, expected) in [
+        (list("[1,2]"), format!(r#"{{"v":[{HUGE},2]}}"#), "error"),
+        (list("[1,2]"), format!(r#"{{"v":[{HUGE},3]}}"#), "no"),
+        (list("[1,2]"), format!(r#"{{"v":[3,{HUGE}]}}"#), "no"),
+        (
+            list(r#"{"a":1,"b":2}"#),
+            format!(r#"{{"v":{{"a":{HUGE},"b":3}}}}"#),
+            "no",
+        ),
+        (
+            list(r#"{"a":1,"b":2}"#),
+            format!(r#"{{"v":{{"a":{HUGE},"c":2}}}}"#),
+            "no",
+        ),
+    ] {
+        for purpose in ["deny_if", "require"] {
+            let found = answer(purpose, &condition, &args, None);
+            assert_eq!(found, expected, "{purpose} {condition} {args}");
+        }
+    }
+}
+
+#[test]
+fn asking_for_null_in_a_list_is_no_wrong_type() {
+    for (op, value, argument, expected) in [
+        ("in", "[null]", "null", "yes"),
+        ("in", "[null]", "1", "no"),
+        ("in", "[null,1]", "1", "yes"),
+        ("in", "[null,1]", "null", "yes"),
+        ("in", "[null,1]", r#""1""#, "error"),
+        ("in", "[1]", "null", "error"),
+        ("not_in", "[null]", r#""a""#, "yes"),
+    ] {
+        let args = format!(r#"{{"v":{argument}}}"#);
+        for purpose in ["deny_if", "require"] {
+            let found = answer(purpose, &test(op, value), &args, None);
+            assert_eq!(found, expected, "{purpose} {op} {value} {argument}");
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::node::{Keys, Node};
 use super::test;
 use crate::condition::{Leaf, Test};
+use crate::json::Value;
 use crate::path::{Path, Root};
 use crate::problem::Problems;
 
@@ -29,6 +30,9 @@ impl WrittenCondition {
 #[derive(Clone, Debug)]
 pub(crate) struct WrittenTest {
     pub(crate) path: Path,
+    /// The operator and its value as they are written.
+    pub(super) op: Box<str>,
+    pub(super) value: Value<'static>,
     pub(crate) test: Test,
     /// Is it a word like `neq`, that asks for the opposite of its test?
     pub(crate) negated: bool,
@@ -168,6 +172,8 @@ fn written_test(
     }
     Some(WrittenTest {
         path: path?,
+        op: op.into(),
+        value: value.value.clone().into_owned(),
         test,
         negated: inverse,
     })

@@ -134,7 +134,7 @@ fn approval(node: &Node<'_>, problems: &mut Problems<'_>) -> WrittenApproval {
     let people = u32::try_from(approval.approvers.len()).unwrap_or(u32::MAX);
     if people > 0 && people < approval.approvals {
         let message = "nobody can ever approve this: it needs more approvals than it names people";
-        node.error(problems, message);
+        node.member("approvers").error(problems, message);
     }
     approval
 }

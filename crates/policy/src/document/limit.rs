@@ -48,7 +48,7 @@ const RATE_LIMIT: Keys = Keys {
     known: &["max", "window"],
 };
 
-const DEFAULT_MAX_KEYS: u32 = 1_000;
+pub(super) const DEFAULT_MAX_KEYS: u32 = 1_000;
 const MOST_MAX_KEYS: u32 = 100_000;
 
 /// The members of a limit while they are read.
@@ -134,8 +134,9 @@ fn parts(node: &Node<'_>, keys: &Keys, problems: &mut Problems<'_>) -> Option<Pa
             node.error(problems, format!("a limit needs `{key}`"));
         }
     }
-    let has = |key| members.iter().any(|(k, _)| *k == key);
-    if has("max_keys") && !has("per") {
+    let part = |key| members.iter().find(|(k, _)| *k == key).map(|(_, n)| n);
+    let has = |key| part(key).is_some();
+    if let (Some(node), false) = (part("max_keys"), has("per")) {
         node.error(problems, "`max_keys` has no effect without `per`");
     }
     Some(parts)
@@ -148,7 +149,7 @@ fn finish(node: &Node<'_>, parts: Parts, problems: &mut Problems<'_>) -> Option<
         if cost.is_zero() && !parts.allow_zero {
             let message = "a cost of 0 refuses every call; \
                            say `allow_zero`: true, or leave the limit out";
-            node.error(problems, message);
+            node.member("cost").error(problems, message);
         }
         if parts.max.is_some_and(|max| *cost > max) {
             let message = "no call can ever pass this limit: one call costs more than `max`";

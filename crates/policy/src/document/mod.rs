@@ -13,7 +13,9 @@ mod results;
 mod root;
 mod rules;
 mod selector;
+mod special;
 mod test;
+mod write;
 
 pub(crate) use condition::WrittenCondition;
 pub(crate) use flow::WrittenFlow;
@@ -24,6 +26,7 @@ pub(crate) use results::{WrittenDetector, WrittenRedaction};
 pub(crate) use root::{Entry, PolicyDocument, Verdict, document, read};
 pub(crate) use rules::{Action, Validate, WrittenRules};
 pub(crate) use selector::{Selector, ToolKind};
+pub(crate) use write::normal;
 
 #[cfg(test)]
 mod tests;

@@ -26,6 +26,17 @@ impl<'v> Node<'v> {
         self.value.span.start as usize
     }
 
+    /// The member `key`, or the object itself if it has none.
+    pub(super) fn member(&self, key: &str) -> Self {
+        self.value.get(key).map_or_else(
+            || self.clone(),
+            |value| Node {
+                value,
+                pointer: self.pointer.key(key),
+            },
+        )
+    }
+
     pub(super) fn error(&self, problems: &mut Problems<'_>, message: impl Into<String>) {
         problems.error(&self.pointer, self.at(), message);
     }
@@ -103,7 +114,12 @@ impl<'v> Node<'v> {
 
     /// An error about what should be a span of time, with the one that was probably meant.
     pub(super) fn no_span(&self, problems: &mut Problems<'_>, message: &str) {
-        match self.value.as_str().and_then(window::meant) {
+        let text = self.value.as_str();
+        // What was read rightly and is too long is not what is meant instead.
+        match text
+            .and_then(window::meant)
+            .filter(|span| text != Some(span))
+        {
             Some(span) => self.instead(problems, message, &span),
             None => self.error(problems, message),
         }

@@ -49,6 +49,13 @@ pub(crate) enum Verdict {
 impl Verdict {
     const WORDS: [&'static str; 2] = ["allow", "deny"];
 
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+        }
+    }
+
     fn read(node: &Node<'_>, what: &str, problems: &mut Problems<'_>) -> Option<Self> {
         let word = node.word(problems, what, &Self::WORDS)?;
         Some(if word == "allow" {

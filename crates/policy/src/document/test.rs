@@ -3,12 +3,13 @@
 use regex::{Regex, RegexBuilder};
 
 use super::node::Node;
+use super::special::special;
 use crate::calendar::{WEEKDAYS, is_date};
 use crate::condition::{Constant, Order, Test};
 use crate::decimal::Decimal;
 use crate::glob::Glob;
 use crate::json::{Kind, Value};
-use crate::operators::{self, Special};
+use crate::operators;
 use crate::path::{Root, TimePart};
 use crate::problem::Problems;
 use crate::schema::Types;
@@ -311,14 +312,4 @@ fn types(node: &Node<'_>, problems: &mut Problems<'_>) -> Option<Types> {
     words.iter().try_fold(Types::default(), |types, node| {
         types.with_word(node.word(problems, "type", &Types::WORDS)?)
     })
-}
-
-fn special(op: &str, node: &Node<'_>, problems: &mut Problems<'_>) -> Option<Special> {
-    match Special::compile(op, node.value)? {
-        Ok(special) => Some(special),
-        Err(why) => {
-            node.error(problems, format!("the value {why}"));
-            None
-        }
-    }
 }

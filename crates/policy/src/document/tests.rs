@@ -3,6 +3,7 @@
 mod conditions;
 mod entries;
 mod meanings;
+mod rows;
 
 use crate::compile;
 
@@ -319,7 +320,7 @@ fn the_finer_points_of_limits() {
         (
             format!(r#"{SOUND},"cost":0"#),
             &[
-                "error at line 2, column 12 (/tools/t/limits/0): a cost of 0 refuses every call; say `allow_zero`: true, or leave the limit out",
+                "error at line 2, column 57 (/tools/t/limits/0/cost): a cost of 0 refuses every call; say `allow_zero`: true, or leave the limit out",
             ],
         ),
         (
@@ -374,7 +375,7 @@ fn the_finer_points_of_limits() {
         (
             format!(r#"{SOUND},"max_keys":5,"on_deny":5"#),
             &[
-                "error at line 2, column 12 (/tools/t/limits/0): `max_keys` has no effect without `per`",
+                "error at line 2, column 61 (/tools/t/limits/0/max_keys): `max_keys` has no effect without `per`",
                 "error at line 2, column 73 (/tools/t/limits/0/on_deny): a string is expected here, not a number",
             ],
         ),

@@ -48,7 +48,7 @@ fn write_value(value: &Value<'_>, out: &mut String) {
     }
 }
 
-fn write_string(text: &str, out: &mut String) {
+pub(super) fn write_string(text: &str, out: &mut String) {
     out.push('"');
     for c in text.chars() {
         match c {

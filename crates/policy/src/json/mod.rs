@@ -12,6 +12,7 @@
 mod canonical;
 mod error;
 mod outline;
+mod readable;
 mod reader;
 mod slip;
 mod value;
@@ -19,6 +20,7 @@ mod value;
 pub use canonical::canonical;
 pub use error::{JsonError, Place, Trouble};
 pub use outline::{RawMember, outline};
+pub use readable::readable;
 pub use slip::{Slip, slip};
 pub use value::{Kind, Member, Span, Value, parse};
 

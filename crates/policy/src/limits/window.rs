@@ -86,6 +86,17 @@ pub(crate) fn meant(text: &str) -> Option<String> {
     (count.len() <= LONGEST_COUNT).then(|| format!("{count}{sign}"))
 }
 
+/// A span as a policy writes it, in the largest unit that it is a whole number of.
+pub(crate) fn written(millis: u64) -> String {
+    [(DAY, 'd'), (HOUR, 'h'), (MINUTE, 'm')]
+        .into_iter()
+        .find(|(span, _)| millis >= *span && millis.is_multiple_of(*span))
+        .map_or_else(
+            || format!("{}s", millis.checked_div(SECOND).unwrap_or_default()),
+            |(span, unit)| format!("{}{unit}", millis.checked_div(span).unwrap_or_default()),
+        )
+}
+
 /// A window as a sentence says it: "minute", "90 seconds", "6 hours".
 pub(crate) fn in_words(millis: u64) -> String {
     WORDS

@@ -13,10 +13,10 @@ use crate::calendar::Zone;
 use crate::decision::Rule;
 use crate::document::{
     Entry, PolicyDocument, Selector, Verdict, WrittenCondition, WrittenLimit, WrittenRules,
-    document, read,
+    document, normal, read,
 };
 use crate::glob::Glob;
-use crate::json::Value;
+use crate::json::{Value, readable};
 use crate::limits::Scope;
 use crate::problem::{Pointer, Problem, Problems};
 use crate::uri;
@@ -51,6 +51,18 @@ fn finish(
     // Without a document there is an error, and `finish` has told it.
     let policy = policy.ok_or_else(Vec::new)?;
     Ok(Checked { policy, warnings })
+}
+
+/// The same policy in its normal form: spelled in one way, without what stands at its default.
+///
+/// Whitespace, the spelling of numbers and spans, and the order of the language's keys do not show
+/// in it, so that two texts can be compared for what they say. Rules keep their pointers.
+pub fn normal_form(text: &[u8]) -> Result<String, Vec<Problem>> {
+    let mut problems = Problems::new(text);
+    let document = read(text, &mut problems);
+    let normal = document.as_ref().map(|d| readable(&normal(d)));
+    finish(document, problems)?;
+    normal.ok_or_else(Vec::new)
 }
 
 fn policy(document: PolicyDocument, problems: &mut Problems<'_>) -> Policy {

@@ -17,7 +17,7 @@ mod walk;
 use std::collections::{HashMap, HashSet};
 
 pub(crate) use compile::compile_tree;
-pub use compile::{Checked, compile};
+pub use compile::{Checked, compile, normal_form};
 pub use explain::{Effect, Explanation, Finding};
 
 use crate::calendar::Zone;

@@ -15,12 +15,12 @@ const CHANGES: Classes = Classes::NONE
 impl ToolKind {
     /// For rules that restrict: any evidence is enough, and what is unknown is everything.
     pub(super) fn may_be(self, traits: &Traits<'_>) -> bool {
-        if traits.class == Class::Unknown {
+        if traits.evidence().contains(Class::Unknown) {
             return true;
         }
         match self {
             Self::Class(class) => traits.evidence().contains(class),
-            Self::Changes => traits.evidence().meets(CHANGES.with(Class::Unknown)),
+            Self::Changes => traits.evidence().meets(CHANGES),
             Self::Bit(bit) => traits.possible_bits().contains(bit),
         }
     }
@@ -31,7 +31,8 @@ impl ToolKind {
             Self::Class(class) => traits.evidence() == Classes::NONE.with(class),
             Self::Changes => traits.evidence().is_within(CHANGES),
             Self::Bit(bit) => {
-                traits.class != Class::Unknown && traits.bits == Some(Bits::NONE.with(bit))
+                !traits.evidence().contains(Class::Unknown)
+                    && traits.bits == Some(Bits::NONE.with(bit))
             }
         }
     }

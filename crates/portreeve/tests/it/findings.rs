@@ -56,11 +56,13 @@ macro_rules! targets {
 }
 
 targets!(
+    conditions,
     configuration,
     envelope,
     http_framing,
     ledger_line,
     limits,
+    operators,
     policy_document,
     sse,
     upstream_answer

@@ -57,7 +57,7 @@ fn guards_and_approvals() {
         (
             r#"{"require_approval":[{"conditions":[],"approvals":2,"approvers":["a"]}]}"#,
             &[
-                "error at line 2, column 22 (/tools/t/require_approval/0): nobody can ever approve this: it needs more approvals than it names people",
+                "error at line 2, column 65 (/tools/t/require_approval/0/approvers): nobody can ever approve this: it needs more approvals than it names people",
             ],
         ),
         (

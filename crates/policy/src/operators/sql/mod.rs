@@ -44,6 +44,16 @@ use super::{Doubt, Verdict, check_length, strings, write_list};
 use crate::json::Value;
 use crate::visible::shown;
 
+/// The keys of a value that is an object.
+pub const KEYS: [&str; 3] = ["statements", "dialect", "functions"];
+
+pub const DIALECTS: [&str; 3] = ["postgresql", "sqlite", "mysql"];
+
+/// The words of every kind of statement.
+pub fn kinds() -> Vec<&'static str> {
+    effects::KINDS.iter().map(|(word, _)| *word).collect()
+}
+
 /// What one condition allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spec {

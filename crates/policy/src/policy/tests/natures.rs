@@ -36,6 +36,12 @@ fn any_evidence_restricts() {
         ("@changes", doubtful, true),
         ("@unknown", doubtful, true),
         ("@secret", doubtful, true),
+        ("@financial", doubtful, true),
+        (
+            "@bulk",
+            traits(Class::Read, &[Class::Unknown], Some(&[])),
+            true,
+        ),
         ("@financial", Traits::UNKNOWN, true),
         ("@read", Traits::UNKNOWN, true),
         ("@changes", Traits::UNKNOWN, true),
