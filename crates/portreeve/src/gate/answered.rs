@@ -11,7 +11,7 @@ use super::inspect::{Inspector, Look, Request};
 use super::post::{Exchange, no_session};
 use super::record::{End, OpenCall};
 use super::resolve::Call;
-use super::sessions::{Session, SessionError};
+use super::sessions::{Question, Session, SessionError};
 use super::{Gate, Payload, Reply, Status, Visit, relay};
 use crate::ledger::{Answer, Ended};
 use crate::mcp::{answer, code, message, revision};
@@ -29,12 +29,7 @@ impl Exchange {
         if let Some(turn) = &turn {
             turn.sent();
         }
-        let parcel = Parcel {
-            server: &self.visit.server,
-            verb: Verb::Post(bytes),
-            headers: forward::headers(&self.headers, self.session.as_deref(), self.era),
-        };
-        let (entry, incoming) = forward(permit, parcel).await;
+        let (entry, incoming) = forward(permit, self.parcel(bytes)).await;
         match (incoming, turn) {
             // A stream goes on after this, and knows when it is answered.
             (Ok(incoming), turn) => {
@@ -50,6 +45,35 @@ impl Exchange {
                 let id = request.as_ref().map(|r| r.id.as_str());
                 self.failed(entry, id, &error, None).await
             }
+        }
+    }
+
+    /// Forwards what the client answers to a question of the server.
+    pub(super) async fn replied(
+        &self,
+        permit: Permit,
+        call: &Call<'_>,
+        question: &mut Question,
+        bytes: Bytes,
+    ) -> Reply {
+        question.leaves();
+        let (entry, incoming) = forward(permit, self.parcel(bytes)).await;
+        match incoming {
+            Ok(incoming) => self.answered(entry, call, None, incoming).await,
+            Err(error) => {
+                if error.surely_not_sent() {
+                    question.never_left();
+                }
+                self.failed(entry, None, &error, None).await
+            }
+        }
+    }
+
+    fn parcel(&self, bytes: Bytes) -> Parcel<'_> {
+        Parcel {
+            server: &self.visit.server,
+            verb: Verb::Post(bytes),
+            headers: forward::headers(&self.headers, self.session.as_deref(), self.era),
         }
     }
 

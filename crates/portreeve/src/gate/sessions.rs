@@ -91,18 +91,50 @@ impl Session {
         asked.len() < MAX_OPEN && asked.insert(message::canonical_id(id))
     }
 
-    /// Whether the client may answer this request; it may do so once.
-    pub(super) fn take_asked(&self, id: &str) -> bool {
-        self.asked
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&message::canonical_id(id))
+    /// Takes the question that the client answers; it may do so once.
+    pub(super) fn take_asked(self: &Arc<Self>, id: &str) -> Option<Question> {
+        let id = message::canonical_id(id);
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.remove(&id).then(|| Question {
+            session: Arc::clone(self),
+            id,
+            answered: false,
+        })
     }
 
     fn belongs_to(&self, visit: &Visit) -> bool {
         self.grant == visit.caller.grant.label
             && self.server == visit.server.name
             && self.configuration == visit.server.configuration()
+    }
+}
+
+/// A request of the server whose answer is on its way. Dropped before the answer has left, it is
+/// asked again: the client may repeat an answer that the gate could not let through.
+#[derive(Debug)]
+pub(super) struct Question {
+    session: Arc<Session>,
+    id: String,
+    answered: bool,
+}
+
+impl Question {
+    /// From here on the server may have the answer.
+    pub(super) const fn leaves(&mut self) {
+        self.answered = true;
+    }
+
+    /// After all the server never heard it.
+    pub(super) const fn never_left(&mut self) {
+        self.answered = false;
+    }
+}
+
+impl Drop for Question {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.session.note_asked(&self.id);
+        }
     }
 }
 

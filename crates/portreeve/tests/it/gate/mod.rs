@@ -5,6 +5,7 @@ mod failures;
 mod hostile;
 mod lists;
 mod rules;
+mod sessions;
 mod streams;
 mod survival;
 
