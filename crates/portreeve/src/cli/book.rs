@@ -179,11 +179,19 @@ fn cells(call: &BookedCall) -> [(String, Tone); 8] {
         plain(&call.call_id),
         plain(&call.grant),
         plain(call.server.as_deref().unwrap_or("-")),
-        plain(call.tool.as_deref().unwrap_or(&call.method)),
+        plain(what(call)),
         (call.end.outcome.clone(), tone),
         plain(&call.rule),
         plain(call.end.reason.as_deref().unwrap_or_default()),
     ]
+}
+
+fn what(call: &BookedCall) -> String {
+    match (&call.tool, &call.target) {
+        (Some(tool), _) => tool.clone(),
+        (None, Some(target)) => format!("{} {target}", call.method),
+        (None, None) => call.method.clone(),
+    }
 }
 
 pub(super) fn acts_listed(acts: &[BookedAct], format: &FormatArg, paint: Paint) -> Done {

@@ -14,6 +14,7 @@
 //! The gate knows the protocol's messages (`mcp`) but not HTTP's side of them: listening, Host and
 //! Origin, and status codes belong to `front`.
 
+mod about;
 mod admit;
 mod answered;
 mod authenticate;

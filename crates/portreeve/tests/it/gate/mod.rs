@@ -1,6 +1,7 @@
 //! The gate, end to end: real HTTP on both sides, a real ledger and store between.
 
 mod attacks;
+mod book;
 mod failures;
 mod hostile;
 mod lists;
