@@ -7,7 +7,7 @@ use http::HeaderValue;
 use portreeve_policy::json::{Rules, outline};
 use serde::Serialize;
 use tokio::sync::mpsc;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::inspect::{Inspector, Look};
 use super::post::no_session;
@@ -128,7 +128,8 @@ impl Relay {
                 ended = self.pass(&event).await;
             }
         }
-        let mut life = pin!(sleep(STREAM_LIFE));
+        let clock = self.inspector.gate.clock.clone();
+        let mut life = pin!(clock.sleep(STREAM_LIFE));
         let mut closing = self.inspector.gate.closing.subscribe();
         let is_free = self.is_free();
         while ended.is_ok() {
@@ -248,9 +249,13 @@ impl Relay {
     }
 
     async fn send(&self, bytes: Bytes) -> Result<(), Stop> {
-        match timeout(STREAM_STALL, self.to_client.send(bytes)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(Stop::ClientGone),
+        let clock = &self.inspector.gate.clock;
+        match clock
+            .timeout(STREAM_STALL, self.to_client.send(bytes))
+            .await
+        {
+            Some(Ok(())) => Ok(()),
+            Some(Err(_)) | None => Err(Stop::ClientGone),
         }
     }
 
@@ -291,7 +296,7 @@ impl Relay {
         if let (Some(error), Some(id)) = (error, id) {
             let words = failure(Some(&id), &error, &call_id, true);
             // If the client is gone as well, nobody is left to be told.
-            self.to_client.send(sse::write(&words, None)).await.ok();
+            self.send(sse::write(&words, None)).await.ok();
         }
     }
 

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use portreeve::gate::{Payload, Reply, Status};
+use portreeve::gate::Status;
 use portreeve::ledger::Ledger;
 use serde_json::json;
 
 use super::{allowing, tools};
-use crate::support::beside::Beside;
+use crate::support::beside::{Beside, read_to_its_end};
 use crate::support::ledger::Brittle;
 use crate::support::server::{Seen, plain};
 use crate::support::{Script, TestGate, TestServer};
@@ -35,17 +35,6 @@ async fn curious() -> TestServer {
         _ => plain(seen, &tools(&["t"])),
     })
     .await
-}
-
-async fn read_to_its_end(reply: Reply) -> String {
-    let Payload::Events(mut events) = reply.payload else {
-        panic!("no stream: {reply:?}")
-    };
-    let mut text = Vec::new();
-    while let Some(event) = events.recv().await {
-        text.extend_from_slice(&event);
-    }
-    String::from_utf8(text).unwrap()
 }
 
 async fn session_with(gate: &Beside) -> String {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use portreeve::config::Environment;
 use portreeve::counters::MemoryCounters;
-use portreeve::gate::{Footing, Gate, Keeping, Reply, Surroundings, Visit};
+use portreeve::gate::{Footing, Gate, Keeping, Payload, Reply, Surroundings, Visit};
 use portreeve::ledger::Ledger;
 use portreeve::upstream::Network;
 
@@ -63,4 +63,21 @@ impl Beside {
         let (visit, headers) = self.visit(headers);
         self.gate.post(visit, &headers, body.into()).await
     }
+
+    pub async fn listen(&self, headers: &[(&'static str, &str)]) -> Reply {
+        let (visit, headers) = self.visit(headers);
+        self.gate.listen(visit, &headers).await
+    }
+}
+
+/// What a stream brings until it ends.
+pub async fn read_to_its_end(reply: Reply) -> String {
+    let Payload::Events(mut events) = reply.payload else {
+        panic!("no stream: {reply:?}")
+    };
+    let mut text = Vec::new();
+    while let Some(event) = events.recv().await {
+        text.extend_from_slice(&event);
+    }
+    String::from_utf8(text).unwrap()
 }
