@@ -239,7 +239,7 @@ fn client_status(upstream: StatusCode) -> Status {
 impl Gate {
     /// Opens our side of the session that an `initialize` result brings.
     pub(super) fn open_session(
-        &self,
+        self: &Arc<Self>,
         visit: &Visit,
         upstream: http::HeaderValue,
         result: &[u8],
@@ -249,7 +249,10 @@ impl Gate {
             Some(version.to_owned())
         });
         let version = version.unwrap_or_else(|| revision::WITH_BATCHES.to_owned());
-        self.sessions
-            .open(visit, upstream, version, self.clock.now())
+        let now = self.clock.now();
+        let opened = self.sessions.open(visit, upstream, version, now);
+        // Room may have been made for it, or there was none.
+        self.say_farewells();
+        opened
     }
 }

@@ -21,6 +21,7 @@ mod authenticate;
 mod batch;
 mod call_id;
 mod decide;
+mod farewell;
 mod forward;
 mod inspect;
 mod list;
@@ -92,6 +93,7 @@ pub struct Gate {
     keeping: Keeping,
     surroundings: Surroundings,
     sessions: sessions::Sessions,
+    farewells: farewell::Farewells,
     call_ids: call_id::CallIds,
     /// Read while charges and records are made to agree; written to see them agreeing.
     passage: RwLock<()>,
@@ -188,6 +190,7 @@ impl Gate {
             keeping: footing.keeping,
             surroundings: footing.surroundings,
             sessions: sessions::Sessions::default(),
+            farewells: farewell::Farewells::default(),
             call_ids,
             passage: RwLock::new(()),
             closing: watch::Sender::new(false),

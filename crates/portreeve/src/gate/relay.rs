@@ -18,9 +18,8 @@ use super::{
 };
 use crate::ledger::{Answer, Ended};
 use crate::mcp::method::Topic;
-use crate::mcp::revision::Era;
 use crate::mcp::sse::{self, Event};
-use crate::mcp::{answer, code, header};
+use crate::mcp::{answer, code};
 use crate::upstream::{EventSource, UpstreamError};
 
 /// Events that may wait for a slow client before the server is made to wait too.
@@ -239,11 +238,7 @@ impl Relay {
         let session = self.inspector.session.clone();
         let server = std::sync::Arc::clone(&self.inspector.visit.server);
         tokio::spawn(async move {
-            let mut headers =
-                forward::headers(&http::HeaderMap::new(), session.as_deref(), Era::Legacy);
-            if let Some(version) = session.and_then(|s| HeaderValue::from_str(&s.version).ok()) {
-                headers.insert(header::PROTOCOL_VERSION, version);
-            }
+            let headers = forward::own_headers(session.as_deref());
             forward::decline(&server, headers, words).await;
         });
     }

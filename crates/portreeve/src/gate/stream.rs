@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, StatusCode};
 
-use super::admit::{NotAdmitted, admit};
+use super::admit::{NotAdmitted, Permit, admit};
 use super::decide::{Refused, Verdict, decide};
 use super::forward::{self, Parcel, forward};
 use super::inspect::Inspector;
@@ -28,10 +28,12 @@ impl Gate {
             Ok(found) => found,
             Err(reply) => return reply,
         };
-        let (entry, incoming) = match self
-            .passed(&call, headers, session.as_deref(), Verb::Get)
-            .await
-        {
+        let permit = match self.permitted(&call).await {
+            Ok(permit) => permit,
+            Err(reply) => return reply,
+        };
+        let forwarded = sent(permit, &call, headers, session.as_deref(), Verb::Get).await;
+        let (entry, incoming) = match forwarded {
             Ok(forwarded) => forwarded,
             Err(reply) => return reply,
         };
@@ -50,13 +52,15 @@ impl Gate {
             Ok(found) => found,
             Err(reply) => return reply,
         };
+        let permit = match self.permitted(&call).await {
+            Ok(permit) => permit,
+            // Nothing has ended: the client may try again.
+            Err(reply) => return reply,
+        };
         if let Some(session) = &session {
             self.sessions.close(&session.id);
         }
-        match self
-            .passed(&call, headers, session.as_deref(), Verb::Delete)
-            .await
-        {
+        match sent(permit, &call, headers, session.as_deref(), Verb::Delete).await {
             Err(reply) => reply,
             Ok((entry, incoming)) if incoming.status.is_success() => {
                 let status = Some(incoming.status.as_u16());
@@ -102,31 +106,15 @@ impl Gate {
         }
     }
 
-    async fn passed(
-        self: &Arc<Self>,
-        call: &Call<'_>,
-        headers: &HeaderMap,
-        session: Option<&Session>,
-        verb: Verb,
-    ) -> Result<(OpenCall, Incoming), Reply> {
-        let permit = match decide(call) {
+    async fn permitted(self: &Arc<Self>, call: &Call<'_>) -> Result<Permit, Reply> {
+        let allowed = match decide(call) {
             Verdict::Refuse(refused) => return Err(self.refused(call, &refused).await),
-            Verdict::Allow(allowed) => admit(self, call, allowed).await,
+            Verdict::Allow(allowed) => allowed,
         };
-        let permit = match permit {
-            Ok(permit) => permit,
-            Err(NotAdmitted::Refused(refused)) => return Err(self.refused(call, &refused).await),
-            Err(NotAdmitted::Unavailable(error)) => return Err(unavailable(None, &error)),
-        };
-        let headers = forward::headers(headers, session, Era::Legacy);
-        let parcel = Parcel {
-            server: &call.visit.server,
-            verb,
-            headers,
-        };
-        match forward(permit, parcel).await {
-            (entry, Ok(incoming)) => Ok((entry, incoming)),
-            (entry, Err(error)) => Err(broken(entry, &error).await),
+        match admit(self, call, allowed).await {
+            Ok(permit) => Ok(permit),
+            Err(NotAdmitted::Refused(refused)) => Err(self.refused(call, &refused).await),
+            Err(NotAdmitted::Unavailable(error)) => Err(unavailable(None, &error)),
         }
     }
 
@@ -142,6 +130,24 @@ impl Gate {
         };
         let words = refuse::refusal(&asked, refused, call.id.as_str());
         Reply::message(Status::Forbidden, words)
+    }
+}
+
+async fn sent(
+    permit: Permit,
+    call: &Call<'_>,
+    headers: &HeaderMap,
+    session: Option<&Session>,
+    verb: Verb,
+) -> Result<(OpenCall, Incoming), Reply> {
+    let parcel = Parcel {
+        server: &call.visit.server,
+        verb,
+        headers: forward::headers(headers, session, Era::Legacy),
+    };
+    match forward(permit, parcel).await {
+        (entry, Ok(incoming)) => Ok((entry, incoming)),
+        (entry, Err(error)) => Err(broken(entry, &error).await),
     }
 }
 

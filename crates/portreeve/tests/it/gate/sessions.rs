@@ -1,11 +1,15 @@
 //! What belongs to a session: its questions, its events, its end.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use http::StatusCode;
+use bytes::Bytes;
+use http::{Method, StatusCode};
 use portreeve::gate::Status;
 use portreeve::ledger::Ledger;
 use serde_json::json;
+use tokio::sync::mpsc;
 
 use super::{allowing, tools};
 use crate::support::beside::{Beside, read_to_its_end};
@@ -72,4 +76,112 @@ async fn an_answer_that_never_left_may_be_given_again() {
         assert_eq!(unreached.status, Status::Unavailable);
         assert_eq!(whole.booked().pop().unwrap().end.outcome, "not_sent");
     }
+}
+
+/// An ordinary server that counts its sessions.
+async fn counting() -> TestServer {
+    let count = AtomicUsize::new(0);
+    TestServer::start(move |seen| match seen.rpc_method().as_str() {
+        "initialize" => {
+            let number = count.fetch_add(1, Ordering::Relaxed);
+            opened(seen, &format!("theirs-{number}"))
+        }
+        _ if seen.method == Method::DELETE => Script::Status(StatusCode::OK),
+        _ if seen.method == Method::GET => {
+            let (sender, receiver) = mpsc::channel(1);
+            sender.try_send(Bytes::from(": open\n\n")).unwrap();
+            // A stream that nobody ends.
+            tokio::spawn(async move { sender.closed().await });
+            Script::Stream(Vec::new(), receiver)
+        }
+        _ => plain(seen, &tools(&["t"])),
+    })
+    .await
+}
+
+/// What the server calls the sessions that were ended there, once there are so many.
+async fn ended_at(server: &TestServer, count: usize) -> Vec<String> {
+    let ended = || -> Vec<String> {
+        let seen = server.seen("");
+        let ends = seen.iter().filter(|seen| seen.method == Method::DELETE);
+        ends.map(|seen| {
+            assert_eq!(seen.header("mcp-protocol-version"), Some("2025-11-25"));
+            seen.header("mcp-session-id").unwrap().to_owned()
+        })
+        .collect()
+    };
+    for _ in 0..500 {
+        if ended().len() >= count {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    ended()
+}
+
+#[tokio::test]
+async fn a_session_that_expires_ends_at_the_server_too() {
+    let server = counting().await;
+    let whole = TestGate::start(&server.url(), &allowing(&["t"])).await;
+    let gate = whole.beside(|_| {}).await;
+    let idle = session_with(&gate).await;
+    let busy = session_with(&gate).await;
+    let listening = gate.listen(&[("mcp-session-id", busy.as_str())]).await;
+    server.forget();
+    whole.clock.advance(Duration::from_hours(11));
+    let used = session_with(&gate).await;
+    whole.clock.advance(Duration::from_hours(1));
+    assert_eq!(gate.gate.sweep_sessions(), 0, "after twelve hours, not at");
+    whole.clock.advance(Duration::from_millis(1));
+    assert_eq!(gate.gate.sweep_sessions(), 1);
+    // The one with a stream is in use, however long ago its last request was.
+    let names = ended_at(&server, 1).await;
+    assert_eq!(names.len(), 1, "{names:?}");
+    for (session, lives) in [(&idle, false), (&busy, true), (&used, true)] {
+        let reply = gate.post(&[("mcp-session-id", session)], CALL).await;
+        assert_eq!(reply.status == Status::Fine, lives, "{reply:?}");
+    }
+    drop(listening);
+}
+
+#[tokio::test]
+async fn a_session_that_makes_room_ends_at_the_server_too() {
+    let server = counting().await;
+    let whole = TestGate::start(&server.url(), &allowing(&["t"])).await;
+    let gate = whole.beside(|_| {}).await;
+    server.forget();
+    let first = session_with(&gate).await;
+    whole.clock.advance(Duration::from_secs(1));
+    for _ in 0..1_000 {
+        session_with(&gate).await;
+    }
+    let names = ended_at(&server, 1).await;
+    // The gate's own conversation had a session before.
+    assert_eq!(names.len(), 1, "{names:?}");
+    let gone = gate.post(&[("mcp-session-id", first.as_str())], CALL).await;
+    assert_eq!(gone.status, Status::NoSession);
+}
+
+#[tokio::test]
+async fn a_session_whose_end_cannot_be_booked_goes_on() {
+    let server = counting().await;
+    let whole = TestGate::start(&server.url(), &allowing(&["t"])).await;
+    let brittle = Brittle::over(&whole);
+    let ledger = Arc::clone(&brittle) as Arc<dyn Ledger>;
+    let gate = whole.beside(|footing| footing.ledger = ledger).await;
+    let session = session_with(&gate).await;
+    let headers = [
+        ("mcp-session-id", session.as_str()),
+        ("mcp-protocol-version", "2025-11-25"),
+    ];
+    server.forget();
+    brittle.break_down(true);
+    let unbooked = gate.end_session(&headers).await;
+    assert_eq!(unbooked.status, Status::Unavailable);
+    brittle.break_down(false);
+    assert_eq!(gate.post(&headers, CALL).await.status, Status::Fine);
+    assert_eq!(gate.end_session(&headers).await.status, Status::Fine);
+    assert_eq!(gate.post(&headers, CALL).await.status, Status::NoSession);
+    let names = ended_at(&server, 1).await;
+    assert_eq!(names.len(), 1, "{names:?}");
 }

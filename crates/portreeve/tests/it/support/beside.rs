@@ -70,6 +70,13 @@ impl Beside {
     }
 }
 
+impl Beside {
+    pub async fn end_session(&self, headers: &[(&'static str, &str)]) -> Reply {
+        let (visit, headers) = self.visit(headers);
+        self.gate.end_session(visit, &headers).await
+    }
+}
+
 /// What a stream brings until it ends.
 pub async fn read_to_its_end(reply: Reply) -> String {
     let Payload::Events(mut events) = reply.payload else {
