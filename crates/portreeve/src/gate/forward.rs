@@ -51,11 +51,7 @@ pub(super) fn headers(from: &HeaderMap, session: Option<&Session>, era: Era) -> 
         }
         (Era::Legacy, Some(session)) => {
             to.insert(header::SESSION_ID, session.upstream.clone());
-            if let Some(id) = from.get(header::LAST_EVENT_ID) {
-                to.insert(header::LAST_EVENT_ID, id.clone());
-            }
         }
-        // Without a session an event's id could be of anybody's stream.
         (Era::Legacy, None) => {}
     }
     to

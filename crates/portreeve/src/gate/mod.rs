@@ -21,6 +21,7 @@ mod authenticate;
 mod batch;
 mod call_id;
 mod decide;
+mod event_ids;
 mod farewell;
 mod forward;
 mod inspect;

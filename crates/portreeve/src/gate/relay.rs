@@ -14,7 +14,8 @@ use super::post::no_session;
 use super::record::{End, OpenCall};
 use super::turn::Turn;
 use super::{
-    Payload, Reply, STREAM_LIFE, STREAM_REST, STREAM_SILENCE, STREAM_STALL, Status, forward,
+    Payload, Reply, STREAM_LIFE, STREAM_REST, STREAM_SILENCE, STREAM_STALL, Status, event_ids,
+    forward,
 };
 use crate::ledger::{Answer, Ended};
 use crate::mcp::method::Topic;
@@ -182,6 +183,8 @@ impl Relay {
             return Err(Stop::NotGranted);
         }
         self.resumable |= event.id.is_some();
+        let keys = &self.inspector.gate.keys;
+        let event = &*event_ids::outward(keys, self.inspector.session.as_deref(), event);
         if !event.carries_message() {
             return self.send(event.to_forward()).await;
         }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, StatusCode};
+use portreeve_policy::Rule;
 
 use super::admit::{NotAdmitted, Permit, admit};
 use super::decide::{Refused, Verdict, decide};
@@ -15,7 +16,7 @@ use super::refuse::{self, Asked};
 use super::relay::{self, Opening};
 use super::resolve::Call;
 use super::sessions::Session;
-use super::{Gate, Payload, Reply, Status, Visit};
+use super::{Gate, Payload, Reply, Status, Visit, event_ids};
 use crate::ledger::{Answer, Ended};
 use crate::mcp::revision::{self, Era};
 use crate::mcp::{answer, code, header};
@@ -28,12 +29,15 @@ impl Gate {
             Ok(found) => found,
             Err(reply) => return reply,
         };
+        let headers = match self.going_on_from(session.as_deref(), headers) {
+            Ok(headers) => headers,
+            Err(foreign) => return self.refuse_event(&call, foreign).await,
+        };
         let permit = match self.permitted(&call).await {
             Ok(permit) => permit,
             Err(reply) => return reply,
         };
-        let forwarded = sent(permit, &call, headers, session.as_deref(), Verb::Get).await;
-        let (entry, incoming) = match forwarded {
+        let (entry, incoming) = match sent(permit, &call, headers, Verb::Get).await {
             Ok(forwarded) => forwarded,
             Err(reply) => return reply,
         };
@@ -60,7 +64,8 @@ impl Gate {
         if let Some(session) = &session {
             self.sessions.close(&session.id);
         }
-        match sent(permit, &call, headers, session.as_deref(), Verb::Delete).await {
+        let headers = forward::headers(headers, session.as_deref(), Era::Legacy);
+        match sent(permit, &call, headers, Verb::Delete).await {
             Err(reply) => reply,
             Ok((entry, incoming)) if incoming.status.is_success() => {
                 let status = Some(incoming.status.as_u16());
@@ -77,6 +82,30 @@ impl Gate {
             }
             Ok((entry, incoming)) => not_offered(entry, incoming.status).await,
         }
+    }
+
+    /// The headers of a stream, which may go on from an event of the session. Without a session an
+    /// event's id could be of anybody's stream.
+    fn going_on_from(
+        &self,
+        session: Option<&Session>,
+        headers: &HeaderMap,
+    ) -> Result<HeaderMap, event_ids::Foreign> {
+        let mut to = forward::headers(headers, session, Era::Legacy);
+        let event = session.map(|session| event_ids::inward(&self.keys, session, headers));
+        if let Some(id) = event.transpose()?.flatten() {
+            to.insert(header::LAST_EVENT_ID, id);
+        }
+        Ok(to)
+    }
+
+    async fn refuse_event(&self, call: &Call<'_>, foreign: event_ids::Foreign) -> Reply {
+        let refused = Refused::deny(Rule::MALFORMED, foreign.to_string());
+        if let Err(error) = record::refused(self, call, &refused).await {
+            return unavailable(None, &error.into());
+        }
+        let words = answer::plain_error(None, code::BAD_HTTP, &refused.reason);
+        Reply::message(Status::Malformed, words)
     }
 
     /// Both exist in the legacy era only, and both take the session from the header.
@@ -136,14 +165,13 @@ impl Gate {
 async fn sent(
     permit: Permit,
     call: &Call<'_>,
-    headers: &HeaderMap,
-    session: Option<&Session>,
+    headers: HeaderMap,
     verb: Verb,
 ) -> Result<(OpenCall, Incoming), Reply> {
     let parcel = Parcel {
         server: &call.visit.server,
         verb,
-        headers: forward::headers(headers, session, Era::Legacy),
+        headers,
     };
     match forward(permit, parcel).await {
         (entry, Ok(incoming)) => Ok((entry, incoming)),

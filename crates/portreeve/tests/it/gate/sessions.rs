@@ -185,3 +185,104 @@ async fn a_session_whose_end_cannot_be_booked_goes_on() {
     let names = ended_at(&server, 1).await;
     assert_eq!(names.len(), 1, "{names:?}");
 }
+
+/// A server whose streams carry ids, and that takes any of them up again in any session.
+async fn resumable() -> TestServer {
+    let count = AtomicUsize::new(0);
+    TestServer::start(move |seen| match seen.rpc_method().as_str() {
+        "initialize" => {
+            let number = count.fetch_add(1, Ordering::Relaxed);
+            opened(seen, &format!("theirs-{number}"))
+        }
+        "tools/call" => Script::events(&[STARTED, ANSWERED]),
+        _ if seen.method == Method::GET => Script::events(&[STARTED]),
+        _ => plain(seen, &tools(&["t"])),
+    })
+    .await
+}
+
+const STARTED: &str = ": x\r\nid:grüße 7\r\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\r\ndata: \"params\":{}}\r\n\r\n";
+const ANSWERED: &str =
+    "event: message\nid: 8\ndata: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"x\":1.0}}\n\n";
+
+/// The ids of a stream's events, as its client sees them.
+fn ids(stream: &str) -> Vec<String> {
+    let lines = stream.lines();
+    let ids = lines.filter_map(|line| line.strip_prefix("id:"));
+    ids.map(|id| id.trim_start().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_stream_goes_on_from_an_event_of_its_own_session_only() {
+    let server = resumable().await;
+    let whole = TestGate::start(&server.url(), &allowing(&["t"])).await;
+    let gate = whole.beside(|_| {}).await;
+    let (own, other) = (session_with(&gate).await, session_with(&gate).await);
+    let seen = read_to_its_end(gate.post(&[("mcp-session-id", own.as_str())], CALL).await).await;
+    let [first, last] = &ids(&seen)[..] else {
+        panic!("{seen}")
+    };
+    // Only the ids are other ones.
+    let as_it_came = seen.replace(&format!(" {first}"), "grüße 7");
+    assert_eq!(as_it_came.replace(last, "8"), [STARTED, ANSWERED].concat());
+
+    let resumed = async |session: &str, event: &str| {
+        server.forget();
+        let headers = [("mcp-session-id", session), ("last-event-id", event)];
+        let reply = gate.listen(&headers).await;
+        let asked: Vec<Seen> = server.seen("");
+        (reply.status, asked)
+    };
+    for (event, theirs) in [(first, "grüße 7"), (last, "8")] {
+        let (status, asked) = resumed(&own, event).await;
+        assert_eq!(status, Status::Fine);
+        assert_eq!(asked[0].headers["last-event-id"], theirs.as_bytes());
+        assert_eq!(asked[0].header("mcp-session-id"), Some("theirs-1"));
+    }
+    let forged = format!("{}.8", "0".repeat(32));
+    let another = last.replace(".8", ".9");
+    for (session, event) in [
+        (&other, last),
+        (&own, &"8".to_owned()),
+        (&own, &forged),
+        (&own, &another),
+        (&own, &format!("{last} ")),
+        (&own, &String::new()),
+    ] {
+        let (status, asked) = resumed(session, event).await;
+        assert_eq!(status, Status::Malformed, "{event:?}");
+        assert!(asked.is_empty(), "{event:?}");
+        let booked = whole.booked().pop().unwrap();
+        assert_eq!(
+            (booked.end.outcome.as_str(), booked.rule.as_str()),
+            ("deny", "(malformed)")
+        );
+    }
+    // A request is no stream.
+    let in_a_post = [
+        ("mcp-session-id", own.as_str()),
+        ("last-event-id", last.as_str()),
+    ];
+    server.forget();
+    read_to_its_end(gate.post(&in_a_post, CALL).await).await;
+    assert_eq!(server.seen("")[0].header("last-event-id"), None);
+}
+
+#[tokio::test]
+async fn the_ids_of_the_free_stream_are_its_sessions_too() {
+    let server = resumable().await;
+    let whole = TestGate::start(&server.url(), &allowing(&["t"])).await;
+    let gate = whole.beside(|_| {}).await;
+    let session = session_with(&gate).await;
+    let headers = [("mcp-session-id", session.as_str())];
+    let first = ids(&read_to_its_end(gate.listen(&headers).await).await).remove(0);
+    let again = [headers[0], ("last-event-id", first.as_str())];
+    let resumed = read_to_its_end(gate.listen(&again).await).await;
+    // One event has one name, on whatever stream it comes.
+    assert_eq!(ids(&resumed), [first.as_str()]);
+    // Without a session there is nothing to go on from, and ids are as they came.
+    server.forget();
+    let sessionless = gate.listen(&[("last-event-id", again[1].1)]).await;
+    assert_eq!(read_to_its_end(sessionless).await, STARTED);
+    assert_eq!(server.seen("")[0].header("last-event-id"), None);
+}

@@ -51,7 +51,7 @@ impl Beside {
         let mut map: HeaderMap = headers
             .iter()
             .map(|(name, value)| {
-                let value = HeaderValue::from_str(value).unwrap();
+                let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
                 (HeaderName::from_static(name), value)
             })
             .collect();
