@@ -222,7 +222,11 @@ impl Relay {
 
     async fn answered(&mut self, kind: Answer) {
         if let Some(turn) = self.turn() {
-            turn.answered();
+            if self.resumable {
+                turn.answered_in_stream();
+            } else {
+                turn.answered();
+            }
         }
         if let Some(entry) = self.entry.take() {
             let result = Some(kind);
@@ -263,11 +267,12 @@ impl Relay {
         };
         let id = self.inspector.request.as_ref().map(|r| r.id.clone());
         let error = match ended {
+            Err(Stop::Answered) => return,
             // The entry closes itself as cancelled.
-            Err(Stop::ClientGone | Stop::Answered) => return,
+            Err(Stop::ClientGone) => return self.left(),
             Err(Stop::NotGranted) => return cut_off(entry).await,
             Err(Stop::Old) => None,
-            Ok(()) if self.to_client.is_closed() => return,
+            Ok(()) if self.to_client.is_closed() => return self.left(),
             Err(Stop::Server(error)) => Some(error),
             Ok(()) if id.is_none() => None,
             Ok(()) if self.resumable => return self.set_aside(entry).await,
@@ -295,6 +300,13 @@ impl Relay {
             let words = failure(Some(&id), &error, &call_id, true);
             // If the client is gone as well, nobody is left to be told.
             self.send(sse::write(&words, None)).await.ok();
+        }
+    }
+
+    /// The client went away. What it has seen of the stream may let it come back.
+    fn left(&self) {
+        if let Some(turn) = self.turn().filter(|_| self.resumable) {
+            turn.left();
         }
     }
 

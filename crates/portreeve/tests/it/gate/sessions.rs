@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
-use portreeve::gate::Status;
+use portreeve::gate::{Payload, Status};
 use portreeve::ledger::Ledger;
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -87,13 +87,7 @@ async fn counting() -> TestServer {
             opened(seen, &format!("theirs-{number}"))
         }
         _ if seen.method == Method::DELETE => Script::Status(StatusCode::OK),
-        _ if seen.method == Method::GET => {
-            let (sender, receiver) = mpsc::channel(1);
-            sender.try_send(Bytes::from(": open\n\n")).unwrap();
-            // A stream that nobody ends.
-            tokio::spawn(async move { sender.closed().await });
-            Script::Stream(Vec::new(), receiver)
-        }
+        _ if seen.method == Method::GET => unending(": open\n\n"),
         _ => plain(seen, &tools(&["t"])),
     })
     .await
@@ -285,4 +279,61 @@ async fn the_ids_of_the_free_stream_are_its_sessions_too() {
     let sessionless = gate.listen(&[("last-event-id", again[1].1)]).await;
     assert_eq!(read_to_its_end(sessionless).await, STARTED);
     assert_eq!(server.seen("")[0].header("last-event-id"), None);
+}
+
+#[tokio::test]
+async fn a_client_that_lost_its_stream_comes_back_for_the_answer() {
+    let server = TestServer::start(|seen| match seen.rpc_method().as_str() {
+        "initialize" => opened(seen, "theirs-0001"),
+        "tools/call" if seen.json()["params"]["arguments"]["slow"] == true => unending(STARTED),
+        "tools/call" => Script::events(&[STARTED, ANSWERED]),
+        // Whatever is asked for, the answer is still there.
+        _ if seen.method == Method::GET => Script::events(&[ANSWERED, ANSWERED]),
+        _ => plain(seen, &tools(&["t"])),
+    })
+    .await;
+    let whole = TestGate::start(&server.url(), &allowing(&["t"])).await;
+    let gate = whole.beside(|_| {}).await;
+    for slow in [true, false] {
+        let session = session_with(&gate).await;
+        let headers = [("mcp-session-id", session.as_str())];
+        let params = json!({ "name": "t", "arguments": { "slow": slow } });
+        let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
+        let reply = gate.post(&headers, call.to_string()).await;
+        let Payload::Events(mut stream) = reply.payload else {
+            panic!("no stream")
+        };
+        let first = String::from_utf8(stream.recv().await.unwrap().to_vec()).unwrap();
+        if slow {
+            drop(stream);
+            ended_as(&whole, "cancelled").await;
+        } else {
+            // An answer that was sent may be lost as well.
+            ended_as(&whole, "allow").await;
+            drop(stream);
+        }
+        let id = ids(&first).remove(0);
+        let resume = [headers[0], ("last-event-id", id.as_str())];
+        let resumed = read_to_its_end(gate.listen(&resume).await).await;
+        assert_eq!(resumed.matches("result").count(), 1, "{resumed}");
+    }
+}
+
+/// Waits until the newest call has ended like this.
+async fn ended_as(gate: &TestGate, outcome: &str) {
+    for _ in 0..500 {
+        if gate.booked().pop().unwrap().end.outcome == outcome {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{:?}", gate.booked().pop());
+}
+
+/// A stream that begins like this and that nobody ends.
+fn unending(first: &'static str) -> Script {
+    let (sender, receiver) = mpsc::channel(1);
+    sender.try_send(Bytes::from(first)).unwrap();
+    tokio::spawn(async move { sender.closed().await });
+    Script::Stream(Vec::new(), receiver)
 }
