@@ -5,6 +5,7 @@
 pub mod admin;
 
 pub mod backup;
+mod budget;
 pub mod cli;
 pub mod clock;
 pub mod config;

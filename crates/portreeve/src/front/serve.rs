@@ -14,12 +14,12 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::sleep;
 
-use super::body::Budget;
 use super::crowd::Crowd;
 use super::patience::{Patience, Patient, Pulse};
 use super::places::Allowed;
 use super::response;
 use super::strangers::{Counted, Strangers};
+use crate::budget::Budget;
 use crate::gate::Gate;
 
 /// How long running answers may take to end once the gate is told to stop.
@@ -32,6 +32,8 @@ pub struct FrontSettings {
     pub max_connections: usize,
     /// What request bodies beyond 64 KiB may take together.
     pub max_large_bodies: usize,
+    /// What servers' answers and events beyond 64 KiB may take together.
+    pub max_large_answers: usize,
     /// How many requests of one grant are answered at a time.
     pub max_per_grant: usize,
     pub patience: Patience,
@@ -43,6 +45,7 @@ impl Default for FrontSettings {
             max_body: 16 * 1024 * 1024,
             max_connections: 10_000,
             max_large_bodies: 256 * 1024 * 1024,
+            max_large_answers: 256 * 1024 * 1024,
             max_per_grant: 1_000,
             patience: Patience::default(),
         }

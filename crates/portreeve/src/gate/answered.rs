@@ -141,6 +141,7 @@ impl Exchange {
     ) -> Reply {
         let id = inspector.request.as_ref().map(|r| r.id.as_str());
         let fail = |what: String| UpstreamError::Nonsense(what);
+        let network = &self.gate.surroundings.network;
         let (passed, kind) = match inspector.look(&body).await {
             Ok(Look::Pass(passed, Some(kind))) => (passed, kind),
             Ok(_) => {
@@ -148,6 +149,10 @@ impl Exchange {
                 return self.failed(entry, id, &error, Some(status)).await;
             }
             Err(what) => return self.failed(entry, id, &fail(what), Some(status)).await,
+        };
+        let passed = match network.held(passed, &body) {
+            Ok(passed) => passed,
+            Err(error) => return self.failed(entry, id, &error, Some(status)).await,
         };
         if !status.is_success() && kind != Answer::Error {
             let error = fail(format!("HTTP {status} with a result"));

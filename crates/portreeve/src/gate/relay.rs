@@ -17,6 +17,7 @@ use super::{
     Payload, Reply, STREAM_LIFE, STREAM_REST, STREAM_SILENCE, STREAM_STALL, Status, event_ids,
     forward,
 };
+use crate::budget::Budget;
 use crate::ledger::{Answer, Ended};
 use crate::mcp::method::Topic;
 use crate::mcp::sse::{self, Event};
@@ -25,6 +26,8 @@ use crate::upstream::{EventSource, UpstreamError};
 
 /// Events that may wait for a slow client before the server is made to wait too.
 pub(super) const IN_FLIGHT: usize = 16;
+/// What the large ones among them may take together. One that is larger waits alone.
+const WAITING: usize = 1024 * 1024;
 
 /// The session that comes with a stream, if it answers `initialize`.
 #[derive(Debug)]
@@ -66,6 +69,7 @@ pub(super) async fn start(
         entry: Some(entry),
         inspector,
         to_client,
+        waiting: Budget::new(WAITING),
         resumable: false,
     };
     tokio::spawn(relay.run(events, first));
@@ -104,6 +108,8 @@ struct Relay {
     entry: Option<OpenCall>,
     inspector: Inspector,
     to_client: mpsc::Sender<Bytes>,
+    /// For what waits for the client.
+    waiting: Budget,
     /// Whether the client can come back for what this stream did not bring.
     resumable: bool,
 }
@@ -178,15 +184,15 @@ impl Relay {
         }
     }
 
-    async fn pass(&mut self, event: &Event) -> Result<(), Stop> {
+    async fn pass(&mut self, came: &Event) -> Result<(), Stop> {
         if !self.inspector.gate.still_admits(&self.inspector.visit) {
             return Err(Stop::NotGranted);
         }
-        self.resumable |= event.id.is_some();
+        self.resumable |= came.id.is_some();
         let keys = &self.inspector.gate.keys;
-        let event = &*event_ids::outward(keys, self.inspector.session.as_deref(), event);
+        let event = &*event_ids::outward(keys, self.inspector.session.as_deref(), came);
         if !event.carries_message() {
-            return self.send(event.to_forward()).await;
+            return self.send(self.held(event.to_forward(), came)?).await;
         }
         let look = self.inspector.look(&event.data).await;
         match look.map_err(|what| Stop::Server(UpstreamError::Nonsense(what)))? {
@@ -197,6 +203,7 @@ impl Relay {
                 } else {
                     sse::write(&message, event.id.as_deref())
                 };
+                let bytes = self.held(bytes, came)?;
                 // The end is booked first: who has the answer can find it in the ledger.
                 let Some(kind) = kind else {
                     return self.send(bytes).await;
@@ -214,6 +221,11 @@ impl Relay {
                 Ok(())
             }
         }
+    }
+
+    fn held(&self, bytes: Bytes, came: &Event) -> Result<Bytes, Stop> {
+        let network = &self.inspector.gate.surroundings.network;
+        network.held(bytes, &came.raw).map_err(Stop::Server)
     }
 
     fn turn(&self) -> Option<&Turn> {
@@ -251,11 +263,12 @@ impl Relay {
     }
 
     async fn send(&self, bytes: Bytes) -> Result<(), Stop> {
+        let sending = async {
+            let bytes = self.waiting.awaited(bytes).await;
+            self.to_client.send(bytes).await
+        };
         let clock = &self.inspector.gate.clock;
-        match clock
-            .timeout(STREAM_STALL, self.to_client.send(bytes))
-            .await
-        {
+        match clock.timeout(STREAM_STALL, sending).await {
             Some(Ok(())) => Ok(()),
             Some(Err(_)) | None => Err(Stop::ClientGone),
         }

@@ -17,7 +17,7 @@ const FLOORS: &[&[&str]] = &[
     &["store"],
     &["demo", "grants", "keys", "mcp", "policy_text", "server_url"],
     &["name", "nearest", "duration"],
-    &["clock", "hex", "pieces"],
+    &["budget", "clock", "hex", "pieces"],
 ];
 
 fn sources(dir: &Path) -> Vec<PathBuf> {

@@ -5,6 +5,7 @@ mod book;
 mod failures;
 mod hostile;
 mod lists;
+mod memory;
 mod patience;
 mod rules;
 mod sessions;
