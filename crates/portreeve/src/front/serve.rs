@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::{Request, Version};
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -149,11 +151,13 @@ impl Front {
         let front = Arc::clone(self);
         let pulse = Arc::new(Pulse::default());
         let stream = Patient::new(stream, self.settings.patience, Arc::clone(&pulse));
-        let service = service_fn(move |request| {
-            let (front, beat) = (Arc::clone(&front), pulse.beat());
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (front, pulse) = (Arc::clone(&front), Arc::clone(&pulse));
+            let beat = pulse.beat();
             async move {
-                let answer = front.answer(request, peer).await;
-                Ok::<_, Infallible>(response::holding(answer, beat))
+                let one_of_many = request.version() == Version::HTTP_2;
+                let answer = response::holding(front.answer(request, peer).await, beat);
+                Ok::<_, Infallible>(pulse.untaken.in_pieces(answer, one_of_many))
             }
         });
         server
