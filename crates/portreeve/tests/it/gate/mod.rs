@@ -3,6 +3,7 @@
 mod attacks;
 mod book;
 mod failures;
+mod fidelity;
 mod hostile;
 mod lists;
 mod memory;
