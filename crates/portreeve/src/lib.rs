@@ -5,6 +5,7 @@
 pub mod admin;
 
 pub mod backup;
+mod base64;
 mod budget;
 pub mod cli;
 pub mod clock;
@@ -13,6 +14,7 @@ pub mod counters;
 pub mod data_dir;
 pub mod demo;
 pub mod duration;
+pub mod excerpt;
 pub mod front;
 pub mod gate;
 pub mod grants;
@@ -25,6 +27,7 @@ pub mod nearest;
 pub mod node;
 mod pieces;
 pub mod policy_text;
+mod refused;
 pub mod server_url;
 pub mod store;
 pub mod upstream;

@@ -16,6 +16,7 @@ mod walk;
 
 use std::collections::{HashMap, HashSet};
 
+pub(crate) use compile::compile_tree;
 pub use compile::{Checked, compile};
 pub use explain::{Effect, Explanation, Finding};
 
@@ -44,6 +45,8 @@ pub struct Policy {
     methods: HashMap<Box<str>, Ruling>,
     server_requests: HashMap<ServerRequest, Ruling>,
     flow: Vec<Flow>,
+    /// Whether any rule is about what comes back from a call.
+    inspects_results: bool,
     /// The tools it mentions, in the order of the document.
     mentions: Vec<(Box<str>, Rule)>,
 }

@@ -29,6 +29,13 @@ pub(super) struct Matching<'p> {
 }
 
 impl RuleMap {
+    /// Every set, by whatever selector.
+    pub(super) fn sets(&self) -> impl Iterator<Item = &RuleSet> {
+        let globs = self.globs.iter().map(|(_, set)| &**set);
+        let kinds = self.kinds.iter().map(|(_, set)| set);
+        self.exact.values().chain(globs).chain(kinds)
+    }
+
     /// The sets that match `name`, and `all` before them.
     ///
     // INVARIANT: a class that only may be the tool's restricts it and never names it.

@@ -88,6 +88,11 @@ impl Redaction {
         &self.rule
     }
 
+    /// Does a string that stands under this key belong to what is taken out, whatever it is?
+    fn takes_under(&self, key: &str) -> bool {
+        matches!(self.detector, Detector::Secret) && secret::is_name_of_one(key)
+    }
+
     /// The text with everything replaced that is found; borrowed if nothing is.
     pub fn apply<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let found = self.detector.find(text);
@@ -117,7 +122,15 @@ impl ResultRules {
 
     /// The text after all redactions; borrowed if none found anything.
     pub fn redacted<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.redacted_under(None, text)
+    }
+
+    /// The same for the value of a member: what is called a password is one.
+    pub fn redacted_under<'t>(&self, key: Option<&str>, text: &'t str) -> Cow<'t, str> {
         self.redact.iter().fold(Cow::Borrowed(text), |text, rule| {
+            if key.is_some_and(|key| rule.takes_under(key)) && secret::is_long_enough(&text) {
+                return Cow::Owned(rule.replace.to_string());
+            }
             let changed = match rule.apply(&text) {
                 Cow::Borrowed(_) => None,
                 Cow::Owned(changed) => Some(changed),

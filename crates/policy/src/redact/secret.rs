@@ -56,6 +56,51 @@ const WORDS: [&str; 12] = [
     "authorization",
 ];
 
+/// Names of members whose whole value is a secret, without `_`, `-` and capitals.
+const NAMES: [&str; 15] = [
+    "token",
+    "accesskey",
+    "accesstoken",
+    "apitoken",
+    "authtoken",
+    "authorization",
+    "bearertoken",
+    "credential",
+    "idtoken",
+    "passphrase",
+    "passwd",
+    "privatekey",
+    "pwd",
+    "refreshtoken",
+    "sessiontoken",
+];
+
+/// With whatever before them.
+const NAME_ENDINGS: [&str; 5] = [
+    "password",
+    "secret",
+    "apikey",
+    "secretkey",
+    "secretaccesskey",
+];
+
+/// What is shorter is more likely a word of a text than a secret.
+const SHORTEST: usize = 6;
+
+/// Is a member of this name a secret, whatever it looks like?
+pub(super) fn is_name_of_one(key: &str) -> bool {
+    let plain: String = key
+        .chars()
+        .filter(|c| !matches!(c, '_' | '-' | ' '))
+        .map(|c| c.to_ascii_lowercase())
+        .collect();
+    NAMES.contains(&&*plain) || NAME_ENDINGS.iter().any(|end| plain.ends_with(end))
+}
+
+pub(super) const fn is_long_enough(value: &str) -> bool {
+    value.len() >= SHORTEST
+}
+
 const KEY_BEGINS: &str = "-----BEGIN ";
 const KEY_ENDS: &str = "-----END ";
 
@@ -139,7 +184,6 @@ fn tokens(text: &str) -> Vec<Found> {
 
 /// The value after `password=`, `"token": "` and their like.
 fn assigned(text: &str) -> Vec<Found> {
-    const SHORTEST: usize = 6;
     let lower = text.to_ascii_lowercase();
     let mut found = Vec::new();
     for word in WORDS {

@@ -6,12 +6,15 @@ use bytes::Bytes;
 use http::StatusCode;
 
 use super::admit::Permit;
+use super::brings::{self, Brings};
+use super::client::Introduction;
 use super::forward::{self, Parcel, forward};
 use super::inspect::{Inspector, Look, Request};
 use super::post::{Exchange, no_session};
 use super::record::{End, OpenCall};
 use super::resolve::Call;
-use super::sessions::{Question, Session, SessionError};
+use super::seen::NotNoted;
+use super::sessions::{Inquiry, Session, SessionError};
 use super::{Gate, Payload, Reply, Status, Visit, relay};
 use crate::ledger::{Answer, Ended};
 use crate::mcp::{answer, code, message, revision};
@@ -53,16 +56,16 @@ impl Exchange {
         &self,
         permit: Permit,
         call: &Call<'_>,
-        question: &mut Question,
+        inquiry: &mut Inquiry,
         bytes: Bytes,
     ) -> Reply {
-        question.leaves();
+        inquiry.leaves();
         let (entry, incoming) = forward(permit, self.parcel(bytes)).await;
         match incoming {
             Ok(incoming) => self.answered(entry, call, None, incoming).await,
             Err(error) => {
                 if error.surely_not_sent() {
-                    question.never_left();
+                    inquiry.never_left();
                 }
                 self.failed(entry, None, &error, None).await
             }
@@ -115,6 +118,7 @@ impl Exchange {
             IncomingBody::Events(events) => {
                 let opening = relay::Opening {
                     upstream: incoming.session.filter(|_| call.method == "initialize"),
+                    client: call.client.clone(),
                 };
                 relay::start(entry, inspector, events, opening).await
             }
@@ -142,28 +146,39 @@ impl Exchange {
         let id = inspector.request.as_ref().map(|r| r.id.as_str());
         let fail = |what: String| UpstreamError::Nonsense(what);
         let network = &self.gate.surroundings.network;
-        let (passed, kind) = match inspector.look(&body).await {
-            Ok(Look::Pass(passed, Some(kind))) => (passed, kind),
+        let (passed, given, brings) = match inspector.look(&body).await {
+            Ok(Look::Pass(passed, Some(given), brings)) => (passed, given, brings),
             Ok(_) => {
                 let error = fail(format!("HTTP {status}, and it does not answer the request"));
                 return self.failed(entry, id, &error, Some(status)).await;
             }
-            Err(what) => return self.failed(entry, id, &fail(what), Some(status)).await,
+            Err(what) => {
+                // The words may quote the server.
+                if let Err(error) = inspector.release(&Brings::Names).await {
+                    return withheld(entry, inspector, &error).await;
+                }
+                return self.failed(entry, id, &fail(what), Some(status)).await;
+            }
         };
         let passed = match network.held(passed, &body) {
             Ok(passed) => passed,
             Err(error) => return self.failed(entry, id, &error, Some(status)).await,
         };
-        if !status.is_success() && kind != Answer::Error {
+        let kind = given.answer;
+        if !status.is_success() && !matches!(kind, Answer::Error | Answer::Withheld) {
             let error = fail(format!("HTTP {status} with a result"));
             return self.failed(entry, id, &error, Some(status)).await;
+        }
+        if let Err(error) = inspector.release(&brings).await {
+            return withheld(entry, inspector, &error).await;
         }
         let mut reply = Reply::message(client_status(status), passed);
         if call.method == "initialize"
             && kind == Answer::Ok
             && let Some(upstream) = upstream
         {
-            match self.gate.open_session(&self.visit, upstream, &body) {
+            let opening = (upstream, call.client.clone());
+            match self.gate.open_session(&self.visit, opening, &body) {
                 Ok(session) => reply.session = Some(session.id.clone()),
                 Err(error) => reply = no_session(error),
             }
@@ -173,7 +188,7 @@ impl Exchange {
             .close(End {
                 ended: Ended::Allow,
                 result: Some(kind),
-                reason: None,
+                reason: given.reason,
                 status,
             })
             .await;
@@ -232,6 +247,13 @@ impl Exchange {
     }
 }
 
+/// The call was executed, and its answer stays here.
+async fn withheld(entry: OpenCall, inspector: &Inspector, error: &NotNoted) -> Reply {
+    let (end, words) = brings::withheld(inspector, error);
+    entry.close(end).await;
+    Reply::message(Status::Fine, words.unwrap_or_default())
+}
+
 /// A modern client tells eras and unknown methods apart by the status of an error.
 fn client_status(upstream: StatusCode) -> Status {
     match upstream {
@@ -246,7 +268,7 @@ impl Gate {
     pub(super) fn open_session(
         self: &Arc<Self>,
         visit: &Visit,
-        upstream: http::HeaderValue,
+        (upstream, client): (http::HeaderValue, Option<Arc<Introduction>>),
         result: &[u8],
     ) -> Result<Arc<Session>, SessionError> {
         let version = message::read_tree(result).ok().and_then(|tree| {
@@ -255,7 +277,7 @@ impl Gate {
         });
         let version = version.unwrap_or_else(|| revision::WITH_BATCHES.to_owned());
         let now = self.clock.now();
-        let opened = self.sessions.open(visit, upstream, version, now);
+        let opened = self.sessions.open(visit, upstream, (version, client), now);
         // Room may have been made for it, or there was none.
         self.say_farewells();
         opened

@@ -2,19 +2,24 @@
 //!
 //! Answers to lists are filtered by the same decision that judges calls, so that what is listed and
 //! what is allowed cannot disagree. Requests of the server, in either era, pass only where the
-//! policy lets them. Everything else passes as it came.
+//! policy lets them. What may be shown of the rest is `release`'s to say; what nothing has to be
+//! taken out of passes as it came.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use portreeve_policy::json::{Rules, Value, outline, parse};
-use portreeve_policy::{ServerRequest, Subject};
+use portreeve_policy::{ResultRules, ServerRequest, Subject};
 
-use super::decide::{Refused, Verdict, decide_subject};
+use super::brings::{Brings, names_only};
+use super::decide::{Question, Refused, Verdict, decide_subject};
 use super::list;
+use super::matter::{Matter, beside_no_call};
 use super::record;
 use super::refuse::{self, Asked};
+use super::release::{self, Withheld};
 use super::resolve::{Call, Moment};
 use super::sessions::Session;
 use super::turn::Turn;
@@ -26,6 +31,7 @@ use crate::mcp::keys;
 use crate::mcp::message::{self, Message, Shape};
 use crate::mcp::method::{self, Topic};
 use crate::mcp::revision::Era;
+use crate::mcp::sse::Event;
 
 /// Looks at the messages that a server sends in answer to one request, or on a free stream.
 #[derive(Debug)]
@@ -36,6 +42,8 @@ pub(super) struct Inspector {
     pub era: Era,
     /// The request that is answered; `None` on a free stream.
     pub request: Option<Request>,
+    /// What everything is held to that is no answer.
+    beside: Arc<ResultRules>,
     /// What the server has brought up so far that had to be judged.
     matters: AtomicUsize,
 }
@@ -49,8 +57,7 @@ const MAX_MATTERS: usize = 1_000;
 pub(super) struct Request {
     /// Its id as JSON text.
     pub id: String,
-    pub topic: Topic,
-    pub tool: Option<String>,
+    pub matter: Matter,
     pub call_id: String,
     /// Its place in the session, if there is one.
     pub turn: Option<Arc<Turn>>,
@@ -65,15 +72,39 @@ enum Whose {
     Earlier,
 }
 
+/// What a result became.
+enum Looked {
+    Result(Bytes, Answer),
+    /// The gate's own words took its place.
+    Refused(Bytes),
+}
+
 /// What becomes of a server's message.
 #[derive(Debug)]
 pub(super) enum Look {
-    /// It goes on to the client. If it answers the inspector's own request, with what.
-    Pass(Bytes, Option<Answer>),
+    /// It goes on to the client, once what it brings is noted. If it answers the inspector's own
+    /// request, with what.
+    Pass(Bytes, Option<Given>, Brings),
     /// It stays here.
     Drop(&'static str),
     /// It stays here, and the server is told this.
     Decline(Vec<u8>),
+}
+
+/// What a request was answered with, for the ledger.
+#[derive(Debug)]
+pub(super) struct Given {
+    pub answer: Answer,
+    pub reason: Option<String>,
+}
+
+impl Given {
+    const fn plain(answer: Answer) -> Self {
+        Self {
+            answer,
+            reason: None,
+        }
+    }
 }
 
 impl Inspector {
@@ -84,7 +115,12 @@ impl Inspector {
         era: Era,
         request: Option<Request>,
     ) -> Self {
+        let beside = match &request {
+            Some(request) => Arc::clone(&request.matter.beside),
+            None => beside_no_call(visit),
+        };
         Self {
+            beside,
             gate: Arc::clone(gate),
             visit: visit.clone(),
             session,
@@ -96,6 +132,20 @@ impl Inspector {
 
     /// Looks at one message. An error says in what way it is none.
     pub(super) async fn look(&self, bytes: &Bytes) -> Result<Look, String> {
+        let look = self.look_closely(bytes).await;
+        // The error may say what the server said.
+        look.map_err(|what| self.beside.redacted(&what).into_owned())
+    }
+
+    /// Whether an event's lines that carry no message may be shown as they are.
+    pub(super) fn may_show_form(&self, event: &Event) -> bool {
+        self.beside.redact.is_empty()
+            || event
+                .form()
+                .all(|line| matches!(self.beside.redacted(line), Cow::Borrowed(_)))
+    }
+
+    async fn look_closely(&self, bytes: &Bytes) -> Result<Look, String> {
         let members = outline(bytes, Rules::MESSAGE).map_err(|e| e.to_string())?;
         if let Some(key) = keys::envelope_variant(members.iter().map(|m| m.key.as_ref())) {
             return Err(format!(
@@ -112,13 +162,44 @@ impl Inspector {
         let Some((request, whose)) = self.awaited(id.value) else {
             return Ok(Look::Drop("an answer to nothing that was asked"));
         };
-        let (bytes, kind) = match (member("result"), member("error")) {
-            (Some(result), None) => self.look_at_result(bytes, result.value, &request).await?,
-            (None, Some(_)) => (bytes.clone(), Answer::Error),
+        let (part, is_error) = match (member("result"), member("error")) {
+            (Some(result), None) => (result.value, false),
+            (None, Some(error)) => (error.value, true),
             _ => return Err("a response with neither or both of `result` and `error`".into()),
         };
+        let brings = Brings::answer(&request, whose == Whose::Own);
+        let (bytes, given, brings) = match shown(&request.matter.answer, bytes, part) {
+            Err(withheld) => {
+                let (words, given) = self.withhold(&request, &withheld);
+                (words, given, Brings::Nothing)
+            }
+            Ok(shown) if is_error => (shown, Given::plain(Answer::Error), brings),
+            Ok(shown) => {
+                let result = if shown.as_ptr() == bytes.as_ptr() {
+                    part
+                } else {
+                    result_of(&shown)?
+                };
+                match self.look_at_result(&shown, result, &request).await? {
+                    Looked::Result(shown, answer) => (shown, Given::plain(answer), brings),
+                    Looked::Refused(words) => {
+                        (words, Given::plain(Answer::ToolError), Brings::Nothing)
+                    }
+                }
+            }
+        };
         // The answer to another stream's request does not end this one's call.
-        Ok(Look::Pass(bytes, (whose == Whose::Own).then_some(kind)))
+        let given = (whose == Whose::Own).then_some(given);
+        Ok(Look::Pass(bytes, given, brings))
+    }
+
+    fn withhold(&self, request: &Request, withheld: &Withheld) -> (Bytes, Given) {
+        let words = refuse::withheld(&self.asked(request), withheld, &request.call_id);
+        let given = Given {
+            answer: Answer::Withheld,
+            reason: Some(withheld.reason.clone()),
+        };
+        (Bytes::from(words), given)
     }
 
     /// The request that a response with this id answers.
@@ -127,11 +208,10 @@ impl Inspector {
         if let Some(own) = own {
             return Some((own.clone(), Whose::Own));
         }
-        let topic = self.session.as_ref()?.turns.take_set_aside(id)?;
+        let matter = self.session.as_ref()?.turns.take_set_aside(id)?;
         let request = Request {
             id: id.to_owned(),
-            topic,
-            tool: None,
+            matter,
             call_id: String::new(),
             turn: None,
         };
@@ -143,42 +223,49 @@ impl Inspector {
         bytes: &Bytes,
         result: &str,
         request: &Request,
-    ) -> Result<(Bytes, Answer), String> {
+    ) -> Result<Looked, String> {
+        let topic = request.matter.topic;
         let members = outline(result.as_bytes(), Rules::MESSAGE).map_err(|e| e.to_string())?;
         if let Some(key) = keys::result_variant(members.iter().map(|m| m.key.as_ref())) {
             return Err(format!(
                 "the key {key:?} of the result differs from another only in case or form"
             ));
         }
-        if let Topic::List(listed) = request.topic {
-            return Ok((list::filter(self, listed, bytes).await?, Answer::Ok));
+        if let Topic::List(listed) = topic {
+            let filtered = list::filter(self, listed, bytes).await?;
+            return Ok(Looked::Result(filtered, Answer::Ok));
         }
         let member = |name: &str| members.iter().find(|m| m.key == name).map(|m| m.value);
         if let Some(requests) = member("inputRequests")
             && let Some(refused) = self.judge_inputs(requests).await?
         {
-            return Ok((self.refusal(request, &refused), Answer::ToolError));
+            return Ok(Looked::Refused(self.refusal(request, &refused)));
         }
-        if request.topic == Topic::Resource && member("cacheScope").is_some() {
-            return Ok((list::for_one_caller(bytes)?, Answer::Ok));
+        if topic == Topic::Resource && member("cacheScope").is_some() {
+            let private = list::for_one_caller(bytes)?;
+            return Ok(Looked::Result(private, Answer::Ok));
         }
-        let failed = request.topic == Topic::Tool && member("isError") == Some("true");
+        let failed = topic == Topic::Tool && member("isError") == Some("true");
         let kind = if failed {
             Answer::ToolError
         } else {
             Answer::Ok
         };
-        Ok((bytes.clone(), kind))
+        Ok(Looked::Result(bytes.clone(), kind))
     }
 
     fn refusal(&self, request: &Request, refused: &Refused) -> Bytes {
-        let asked = Asked {
+        let words = refuse::refusal(&self.asked(request), refused, &request.call_id);
+        Bytes::from(words)
+    }
+
+    pub(super) fn asked<'r>(&self, request: &'r Request) -> Asked<'r> {
+        Asked {
             id: Some(&request.id),
-            topic: request.topic,
+            topic: request.matter.topic,
             era: self.era,
-            tool: request.tool.as_deref(),
-        };
-        Bytes::from(refuse::refusal(&asked, refused, &request.call_id))
+            tool: request.matter.tool.as_deref(),
+        }
     }
 
     /// Judges the requests that a modern server puts into a result; the first refusal, if any.
@@ -216,10 +303,18 @@ impl Inspector {
                     self.recheck();
                 }
                 let known = method::is_server_notification(method);
-                if known || self.judge(method, message.params).await?.is_none() {
-                    return Ok(Look::Pass(bytes.clone(), None));
+                if !known && self.judge(method, message.params).await?.is_some() {
+                    return Ok(Look::Drop("a notification that the policy does not allow"));
                 }
-                Ok(Look::Drop("a notification that the policy does not allow"))
+                let brings = if names_only(method) {
+                    Brings::Names
+                } else {
+                    Brings::Something
+                };
+                Ok(match self.shown_beside(bytes) {
+                    Ok(shown) => Look::Pass(shown, None, brings),
+                    Err(_) => Look::Drop("a notification that the policy withholds"),
+                })
             }
             Shape::Request { id, method } => {
                 self.look_at_question(bytes, &message, id.as_json(), method)
@@ -257,12 +352,30 @@ impl Inspector {
             // Without a session the client's answer could not be told from anybody else's.
             return Ok(Look::Decline(decline("there is no session to answer in")));
         };
+        let shown = match self.shown_beside(bytes) {
+            Ok(shown) => shown,
+            Err(withheld) => {
+                let words = format!("[POLICY WITHHELD] {}", withheld.reason);
+                return Ok(Look::Decline(decline(&words)));
+            }
+        };
         if session.note_asked(id) {
-            return Ok(Look::Pass(bytes.clone(), None));
+            let brings = if method == "ping" {
+                Brings::Names
+            } else {
+                Brings::Something
+            };
+            return Ok(Look::Pass(shown, None, brings));
         }
         Ok(Look::Decline(decline(
             "too many requests wait for an answer, or this id is in use",
         )))
+    }
+
+    /// A message that is no answer, as it may be shown.
+    fn shown_beside(&self, bytes: &Bytes) -> Result<Bytes, Withheld> {
+        let text = std::str::from_utf8(bytes).unwrap_or_default();
+        shown(&self.beside, bytes, text)
     }
 
     /// Decides about something that the server brings up, and books the decision.
@@ -278,7 +391,14 @@ impl Inspector {
         }
         let subject = subject_of_server(method, params);
         let moment = self.gate.moment();
-        let verdict = decide_subject(&self.visit, subject, None, moment.at);
+        let question = Question {
+            visit: &self.visit,
+            subject,
+            args: None,
+            client: None,
+            now: moment.at,
+        };
+        let verdict = decide_subject(&self.gate, &question);
         let Moment { id, at, watch } = moment;
         let call = Call {
             id,
@@ -289,6 +409,7 @@ impl Inspector {
             topic: Topic::Other,
             subject: Some(subject),
             arguments: None,
+            client: None,
             watched: Vec::new(),
         };
         let booked = match &verdict {
@@ -301,6 +422,18 @@ impl Inspector {
             Verdict::Refuse(refused) => Some(refused),
         })
     }
+}
+
+/// A message as the rules let it be shown, if the part that counts is not too large.
+fn shown(rules: &ResultRules, message: &Bytes, part: &str) -> Result<Bytes, Withheld> {
+    release::within_limit(rules, part)?;
+    release::redacted(rules, message)
+}
+
+fn result_of(message: &[u8]) -> Result<&str, String> {
+    let members = outline(message, Rules::MESSAGE).map_err(|e| e.to_string())?;
+    let result = members.iter().find(|m| m.key == "result").map(|m| m.value);
+    result.ok_or_else(|| "a response without `result`".to_owned())
 }
 
 fn subject_of_server<'a>(method: &'a str, params: Option<&Value<'_>>) -> Subject<'a> {

@@ -6,7 +6,8 @@
 //! decide         what the rules say             Call → Verdict
 //! admit          charges taken, call booked     Verdict → Permit
 //! forward        the judged bytes go out        Permit → the server's answer
-//! inspect        what comes back, looked at     (list: filtered; relay: streams)
+//! inspect        what comes back, looked at     (list: filtered; relay: streams; release:
+//!                                               redacted, withheld; brings: noted)
 //! record         what the ledger is told        the end of the call
 //! ```
 //!
@@ -19,13 +20,16 @@ mod admit;
 mod answered;
 mod authenticate;
 mod batch;
+mod brings;
 mod call_id;
+mod client;
 mod decide;
 mod event_ids;
 mod farewell;
 mod forward;
 mod inspect;
 mod list;
+mod matter;
 mod param_headers;
 mod pins;
 mod post;
@@ -33,8 +37,11 @@ mod record;
 mod refuse;
 mod registry;
 mod relay;
+mod release;
 mod resolve;
+mod seen;
 mod sessions;
+mod shadow;
 mod stream;
 mod turn;
 mod upkeep;
@@ -51,7 +58,7 @@ pub use authenticate::{Caller, Stranger};
 pub use decide::{How, Refused};
 pub use pins::FirstList;
 pub use record::Keeping;
-pub use registry::{GrantEntry, Registry, Ruling, ServerEntry, Surroundings};
+pub use registry::{GrantEntry, Registry, Ruling, ServerEntry, Surroundings, Trial};
 pub use sessions::{SessionError, SessionId};
 pub use upkeep::UpkeepError;
 
@@ -95,6 +102,7 @@ pub struct Gate {
     surroundings: Surroundings,
     sessions: sessions::Sessions,
     farewells: farewell::Farewells,
+    seen: seen::Seen,
     call_ids: call_id::CallIds,
     /// Read while charges and records are made to agree; written to see them agreeing.
     passage: RwLock<()>,
@@ -113,6 +121,13 @@ pub struct Visit {
     pub caller: Caller,
     pub server: Arc<ServerEntry>,
     pub ruling: Ruling,
+}
+
+impl Visit {
+    /// The policy that is tried on this caller's calls here, if one is.
+    fn trial(&self) -> Option<&Trial> {
+        self.caller.grant.trials.get(&self.server.name)
+    }
 }
 
 /// Why a caller cannot visit a server.
@@ -192,6 +207,7 @@ impl Gate {
             surroundings: footing.surroundings,
             sessions: sessions::Sessions::default(),
             farewells: farewell::Farewells::default(),
+            seen: seen::Seen::default(),
             call_ids,
             passage: RwLock::new(()),
             closing: watch::Sender::new(false),

@@ -12,6 +12,7 @@ use portreeve_policy::json::Value;
 use super::admit::{NotAdmitted, Unavailable, admit};
 use super::decide::{Refused, Verdict, decide};
 use super::inspect::Request;
+use super::matter::Matter;
 use super::record;
 use super::refuse::{self, Asked};
 use super::resolve::{Call, resolve};
@@ -222,14 +223,17 @@ impl Exchange {
         };
         let moment = self.gate.moment();
         let call = match resolve(visit, message, method, moment.clone()) {
-            Ok(call) => call,
+            Ok(call) => Call {
+                client: self.client(message),
+                ..call
+            },
             Err(unjudgeable) => {
                 let call = Call::bare(visit, method, moment);
                 let refused = Refused::deny(Rule::MALFORMED, unjudgeable.0);
                 return self.refuse(&call, id, &refused).await;
             }
         };
-        let allowed = match decide(&call) {
+        let allowed = match decide(&self.gate, &call) {
             Verdict::Allow(allowed) => allowed,
             Verdict::Refuse(refused) => return self.refuse(&call, id, &refused).await,
         };
@@ -271,7 +275,7 @@ impl Exchange {
         let Some(definition) = call.tool().and_then(|tool| pins.definition(tool)) else {
             return Ok(());
         };
-        param_headers::agree(&self.headers, definition, call.arguments, self.era)
+        param_headers::agree(&self.headers, definition, call.arguments(), self.era)
     }
 
     async fn refuse_mismatch(
@@ -291,15 +295,15 @@ impl Exchange {
     /// What the answer will be held against; `None` for a notification.
     fn request(&self, call: &Call<'_>, id: Option<&str>) -> Result<Option<Request>, IdTrouble> {
         let Some(id) = id else { return Ok(None) };
+        let matter = Matter::of(call);
         let turn = self
             .session
             .as_ref()
-            .map(|session| Turn::begin(session, id, call.topic))
+            .map(|session| Turn::begin(session, id, matter.clone()))
             .transpose()?;
         Ok(Some(Request {
             id: id.to_owned(),
-            topic: call.topic,
-            tool: call.tool().map(str::to_owned),
+            matter,
             call_id: call.id.to_string(),
             turn,
         }))
@@ -329,18 +333,18 @@ impl Exchange {
     async fn response(&self, id: &str, bytes: Bytes) -> Reply {
         let asked = self.session.as_ref().and_then(|s| s.take_asked(id));
         let call = Call::bare(&self.visit, "(response)", self.gate.moment());
-        let Some(mut question) = asked else {
+        let Some(mut inquiry) = asked else {
             let reason = "it answers nothing that the server asked for in this session";
             return self
                 .refuse(&call, None, &Refused::deny(Rule::MALFORMED, reason))
                 .await;
         };
-        let allowed = match decide(&call) {
+        let allowed = match decide(&self.gate, &call) {
             Verdict::Allow(allowed) => allowed,
             Verdict::Refuse(refused) => return self.refuse(&call, None, &refused).await,
         };
         match admit(&self.gate, &call, allowed).await {
-            Ok(permit) => self.replied(permit, &call, &mut question, bytes).await,
+            Ok(permit) => self.replied(permit, &call, &mut inquiry, bytes).await,
             Err(NotAdmitted::Refused(refused)) => self.refuse(&call, None, &refused).await,
             Err(NotAdmitted::Unavailable(error)) => unavailable(None, &error),
         }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::decide::{How, Refused};
+use super::release::Withheld;
 use crate::mcp::answer;
 use crate::mcp::code;
 use crate::mcp::method::Topic;
@@ -49,6 +50,28 @@ pub(super) fn refusal(asked: &Asked<'_>, refused: &Refused, call_id: &str) -> Ve
         call_id,
     };
     let words = format!("[POLICY DENIED] {}", refused.reason);
+    match (asked.topic, asked.id) {
+        (Topic::Tool, Some(id)) => {
+            answer::result(id, &ToolResult::new(&words, decision, asked.era))
+        }
+        _ => answer::error(asked.id, code::POLICY_REFUSED, &words, Some(&decision)),
+    }
+}
+
+/// The message that tells that a call ran and its result stays here: whoever reads it must not
+/// call again.
+pub(super) fn withheld(asked: &Asked<'_>, withheld: &Withheld, call_id: &str) -> Vec<u8> {
+    let decision = Decision {
+        outcome: "withheld",
+        rule: withheld.rule.as_str(),
+        reason: &withheld.reason,
+        retry_after_ms: None,
+        call_id,
+    };
+    let words = format!(
+        "[POLICY WITHHELD] the call was executed; {}",
+        withheld.reason
+    );
     match (asked.topic, asked.id) {
         (Topic::Tool, Some(id)) => {
             answer::result(id, &ToolResult::new(&words, decision, asked.era))

@@ -1,6 +1,7 @@
 //! Streams from a server to a client, event by event.
 
 use std::pin::pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::HeaderValue;
@@ -9,16 +10,19 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::inspect::{Inspector, Look};
+use super::brings::{self, Brings};
+use super::client::Introduction;
+use super::inspect::{Given, Inspector, Look};
 use super::post::no_session;
 use super::record::{End, OpenCall};
+use super::seen::NotNoted;
 use super::turn::Turn;
 use super::{
     Payload, Reply, STREAM_LIFE, STREAM_REST, STREAM_SILENCE, STREAM_STALL, Status, event_ids,
     forward,
 };
 use crate::budget::Budget;
-use crate::ledger::{Answer, Ended};
+use crate::ledger::Ended;
 use crate::mcp::method::Topic;
 use crate::mcp::sse::{self, Event};
 use crate::mcp::{answer, code};
@@ -30,9 +34,11 @@ pub(super) const IN_FLIGHT: usize = 16;
 const WAITING: usize = 1024 * 1024;
 
 /// The session that comes with a stream, if it answers `initialize`.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Opening {
     pub upstream: Option<HeaderValue>,
+    /// Who the client says it is.
+    pub client: Option<Arc<Introduction>>,
 }
 
 /// Relays a stream to the client in the background.
@@ -56,7 +62,7 @@ pub(super) async fn start(
             && holds(body, &["result"])
         {
             let (gate, visit) = (&inspector.gate, &inspector.visit);
-            match gate.open_session(visit, upstream, body) {
+            match gate.open_session(visit, (upstream, opening.client), body) {
                 Ok(opened) => {
                     session = Some(opened.id.clone());
                     inspector.session = Some(opened);
@@ -124,6 +130,14 @@ enum Stop {
     /// A free stream has lasted for long enough.
     Old,
     Server(UpstreamError),
+    /// What came could not be noted, so neither it nor anything after it goes on.
+    NotNoted(NotNoted),
+}
+
+impl From<NotNoted> for Stop {
+    fn from(error: NotNoted) -> Self {
+        Self::NotNoted(error)
+    }
 }
 
 impl Relay {
@@ -174,7 +188,7 @@ impl Relay {
     /// Whether the stream answers no call: it would go on for as long as both sides live.
     fn is_free(&self) -> bool {
         let request = self.inspector.request.as_ref();
-        request.is_none_or(|request| request.topic == Topic::Protocol)
+        request.is_none_or(|request| request.matter.topic == Topic::Protocol)
     }
 
     fn too_old(&self) -> Stop {
@@ -192,23 +206,39 @@ impl Relay {
         let keys = &self.inspector.gate.keys;
         let event = &*event_ids::outward(keys, self.inspector.session.as_deref(), came);
         if !event.carries_message() {
-            return self.send(self.held(event.to_forward(), came)?).await;
+            let bytes = if self.inspector.may_show_form(came) {
+                event.to_forward()
+            } else {
+                event.without_words()
+            };
+            let bytes = self.held(bytes, came)?;
+            self.inspector.release(&Brings::Names).await?;
+            return self.send(bytes).await;
         }
-        let look = self.inspector.look(&event.data).await;
-        match look.map_err(|what| Stop::Server(UpstreamError::Nonsense(what)))? {
-            Look::Pass(message, kind) => {
-                let untouched = message == event.data;
-                let bytes = if untouched {
+        let look = match self.inspector.look(&event.data).await {
+            Ok(look) => look,
+            Err(what) => {
+                // The words may quote the server.
+                self.inspector.release(&Brings::Names).await?;
+                return Err(Stop::Server(UpstreamError::Nonsense(what)));
+            }
+        };
+        match look {
+            Look::Pass(message, given, brings) => {
+                self.inspector.release(&brings).await?;
+                let bytes = if !self.inspector.may_show_form(came) {
+                    sse::write(&message, event.id.as_deref())
+                } else if message == event.data {
                     event.to_forward()
                 } else {
-                    sse::write(&message, event.id.as_deref())
+                    event.with_message(&message)
                 };
                 let bytes = self.held(bytes, came)?;
                 // The end is booked first: who has the answer can find it in the ledger.
-                let Some(kind) = kind else {
+                let Some(given) = given else {
                     return self.send(bytes).await;
                 };
-                self.answered(kind).await;
+                self.answered(given).await;
                 self.send(bytes).await?;
                 Err(Stop::Answered)
             }
@@ -232,7 +262,7 @@ impl Relay {
         self.inspector.request.as_ref()?.turn.as_deref()
     }
 
-    async fn answered(&mut self, kind: Answer) {
+    async fn answered(&mut self, given: Given) {
         if let Some(turn) = self.turn() {
             if self.resumable {
                 turn.answered_in_stream();
@@ -241,12 +271,11 @@ impl Relay {
             }
         }
         if let Some(entry) = self.entry.take() {
-            let result = Some(kind);
             entry
                 .close(End {
                     ended: Ended::Allow,
-                    result,
-                    reason: None,
+                    result: Some(given.answer),
+                    reason: given.reason,
                     status: Some(200),
                 })
                 .await;
@@ -255,7 +284,7 @@ impl Relay {
 
     fn decline(&self, words: Vec<u8>) {
         let session = self.inspector.session.clone();
-        let server = std::sync::Arc::clone(&self.inspector.visit.server);
+        let server = Arc::clone(&self.inspector.visit.server);
         tokio::spawn(async move {
             let headers = forward::own_headers(session.as_deref());
             forward::decline(&server, headers, words).await;
@@ -284,6 +313,7 @@ impl Relay {
             // The entry closes itself as cancelled.
             Err(Stop::ClientGone) => return self.left(),
             Err(Stop::NotGranted) => return cut_off(entry).await,
+            Err(Stop::NotNoted(error)) => return self.withheld(entry, &error).await,
             Err(Stop::Old) => None,
             Ok(()) if self.to_client.is_closed() => return self.left(),
             Err(Stop::Server(error)) => Some(error),
@@ -320,6 +350,16 @@ impl Relay {
     fn left(&self) {
         if let Some(turn) = self.turn().filter(|_| self.resumable) {
             turn.left();
+        }
+    }
+
+    /// The call was executed, or still is, and what came of it stays here.
+    async fn withheld(&self, entry: OpenCall, error: &NotNoted) {
+        let (end, words) = brings::withheld(&self.inspector, error);
+        entry.close(end).await;
+        if let Some(words) = words {
+            // If the client is gone as well, nobody is left to be told.
+            self.send(sse::write(&words, None)).await.ok();
         }
     }
 

@@ -15,6 +15,7 @@ use portreeve_policy::time::Timestamp;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::Visit;
+use super::client::Introduction;
 use super::registry::{Registry, ServerEntry};
 use super::turn::Turns;
 use crate::hex;
@@ -73,6 +74,8 @@ pub(super) struct Session {
     pub upstream: HeaderValue,
     /// The revision both sides agreed on.
     pub version: String,
+    /// Who the client said it was.
+    pub client: Option<Arc<Introduction>>,
     grant: Label,
     server: Name,
     /// The server's configuration when the session was opened. Another may be another server's,
@@ -93,10 +96,10 @@ impl Session {
     }
 
     /// Takes the question that the client answers; it may do so once.
-    pub(super) fn take_asked(self: &Arc<Self>, id: &str) -> Option<Question> {
+    pub(super) fn take_asked(self: &Arc<Self>, id: &str) -> Option<Inquiry> {
         let id = message::canonical_id(id);
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        asked.remove(&id).then(|| Question {
+        asked.remove(&id).then(|| Inquiry {
             session: Arc::clone(self),
             id,
             answered: false,
@@ -119,13 +122,13 @@ impl Session {
 /// A request of the server whose answer is on its way. Dropped before the answer has left, it is
 /// asked again: the client may repeat an answer that the gate could not let through.
 #[derive(Debug)]
-pub(super) struct Question {
+pub(super) struct Inquiry {
     session: Arc<Session>,
     id: String,
     answered: bool,
 }
 
-impl Question {
+impl Inquiry {
     /// From here on the server may have the answer.
     pub(super) const fn leaves(&mut self) {
         self.answered = true;
@@ -137,7 +140,7 @@ impl Question {
     }
 }
 
-impl Drop for Question {
+impl Drop for Inquiry {
     fn drop(&mut self) {
         if !self.answered {
             self.session.note_asked(&self.id);
@@ -168,13 +171,14 @@ impl Sessions {
         &self,
         visit: &Visit,
         upstream: HeaderValue,
-        version: String,
+        (version, client): (String, Option<Arc<Introduction>>),
         now: Timestamp,
     ) -> Result<Arc<Session>, SessionError> {
         let session = Arc::new(Session {
             id: SessionId::random()?,
             upstream,
             version,
+            client,
             grant: visit.caller.grant.label.clone(),
             server: visit.server.name.clone(),
             configuration: visit.server.configuration(),

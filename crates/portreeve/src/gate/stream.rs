@@ -44,7 +44,7 @@ impl Gate {
         let inspector = Inspector::new(self, &visit, session, Era::Legacy, None);
         match incoming.body {
             IncomingBody::Events(events) => {
-                relay::start(entry, inspector, events, Opening { upstream: None }).await
+                relay::start(entry, inspector, events, Opening::default()).await
             }
             _ => not_offered(entry, incoming.status).await,
         }
@@ -136,7 +136,7 @@ impl Gate {
     }
 
     async fn permitted(self: &Arc<Self>, call: &Call<'_>) -> Result<Permit, Reply> {
-        let allowed = match decide(call) {
+        let allowed = match decide(self, call) {
             Verdict::Refuse(refused) => return Err(self.refused(call, &refused).await),
             Verdict::Allow(allowed) => allowed,
         };

@@ -6,10 +6,14 @@
 //! as it matters.
 
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use portreeve_policy::Label;
+
+use super::brings::Labels;
+use super::matter::Matter;
 use super::sessions::{MAX_OPEN, Session};
 use crate::mcp::message;
 use crate::mcp::method::Topic;
@@ -19,15 +23,18 @@ use crate::mcp::method::Topic;
 pub(super) struct Turns {
     waiting: Mutex<HashMap<String, Waiting>>,
     /// Whose answer may come again, for the client can take their stream up again: the newest.
-    repeatable: Mutex<VecDeque<(String, Topic)>>,
+    repeatable: Mutex<VecDeque<(String, Matter)>>,
+    /// The names of tools whose calls ended without an answer. What still comes of them can come
+    /// on a stream that is resumed. As many as requests may wait.
+    lost: Mutex<BTreeSet<Label<'static>>>,
 }
 
 /// How many answers may come again; a client that lost a stream comes back for it soon.
 const MAX_REPEATABLE: usize = 64;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 struct Waiting {
-    topic: Topic,
+    matter: Matter,
     stage: Stage,
 }
 
@@ -56,23 +63,24 @@ impl Turns {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn begin(&self, id: &str, topic: Topic) -> Result<(), IdTrouble> {
+    fn begin(&self, id: &str, matter: Matter) -> Result<(), IdTrouble> {
         self.take_repeatable(id);
+        self.room_to_lose(matter.labels.as_ref())?;
         let mut waiting = self.lock();
         let full = waiting.len() >= MAX_OPEN;
         let stage = Stage::Running;
         match waiting.entry(id.to_owned()) {
             Entry::Vacant(_) if full => Err(IdTrouble::TooMany),
             Entry::Vacant(free) => {
-                free.insert(Waiting { topic, stage });
+                free.insert(Waiting { matter, stage });
                 Ok(())
             }
             Entry::Occupied(mut known) => {
-                let before = *known.get();
-                if before.stage == Stage::Running || before.topic != topic {
+                let before = known.get();
+                if before.stage == Stage::Running || before.matter.topic != matter.topic {
                     return Err(IdTrouble::InUse);
                 }
-                known.insert(Waiting { topic, stage });
+                known.insert(Waiting { matter, stage });
                 Ok(())
             }
         }
@@ -83,37 +91,73 @@ impl Turns {
         let Some(known) = waiting.get_mut(id) else {
             return;
         };
-        match (ending, known.topic) {
+        match (ending, known.matter.topic) {
             (Ending::SetAside, _) | (Ending::Left, Topic::List(_)) => {
                 known.stage = Stage::SetAside;
             }
-            (Ending::Left | Ending::AnsweredInStream, topic) => {
-                waiting.remove(id);
-                self.keep_repeatable(id, topic);
+            (Ending::Left | Ending::AnsweredInStream, _) => {
+                if let Some(known) = waiting.remove(id) {
+                    if ending == Ending::Left {
+                        self.lose(known.matter.labels.as_ref());
+                    }
+                    self.keep_repeatable(id, known.matter);
+                }
             }
             // Only lists are filtered, so only a list does harm under another request's id.
             (Ending::Lost, Topic::List(_)) => known.stage = Stage::Abandoned,
-            (Ending::Lost | Ending::NeverSent | Ending::Answered, _) => {
+            (Ending::Lost, _) => {
+                if let Some(known) = waiting.remove(id) {
+                    self.lose(known.matter.labels.as_ref());
+                }
+            }
+            (Ending::NeverSent | Ending::Answered, _) => {
                 waiting.remove(id);
             }
         }
     }
 
+    fn lost(&self) -> MutexGuard<'_, BTreeSet<Label<'static>>> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lose(&self, labels: Option<&Labels>) {
+        self.lost().extend(names(labels).cloned());
+    }
+
+    /// INVARIANT: a name that cannot be remembered as lost is not called.
+    fn room_to_lose(&self, labels: Option<&Labels>) -> Result<(), IdTrouble> {
+        let lost = self.lost();
+        let is_new = names(labels).any(|name| !lost.contains(name));
+        if is_new && lost.len() >= MAX_OPEN {
+            return Err(IdTrouble::TooMany);
+        }
+        Ok(())
+    }
+
+    /// What requests of the session have asked for that was not answered, or not on their streams.
+    pub(super) fn unanswered(&self) -> Vec<Label<'static>> {
+        let mut all: BTreeSet<Label<'static>> = self.lost().clone();
+        for waiting in self.lock().values() {
+            let labels = waiting.matter.labels.iter();
+            all.extend(labels.flat_map(|of_one| of_one.iter().cloned()));
+        }
+        all.into_iter().collect()
+    }
+
     /// What the request was about whose answer comes on another stream. It may come once.
-    pub(super) fn take_set_aside(&self, id: &str) -> Option<Topic> {
+    pub(super) fn take_set_aside(&self, id: &str) -> Option<Matter> {
         let id = message::canonical_id(id);
         let mut waiting = self.lock();
-        let Some(known) = waiting.get(&id).copied() else {
+        let Some(known) = waiting.get(&id) else {
             return self.take_repeatable(&id);
         };
         if known.stage != Stage::SetAside {
             return None;
         }
-        waiting.remove(&id);
-        Some(known.topic)
+        waiting.remove(&id).map(|known| known.matter)
     }
 
-    fn keep_repeatable(&self, id: &str, topic: Topic) {
+    fn keep_repeatable(&self, id: &str, matter: Matter) {
         let mut kept = self
             .repeatable
             .lock()
@@ -121,17 +165,23 @@ impl Turns {
         if kept.len() >= MAX_REPEATABLE {
             kept.pop_front();
         }
-        kept.push_back((id.to_owned(), topic));
+        kept.push_back((id.to_owned(), matter));
     }
 
-    fn take_repeatable(&self, id: &str) -> Option<Topic> {
+    fn take_repeatable(&self, id: &str) -> Option<Matter> {
         let mut kept = self
             .repeatable
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let at = kept.iter().position(|(known, _)| known == id)?;
-        kept.remove(at).map(|(_, topic)| topic)
+        kept.remove(at).map(|(_, matter)| matter)
     }
+}
+
+/// The labels that name a tool. What else is lost is part of what a message can be anyhow.
+fn names(labels: Option<&Labels>) -> impl Iterator<Item = &Label<'static>> {
+    let labels = labels.into_iter().flat_map(|labels| labels.iter());
+    labels.filter(|label| matches!(label, Label::Tool(_)))
 }
 
 /// How a request came to its end.
@@ -157,14 +207,14 @@ pub(super) struct Turn {
 }
 
 impl Turn {
-    /// Takes the id for a request about `topic`.
+    /// Takes the id for a request about `matter`.
     pub(super) fn begin(
         session: &Arc<Session>,
         id: &str,
-        topic: Topic,
+        matter: Matter,
     ) -> Result<Arc<Self>, IdTrouble> {
         let id = message::canonical_id(id);
-        session.turns.begin(&id, topic)?;
+        session.turns.begin(&id, matter)?;
         Ok(Arc::new(Self {
             session: Arc::clone(session),
             id,
@@ -229,6 +279,16 @@ mod tests {
 
     const LIST: Topic = Topic::List(Listed::Tools);
 
+    fn about(topic: Topic) -> Matter {
+        Matter {
+            topic,
+            tool: None,
+            labels: None,
+            answer: Arc::default(),
+            beside: Arc::default(),
+        }
+    }
+
     #[test]
     fn an_id_is_free_again_when_nothing_can_be_taken_for_its_answer() {
         for (ending, topic, next, free) in [
@@ -252,13 +312,17 @@ mod tests {
             (Some(Ending::AnsweredInStream), LIST, Topic::Tool, true),
         ] {
             let turns = Turns::default();
-            turns.begin("1", topic).unwrap();
+            turns.begin("1", about(topic)).unwrap();
             if let Some(ending) = ending {
                 turns.end("1", ending);
             }
             let what = format!("{topic:?} {ending:?} then {next:?}");
-            assert_eq!(turns.begin("1", next).is_ok(), free, "{what}");
+            assert_eq!(turns.begin("1", about(next)).is_ok(), free, "{what}");
         }
+    }
+
+    fn again(turns: &Turns, id: &str) -> Option<Topic> {
+        turns.take_set_aside(id).map(|matter| matter.topic)
     }
 
     #[test]
@@ -271,48 +335,96 @@ mod tests {
             (Ending::AnsweredInStream, LIST),
         ] {
             let turns = Turns::default();
-            turns.begin("1", topic).unwrap();
-            assert_eq!(turns.take_set_aside("1"), None, "it runs");
+            turns.begin("1", about(topic)).unwrap();
+            assert_eq!(again(&turns, "1"), None, "it runs");
             turns.end("1", ending);
-            assert_eq!(turns.take_set_aside("1"), Some(topic), "{ending:?}");
-            assert_eq!(turns.take_set_aside("1"), None, "{ending:?}");
+            assert_eq!(again(&turns, "1"), Some(topic), "{ending:?}");
+            assert_eq!(again(&turns, "1"), None, "{ending:?}");
         }
         for ending in [Ending::Lost, Ending::Answered, Ending::NeverSent] {
             let turns = Turns::default();
-            turns.begin("1", Topic::Tool).unwrap();
+            turns.begin("1", about(Topic::Tool)).unwrap();
             turns.end("1", ending);
-            assert_eq!(turns.take_set_aside("1"), None, "{ending:?}");
+            assert_eq!(again(&turns, "1"), None, "{ending:?}");
         }
     }
 
     #[test]
     fn an_answer_to_the_request_before_is_not_taken_for_the_next_ones() {
         let turns = Turns::default();
-        turns.begin("1", Topic::Tool).unwrap();
+        turns.begin("1", about(Topic::Tool)).unwrap();
         turns.end("1", Ending::AnsweredInStream);
-        turns.begin("1", LIST).unwrap();
-        assert_eq!(turns.take_set_aside("1"), None);
+        turns.begin("1", about(LIST)).unwrap();
+        assert_eq!(again(&turns, "1"), None);
     }
 
     #[test]
     fn what_may_come_again_is_bounded() {
         let turns = Turns::default();
         for id in 0..=MAX_REPEATABLE {
-            turns.begin(&id.to_string(), Topic::Tool).unwrap();
+            turns.begin(&id.to_string(), about(Topic::Tool)).unwrap();
             turns.end(&id.to_string(), Ending::Left);
         }
-        assert_eq!(turns.take_set_aside("0"), None);
-        assert_eq!(turns.take_set_aside("1"), Some(Topic::Tool));
+        assert_eq!(again(&turns, "0"), None);
+        assert_eq!(again(&turns, "1"), Some(Topic::Tool));
     }
 
     #[test]
     fn what_waits_is_bounded() {
         let turns = Turns::default();
         for id in 0..MAX_OPEN {
-            turns.begin(&id.to_string(), LIST).unwrap();
+            turns.begin(&id.to_string(), about(LIST)).unwrap();
             turns.end(&id.to_string(), Ending::Lost);
         }
-        assert_eq!(turns.begin("x", Topic::Tool), Err(IdTrouble::TooMany));
-        assert_eq!(turns.begin("7", LIST), Ok(()));
+        assert_eq!(
+            turns.begin("x", about(Topic::Tool)),
+            Err(IdTrouble::TooMany)
+        );
+        assert_eq!(turns.begin("7", about(LIST)), Ok(()));
+    }
+
+    fn labels(tool: &str) -> Labels {
+        let name = Label::Tool(tool.to_owned().into());
+        vec![name, Label::Class(portreeve_policy::Class::Read)].into()
+    }
+
+    fn calling(tool: &str) -> Matter {
+        Matter {
+            labels: Some(labels(tool)),
+            ..about(Topic::Tool)
+        }
+    }
+
+    #[test]
+    fn what_was_never_answered_can_still_come() {
+        let turns = Turns::default();
+        for (id, tool, ending) in [
+            ("1", "lost", Some(Ending::Lost)),
+            ("2", "aside", Some(Ending::SetAside)),
+            ("3", "running", None),
+            ("4", "answered", Some(Ending::Answered)),
+            ("5", "unsent", Some(Ending::NeverSent)),
+        ] {
+            turns.begin(id, calling(tool)).unwrap();
+            if let Some(ending) = ending {
+                turns.end(id, ending);
+            }
+        }
+        let open: Vec<String> = turns.unanswered().iter().map(ToString::to_string).collect();
+        assert_eq!(
+            open,
+            ["class:read", "tool:aside", "tool:lost", "tool:running"]
+        );
+        assert!(turns.take_set_aside("1").is_none());
+        let aside = turns.take_set_aside("2").expect("set aside");
+        assert_eq!(aside.labels, Some(labels("aside")));
+
+        for n in 1..MAX_OPEN {
+            turns.begin("x", calling(&n.to_string())).unwrap();
+            turns.end("x", Ending::Lost);
+        }
+        let more = |tool: &str| turns.begin("y", calling(tool));
+        assert_eq!(more("more"), Err(IdTrouble::TooMany));
+        assert_eq!(more("lost"), Ok(()));
     }
 }

@@ -30,18 +30,59 @@ impl Event {
     /// INVARIANT: no reader finds another event in them than the gate did
     /// (`no_reader_finds_other_lines`).
     pub fn to_forward(&self) -> Bytes {
-        let lone_cr =
-            memchr::memchr_iter(b'\r', &self.raw).any(|at| self.raw.get(at + 1) != Some(&b'\n'));
-        if !lone_cr && line_break_of_some(&self.raw).is_none() {
+        if self.is_read_alike() {
             self.raw.clone()
         } else if self.carries_message() {
             write(&self.data, self.id.as_deref())
         } else {
-            let mut out = id_line(self.id.as_deref());
-            out.extend_from_slice(b":\n\n");
-            Bytes::from(out)
+            self.without_words()
         }
     }
+
+    /// The event with another message in place of its own, and its other lines as they came.
+    pub fn with_message(&self, message: &[u8]) -> Bytes {
+        if !self.is_read_alike() {
+            return write(message, self.id.as_deref());
+        }
+        let mut out = Vec::with_capacity(self.raw.len().max(message.len()) + 32);
+        let mut written = false;
+        for line in self.raw.split_inclusive(|byte| *byte == b'\n') {
+            if !is_data(line) {
+                out.extend_from_slice(line);
+            } else if !written {
+                written = true;
+                data_lines(&mut out, message);
+            }
+        }
+        Bytes::from(out)
+    }
+
+    /// Whether every reader finds the same lines in it.
+    fn is_read_alike(&self) -> bool {
+        let mut returns = memchr::memchr_iter(b'\r', &self.raw);
+        returns.all(|at| self.raw.get(at + 1) == Some(&b'\n'))
+            && line_break_of_some(&self.raw).is_none()
+    }
+
+    /// An event without a message, and without whatever else its lines say.
+    pub fn without_words(&self) -> Bytes {
+        let mut out = id_line(self.id.as_deref());
+        out.extend_from_slice(b":\n\n");
+        Bytes::from(out)
+    }
+
+    /// The lines that carry nothing of the message: comments, and the stream's own fields.
+    pub fn form(&self) -> impl Iterator<Item = &str> {
+        let text = std::str::from_utf8(&self.raw).unwrap_or_default();
+        let lines = text.split(['\n', '\r']);
+        lines.filter(|line| !line.is_empty() && !is_data(line.as_bytes()))
+    }
+}
+
+/// Whether a line is one of the message's.
+fn is_data(line: &[u8]) -> bool {
+    let rest = line.strip_prefix(b"data");
+    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b':' | b'\r' | b'\n')))
 }
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
@@ -253,13 +294,17 @@ pub fn write(message: &[u8], id: Option<&str>) -> Bytes {
     let mut out = id_line(id);
     out.reserve(message.len() + 32);
     out.extend_from_slice(b"event: message\n");
-    for line in message.split(|b| matches!(b, b'\n' | b'\r')) {
-        out.extend_from_slice(b"data: ");
-        escape_breaks(&mut out, line);
-        out.push(b'\n');
-    }
+    data_lines(&mut out, message);
     out.push(b'\n');
     Bytes::from(out)
+}
+
+fn data_lines(out: &mut Vec<u8>, message: &[u8]) {
+    for line in message.split(|b| matches!(b, b'\n' | b'\r')) {
+        out.extend_from_slice(b"data: ");
+        escape_breaks(out, line);
+        out.push(b'\n');
+    }
 }
 
 /// An id that readers could disagree about is none.

@@ -17,7 +17,9 @@ const FLOORS: &[&[&str]] = &[
     &["store"],
     &["demo", "grants", "keys", "mcp", "policy_text", "server_url"],
     &["name", "nearest", "duration"],
-    &["budget", "clock", "hex", "pieces"],
+    &[
+        "base64", "budget", "clock", "excerpt", "hex", "pieces", "refused",
+    ],
 ];
 
 fn sources(dir: &Path) -> Vec<PathBuf> {

@@ -54,7 +54,8 @@ async fn resources_and_prompts_are_named_without_their_secrets() {
     );
     let prompt = asked(&gate, "prompts/get", json!({ "name": "greet" })).await;
     assert_eq!(prompt.target.as_deref(), Some("greet"));
-    let completed = json!({ "ref": { "type": "ref/prompt", "name": "greet" } });
+    let completed = json!({ "ref": { "type": "ref/prompt", "name": "greet" },
+        "argument": { "name": "who", "value": "A" } });
     let completed = asked(&gate, "completion/complete", completed).await;
     assert_eq!(completed.target.as_deref(), Some("greet"));
     let tool = asked(&gate, "tools/call", json!({ "name": "t" })).await;

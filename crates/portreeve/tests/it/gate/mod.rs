@@ -4,14 +4,19 @@ mod attacks;
 mod book;
 mod failures;
 mod fidelity;
+mod flow;
 mod hostile;
 mod lists;
 mod memory;
+mod natures;
 mod patience;
+mod results;
 mod rules;
 mod sessions;
+mod shadow;
 mod streams;
 mod survival;
+mod targets;
 
 use serde_json::{Value, json};
 

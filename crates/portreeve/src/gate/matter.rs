@@ -1,0 +1,56 @@
+//! What a request is about, kept until its answer: on its own stream, or on a later one.
+
+use std::sync::Arc;
+
+use portreeve_policy::ResultRules;
+
+use super::Visit;
+use super::brings::{Labels, labels_of};
+use super::registry::Ruling;
+use super::resolve::Call;
+use crate::mcp::method::Topic;
+
+/// What is known of a request when its answer comes.
+#[derive(Clone, Debug)]
+pub(super) struct Matter {
+    pub topic: Topic,
+    /// The tool that was called, if one was.
+    pub tool: Option<Box<str>>,
+    /// What the answer tells whoever reads it; `None` where no subject was asked about.
+    pub labels: Option<Labels>,
+    /// What the answer is held to before it is shown.
+    pub answer: Arc<ResultRules>,
+    /// What everything else is held to that comes on the same stream.
+    pub beside: Arc<ResultRules>,
+}
+
+impl Matter {
+    pub(super) fn of(call: &Call<'_>) -> Self {
+        let (answer, beside) = match (&call.visit.ruling, &call.subject) {
+            (Ruling::InForce(entry), Some(subject)) => {
+                let rules = Arc::new(entry.policy.result_rules(subject));
+                (Arc::clone(&rules), rules)
+            }
+            // What the protocol itself says, and lists, are no results.
+            _ => (Arc::default(), beside_no_call(call.visit)),
+        };
+        Self {
+            topic: call.topic,
+            tool: call.tool().map(Box::from),
+            labels: call.subject.as_ref().map(labels_of),
+            answer,
+            beside,
+        }
+    }
+}
+
+/// What a server's message is held to of which nobody can tell to which call it belongs.
+pub(super) fn beside_no_call(visit: &Visit) -> Arc<ResultRules> {
+    let Ruling::InForce(entry) = &visit.ruling else {
+        return Arc::default();
+    };
+    let mut rules = entry.policy.result_rules_of_anything();
+    // It is nobody's result.
+    rules.max_result_bytes = None;
+    Arc::new(rules)
+}

@@ -1,0 +1,172 @@
+//! What of a server's message reaches the caller: with everything taken out that the policy takes
+//! out of results, or not at all.
+//!
+//! Strings are judged decoded, wherever they stand: as a value or as a key, in a text that is JSON
+//! itself, in the base64 of a blob. Only those that change are written anew; every other byte stays
+//! as it came. What is taken out is the policy's business (`portreeve_policy::ResultRules`).
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use portreeve_policy::json::{Kind, Member, Rules, Span, Value, parse};
+use portreeve_policy::{ResultRules, Rule};
+
+use crate::base64;
+use crate::mcp::splice::{self, Patch};
+
+/// A result that does not reach the caller, though the call was executed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Withheld {
+    pub rule: Rule,
+    pub reason: String,
+}
+
+/// How many texts within texts are looked into.
+const NESTED: usize = 4;
+
+/// The members of a message that are its form, not its content.
+const FORM: [&str; 3] = ["jsonrpc", "id", "method"];
+
+/// The size of what a call brings, held against its limit.
+pub(super) fn within_limit(rules: &ResultRules, part: &str) -> Result<(), Withheld> {
+    match &rules.max_result_bytes {
+        Some(limit) if part.len() as u64 > limit.bytes => Err(Withheld {
+            rule: limit.rule.clone(),
+            reason: format!(
+                "its result of {} bytes is larger than the {} that the policy lets through",
+                part.len(),
+                limit.bytes
+            ),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// The message with everything taken out of its content that the rules take out.
+///
+/// INVARIANT: what cannot be read whole is withheld, and what nothing was found in leaves as it
+/// came (`gate::results`).
+pub(super) fn redacted(rules: &ResultRules, message: &Bytes) -> Result<Bytes, Withheld> {
+    let Some(first) = rules.redact.first() else {
+        return Ok(message.clone());
+    };
+    let withheld = |why: String| Withheld {
+        rule: first.rule().clone(),
+        reason: format!("what must not be shown cannot be taken out of its result: {why}"),
+    };
+    let tree = parse(message, Rules::MESSAGE).map_err(|e| withheld(e.to_string()))?;
+    let mut found = Cleaner {
+        rules,
+        nested: NESTED,
+        patches: Vec::new(),
+        renames: false,
+    };
+    for member in tree.members().unwrap_or_default() {
+        if !FORM.contains(&&*member.key) {
+            found.member(member);
+        }
+    }
+    let Cleaner {
+        patches, renames, ..
+    } = found;
+    if patches.is_empty() {
+        return Ok(message.clone());
+    }
+    let cleaned = splice::apply(message, patches);
+    if renames {
+        // Two keys may have become one.
+        parse(&cleaned, Rules::MESSAGE).map_err(|e| withheld(e.to_string()))?;
+    }
+    Ok(Bytes::from(cleaned))
+}
+
+/// Walks a tree and notes what has to change.
+struct Cleaner<'r> {
+    rules: &'r ResultRules,
+    /// How many more texts within texts are looked into.
+    nested: usize,
+    patches: Vec<Patch>,
+    /// Whether a key changes.
+    renames: bool,
+}
+
+impl Cleaner<'_> {
+    fn member(&mut self, member: &Member<'_>) {
+        if let Cow::Owned(key) = self.rules.redacted(&member.key) {
+            self.renames = true;
+            self.replace(member.key_span, &key);
+        }
+        self.value(Some(&member.key), &member.value);
+    }
+
+    fn value(&mut self, key: Option<&str>, value: &Value<'_>) {
+        match &value.kind {
+            Kind::Null | Kind::Bool(_) | Kind::Number(_) => {}
+            Kind::String(text) => {
+                if let Some(cleaned) = self.text(key, text) {
+                    self.replace(value.span, &cleaned);
+                }
+            }
+            Kind::Array(elements) => {
+                for element in elements {
+                    self.value(key, element);
+                }
+            }
+            Kind::Object(members) => {
+                for member in members {
+                    self.member(member);
+                }
+            }
+        }
+    }
+
+    fn replace(&mut self, span: Span, text: &str) {
+        let with = serde_json::Value::from(text).to_string().into_bytes();
+        self.patches.push(Patch { span, with });
+    }
+
+    /// What becomes of a decoded string; `None` if it stays as it is.
+    fn text(&self, key: Option<&str>, text: &str) -> Option<String> {
+        let inner = self.within(key, text);
+        let known = inner.as_deref().unwrap_or(text);
+        match self.rules.redacted_under(key, known) {
+            Cow::Owned(cleaned) => Some(cleaned),
+            Cow::Borrowed(_) => inner,
+        }
+    }
+
+    /// Looks into a text that holds another.
+    fn within(&self, key: Option<&str>, text: &str) -> Option<String> {
+        let nested = self.nested.checked_sub(1)?;
+        if key == Some("blob") {
+            let decoded = String::from_utf8(base64::decode(text)?).ok()?;
+            let inside = Cleaner {
+                nested,
+                ..self.fresh()
+            };
+            return Some(base64::encode(inside.text(None, &decoded)?.as_bytes()));
+        }
+        if !text.trim_start().starts_with(['{', '[', '"']) {
+            return None;
+        }
+        let tree = parse(text.as_bytes(), Rules::MESSAGE).ok()?;
+        let mut inside = Cleaner {
+            nested,
+            ..self.fresh()
+        };
+        inside.value(None, &tree);
+        if inside.patches.is_empty() {
+            return None;
+        }
+        String::from_utf8(splice::apply(text.as_bytes(), inside.patches)).ok()
+    }
+
+    const fn fresh(&self) -> Self {
+        Self {
+            rules: self.rules,
+            nested: 0,
+            patches: Vec::new(),
+            renames: false,
+        }
+    }
+}
