@@ -297,6 +297,7 @@ fn call(call_id: &str) -> Call<'_> {
         server: Some("runs"),
         method: "tools/call",
         tool: Some("run-rerun"),
+        target: None,
         policy: Some(PolicyRef {
             name: "runs",
             version: 3,

@@ -22,11 +22,12 @@ const clients = {
   },
 };
 
-async function connected(kind, server, use) {
+async function connected(kind, server, use, options = {}) {
   const { make, Transport } = clients[kind];
   const client = make();
   const headers = { Authorization: `Bearer ${prefix}-${kind}` };
-  await client.connect(new Transport(new URL(`${gate}/mcp/${server}`), { requestInit: { headers } }));
+  const url = new URL(`${gate}/mcp/${server}`);
+  await client.connect(new Transport(url, { requestInit: { headers }, ...options }));
   try {
     await use(client);
   } finally {
@@ -79,4 +80,55 @@ for (const kind of Object.keys(clients)) {
       assert.notEqual(long.isError, true);
       assert.deepEqual(steps.at(-1), 3, `progress ${steps}`);
     }));
+}
+
+/** A fetch that loses the stream of the first tool call once an event has given it an id. */
+function losing(seen) {
+  return async (url, init) => {
+    const resumed = new Headers(init?.headers).get("last-event-id");
+    if (resumed) seen.push(resumed);
+    const response = await fetch(url, init);
+    if (seen.lost || !String(init?.body).includes('"tools/call"')) return response;
+    seen.lost = true;
+    const reader = response.body.getReader();
+    const body = new ReadableStream({
+      async pull(controller) {
+        const { value } = await reader.read();
+        if (value) controller.enqueue(value);
+        if (new TextDecoder().decode(value).includes("id:")) {
+          await reader.cancel();
+          controller.error(new Error("the network is gone"));
+        }
+      },
+    });
+    return new Response(body, { status: response.status, headers: response.headers });
+  };
+}
+
+for (const kind of ["ts1", "ts2-legacy"]) {
+  test(`${kind}: a lost stream is resumed through the gate`, async () => {
+    const seen = [];
+    // The call ends while the client is away: its answer comes with the resumed stream only.
+    const reconnectionOptions = {
+      initialReconnectionDelay: 2_000,
+      maxReconnectionDelay: 2_000,
+      reconnectionDelayGrowFactor: 1,
+      maxRetries: 2,
+    };
+    await connected(
+      kind,
+      "everything",
+      async (client) => {
+        const long = await client.callTool(
+          { name: "trigger-long-running-operation", arguments: { duration: 1, steps: 2 } },
+          ...(kind === "ts1" ? [undefined] : []),
+          { timeout: 15_000 },
+        );
+        assert.match(long.content[0].text, /completed/);
+        assert.equal(seen.length, 1, "resumed once");
+        assert.match(seen[0], /^[0-9a-f]{32}\./, "with the id that the gate gave");
+      },
+      { fetch: losing(seen), reconnectionOptions },
+    );
+  });
 }

@@ -43,6 +43,7 @@ async fn book(house: &House, number: u64, at: Timestamp) -> anyhow::Result<()> {
         server: Some("s"),
         method: "tools/call",
         tool: Some("t"),
+        target: None,
         policy: Some(PolicyRef {
             name: "p",
             version: 1,

@@ -1,13 +1,15 @@
 //! The only place that reads time.
 //!
 //! Wall time decides (windows, expiry, the ledger's `at`); monotonic time measures (latency,
-//! deadlines inside one process). A test holds a [`Clock::manual`] and moves it.
+//! deadlines inside one process). A test holds a [`Clock::manual`] and moves it, and whoever waits
+//! by that clock wakes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use portreeve_policy::time::Timestamp;
+use tokio::sync::Notify;
 
 /// Where the time comes from. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -17,7 +19,30 @@ pub struct Clock(Source);
 enum Source {
     #[default]
     System,
-    Manual(Arc<AtomicI64>),
+    Manual(Arc<Manual>),
+}
+
+#[derive(Debug)]
+struct Manual {
+    at: AtomicI64,
+    moved: Notify,
+}
+
+impl Manual {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.at.load(Ordering::SeqCst))
+    }
+
+    async fn until(&self, end: Timestamp) {
+        loop {
+            // Taken before looking, so that no move between looking and waiting is missed.
+            let moved = self.moved.notified();
+            if self.now() >= end {
+                return;
+            }
+            moved.await;
+        }
+    }
 }
 
 impl Clock {
@@ -28,24 +53,48 @@ impl Clock {
 
     /// A clock that stands still until [`Clock::advance`] moves it.
     pub fn manual(start: Timestamp) -> Self {
-        Self(Source::Manual(Arc::new(AtomicI64::new(start.0))))
+        Self(Source::Manual(Arc::new(Manual {
+            at: AtomicI64::new(start.0),
+            moved: Notify::new(),
+        })))
     }
 
     /// The wall time, in milliseconds.
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             Source::System => system_now(),
-            Source::Manual(at) => Timestamp(at.load(Ordering::SeqCst)),
+            Source::Manual(manual) => manual.now(),
         }
     }
 
     /// Moves a manual clock; the machine's clock stays as it is.
     pub fn advance(&self, by: Duration) {
-        if let Source::Manual(at) = &self.0 {
-            let millis = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
-            at.fetch_add(millis, Ordering::SeqCst);
+        if let Source::Manual(manual) = &self.0 {
+            manual.at.fetch_add(millis(by), Ordering::SeqCst);
+            manual.moved.notify_waiters();
         }
     }
+
+    /// Waits, by this clock.
+    pub async fn sleep(&self, span: Duration) {
+        match &self.0 {
+            Source::System => tokio::time::sleep(span).await,
+            Source::Manual(manual) => manual.until(manual.now().plus(millis(span))).await,
+        }
+    }
+
+    /// Waits for `work`, by this clock at most so long; then `None`.
+    pub async fn timeout<T>(&self, span: Duration, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            done = work => Some(done),
+            () = self.sleep(span) => None,
+        }
+    }
+}
+
+fn millis(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the clock is where time is read")]
@@ -200,6 +249,22 @@ mod tests {
         ] {
             assert_eq!(parse_rfc3339(bad), None, "{bad}");
         }
+    }
+
+    #[tokio::test]
+    async fn who_waits_by_a_manual_clock_wakes_when_it_is_moved_far_enough() {
+        let clock = Clock::manual(Timestamp(0));
+        let second = Duration::from_secs(1);
+        let mut waiting = std::pin::pin!(clock.sleep(3 * second));
+        let mut wakes = async |by: Duration| {
+            clock.advance(by);
+            let done = clock.timeout(Duration::ZERO, waiting.as_mut());
+            done.await.is_some()
+        };
+        assert!(!wakes(Duration::ZERO).await);
+        assert!(!wakes(2 * second).await);
+        assert!(wakes(second).await);
+        assert_eq!(clock.timeout(second, async { 7 }).await, Some(7));
     }
 
     #[test]

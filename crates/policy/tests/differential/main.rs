@@ -1,6 +1,6 @@
 //! The operators against other programs' readings of the same texts.
 //!
-//! Whatever we judge, the others must have read alike: Node and Python for URLs and paths, `shlex`
+//! Whatever we judge, the others must have read alike: Node and Python for JSON, URLs and paths, `shlex`
 //! and a second reading of POSIX for commands, SQLite, PostgreSQL
 //! and MariaDB themselves for SQL. Texts are
 //! grown from the corpus by a seeded mutator. What we call a doubt is not sent anywhere.
@@ -17,6 +17,8 @@
 )]
 
 mod commands;
+mod json;
+mod messages;
 mod mutate;
 mod paths;
 mod programs;

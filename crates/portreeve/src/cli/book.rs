@@ -174,11 +174,19 @@ fn cells(call: &BookedCall) -> [Cell; 8] {
         plain(&call.call_id),
         plain(&call.grant),
         plain(call.server.as_deref().unwrap_or("-")),
-        plain(call.tool.as_deref().unwrap_or(&call.method)),
+        plain(what(call)),
         (call.end.outcome.clone(), tone),
         plain(&call.rule),
         plain(reason(call)),
     ]
+}
+
+fn what(call: &BookedCall) -> String {
+    match (&call.tool, &call.target) {
+        (Some(tool), _) => tool.clone(),
+        (None, Some(target)) => format!("{} {target}", call.method),
+        (None, None) => call.method.clone(),
+    }
 }
 
 /// Why it ended so, and what a policy that is being tried would have said.

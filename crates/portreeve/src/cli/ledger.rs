@@ -94,6 +94,10 @@ pub(super) struct Which {
     /// Calls of this tool
     #[arg(long, value_name = "NAME")]
     tool: Option<String>,
+    /// Readings of this resource, or uses of this prompt; user part, query and fragment of a URI
+    /// are not in the book
+    #[arg(long, value_name = "URI|NAME")]
+    target: Option<String>,
     /// Calls of this method, such as `tools/call`
     #[arg(long, value_name = "METHOD")]
     method: Option<String>,
@@ -166,6 +170,7 @@ impl Which {
             identity: self.identity.clone(),
             server: self.server.clone(),
             tool: self.tool.clone(),
+            target: self.target.as_deref().map(sought),
             method: self.method.clone(),
             outcome: self.outcome.clone(),
             call_id: self.call_id.clone(),
@@ -173,6 +178,15 @@ impl Which {
             shadow_differs: self.shadow_differs,
             limit: self.limit,
         })
+    }
+}
+
+/// A target as the book has it: a URI without what is not written down, a prompt's name as it is.
+fn sought(target: &str) -> String {
+    if target.contains(':') {
+        ledger::shown(target).into_owned()
+    } else {
+        target.to_owned()
     }
 }
 

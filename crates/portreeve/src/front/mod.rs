@@ -11,6 +11,7 @@ mod response;
 mod routes;
 mod serve;
 mod strangers;
+mod taking;
 
 pub use patience::Patience;
 pub use places::{Allowed, PlaceError};

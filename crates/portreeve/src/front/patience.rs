@@ -13,6 +13,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
+use super::taking::Untaken;
+
 /// How long a client may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
@@ -39,6 +41,8 @@ impl Default for Patience {
 pub(super) struct Pulse {
     has_asked: AtomicBool,
     running: AtomicUsize,
+    /// The answers that are handed over in pieces.
+    pub(super) untaken: Untaken,
 }
 
 impl Pulse {
@@ -74,6 +78,8 @@ pub(super) struct Patient<S> {
     asking: Option<Pin<Box<Sleep>>>,
     /// Runs while the client takes nothing.
     taking: Option<Pin<Box<Sleep>>>,
+    /// Runs until single answers are looked at again.
+    reviewing: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Patient<S> {
@@ -84,6 +90,7 @@ impl<S> Patient<S> {
             pulse,
             asking: None,
             taking: None,
+            reviewing: None,
         }
     }
 
@@ -101,6 +108,22 @@ impl<S> Patient<S> {
         let asking = self.asking.get_or_insert_with(|| Box::pin(sleep(within)));
         ready!(asking.as_mut().poll(cx));
         Poll::Ready(too_slow("no request came in time"))
+    }
+
+    /// Whether too many single answers were not taken.
+    fn poll_untaken(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let stall = self.patience.stall;
+        while !self.pulse.untaken.is_empty() {
+            let reviewing = || Box::pin(sleep(stall / 2));
+            let reviewing = self.reviewing.get_or_insert_with(reviewing);
+            ready!(reviewing.as_mut().poll(cx));
+            self.reviewing = None;
+            if !self.pulse.untaken.review(stall) {
+                return Poll::Ready(too_slow("the client does not take its answers"));
+            }
+        }
+        self.reviewing = None;
+        Poll::Pending
     }
 
     /// What became of a write, or that it waits for too long.
@@ -131,6 +154,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if let Poll::Ready(error) = self.poll_asking(cx) {
+            return Poll::Ready(Err(error));
+        }
+        if let Poll::Ready(error) = self.poll_untaken(cx) {
             return Poll::Ready(Err(error));
         }
         Pin::new(&mut self.stream).poll_read(cx, buffer)

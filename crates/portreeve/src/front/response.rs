@@ -1,6 +1,5 @@
 //! How an answer of the gate looks in HTTP.
 
-use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -11,10 +10,11 @@ use http_body_util::{BodyExt, Full, combinators::BoxBody};
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::mpsc;
 
+use super::taking::GivenUp;
 use crate::gate::{Payload, Reply, Status, Stranger};
 use crate::mcp::{answer, code, header};
 
-pub(super) type Answer = Response<BoxBody<Bytes, Infallible>>;
+pub(super) type Answer = Response<BoxBody<Bytes, GivenUp>>;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
@@ -23,8 +23,12 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 /// What a client may do to come back when the gate is not able to book.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
 
+fn whole(body: Bytes) -> BoxBody<Bytes, GivenUp> {
+    Full::new(body).map_err(|never| match never {}).boxed()
+}
+
 fn with_body(status: StatusCode, kind: HeaderValue, body: impl Into<Bytes>) -> Answer {
-    let mut answer = Response::new(Full::new(body.into()).boxed());
+    let mut answer = Response::new(whole(body.into()));
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, kind);
     answer
@@ -88,7 +92,7 @@ pub(super) fn reply(reply: Reply) -> Answer {
     };
     let mut answer = match reply.payload {
         Payload::Nothing => {
-            let mut empty = Response::new(Full::new(Bytes::new()).boxed());
+            let mut empty = Response::new(whole(Bytes::new()));
             *empty.status_mut() = status;
             empty
         }
@@ -127,12 +131,12 @@ struct Events(mpsc::Receiver<Bytes>);
 
 impl Body for Events {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = GivenUp;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, GivenUp>>> {
         self.0
             .poll_recv(cx)
             .map(|event| event.map(|bytes| Ok(Frame::data(bytes))))
@@ -151,18 +155,18 @@ pub(super) fn holding(answer: Answer, guard: impl Send + Sync + Unpin + 'static)
 }
 
 struct Held<G> {
-    body: BoxBody<Bytes, Infallible>,
+    body: BoxBody<Bytes, GivenUp>,
     _guard: G,
 }
 
 impl<G: Unpin> Body for Held<G> {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = GivenUp;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, GivenUp>>> {
         Pin::new(&mut self.body).poll_frame(cx)
     }
 

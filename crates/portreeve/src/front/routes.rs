@@ -100,12 +100,7 @@ impl Front {
                     return response::problem(status, code::BAD_HTTP, words);
                 }
                 match body::read(incoming, self.settings.max_body, &self.budget).await {
-                    Ok(body::Held { bytes, part }) => {
-                        let reply = self.gate.post(visit, &head.headers, bytes).await;
-                        // The body is gone with its judgement; a stream that answers it may last.
-                        drop(part);
-                        reply
-                    }
+                    Ok(bytes) => self.gate.post(visit, &head.headers, bytes).await,
                     Err(error) => return unreadable(error),
                 }
             }

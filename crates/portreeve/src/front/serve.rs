@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::{Request, Version};
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -14,12 +16,12 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::sleep;
 
-use super::body::Budget;
 use super::crowd::Crowd;
 use super::patience::{Patience, Patient, Pulse};
 use super::places::Allowed;
 use super::response;
 use super::strangers::{Counted, Strangers};
+use crate::budget::Budget;
 use crate::gate::Gate;
 
 /// How long running answers may take to end once the gate is told to stop.
@@ -32,6 +34,8 @@ pub struct FrontSettings {
     pub max_connections: usize,
     /// What request bodies beyond 64 KiB may take together.
     pub max_large_bodies: usize,
+    /// What servers' answers and events beyond 64 KiB may take together.
+    pub max_large_answers: usize,
     /// How many requests of one grant are answered at a time.
     pub max_per_grant: usize,
     pub patience: Patience,
@@ -43,6 +47,7 @@ impl Default for FrontSettings {
             max_body: 16 * 1024 * 1024,
             max_connections: 10_000,
             max_large_bodies: 256 * 1024 * 1024,
+            max_large_answers: 256 * 1024 * 1024,
             max_per_grant: 1_000,
             patience: Patience::default(),
         }
@@ -146,11 +151,13 @@ impl Front {
         let front = Arc::clone(self);
         let pulse = Arc::new(Pulse::default());
         let stream = Patient::new(stream, self.settings.patience, Arc::clone(&pulse));
-        let service = service_fn(move |request| {
-            let (front, beat) = (Arc::clone(&front), pulse.beat());
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (front, pulse) = (Arc::clone(&front), Arc::clone(&pulse));
+            let beat = pulse.beat();
             async move {
-                let answer = front.answer(request, peer).await;
-                Ok::<_, Infallible>(response::holding(answer, beat))
+                let one_of_many = request.version() == Version::HTTP_2;
+                let answer = response::holding(front.answer(request, peer).await, beat);
+                Ok::<_, Infallible>(pulse.untaken.in_pieces(answer, one_of_many))
             }
         });
         server

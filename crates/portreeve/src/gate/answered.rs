@@ -14,7 +14,7 @@ use super::post::{Exchange, no_session};
 use super::record::{End, OpenCall};
 use super::resolve::Call;
 use super::seen::NotNoted;
-use super::sessions::{Session, SessionError};
+use super::sessions::{Inquiry, Session, SessionError};
 use super::{Gate, Payload, Reply, Status, Visit, relay};
 use crate::ledger::{Answer, Ended};
 use crate::mcp::{answer, code, message, revision};
@@ -32,12 +32,7 @@ impl Exchange {
         if let Some(turn) = &turn {
             turn.sent();
         }
-        let parcel = Parcel {
-            server: &self.visit.server,
-            verb: Verb::Post(bytes),
-            headers: forward::headers(&self.headers, self.session.as_deref(), self.era),
-        };
-        let (entry, incoming) = forward(permit, parcel).await;
+        let (entry, incoming) = forward(permit, self.parcel(bytes)).await;
         match (incoming, turn) {
             // A stream goes on after this, and knows when it is answered.
             (Ok(incoming), turn) => {
@@ -53,6 +48,35 @@ impl Exchange {
                 let id = request.as_ref().map(|r| r.id.as_str());
                 self.failed(entry, id, &error, None).await
             }
+        }
+    }
+
+    /// Forwards what the client answers to a question of the server.
+    pub(super) async fn replied(
+        &self,
+        permit: Permit,
+        call: &Call<'_>,
+        inquiry: &mut Inquiry,
+        bytes: Bytes,
+    ) -> Reply {
+        inquiry.leaves();
+        let (entry, incoming) = forward(permit, self.parcel(bytes)).await;
+        match incoming {
+            Ok(incoming) => self.answered(entry, call, None, incoming).await,
+            Err(error) => {
+                if error.surely_not_sent() {
+                    inquiry.never_left();
+                }
+                self.failed(entry, None, &error, None).await
+            }
+        }
+    }
+
+    fn parcel(&self, bytes: Bytes) -> Parcel<'_> {
+        Parcel {
+            server: &self.visit.server,
+            verb: Verb::Post(bytes),
+            headers: forward::headers(&self.headers, self.session.as_deref(), self.era),
         }
     }
 
@@ -121,6 +145,7 @@ impl Exchange {
     ) -> Reply {
         let id = inspector.request.as_ref().map(|r| r.id.as_str());
         let fail = |what: String| UpstreamError::Nonsense(what);
+        let network = &self.gate.surroundings.network;
         let (passed, given, brings) = match inspector.look(&body).await {
             Ok(Look::Pass(passed, Some(given), brings)) => (passed, given, brings),
             Ok(_) => {
@@ -134,6 +159,10 @@ impl Exchange {
                 }
                 return self.failed(entry, id, &fail(what), Some(status)).await;
             }
+        };
+        let passed = match network.held(passed, &body) {
+            Ok(passed) => passed,
+            Err(error) => return self.failed(entry, id, &error, Some(status)).await,
         };
         let kind = given.answer;
         if !status.is_success() && !matches!(kind, Answer::Error | Answer::Withheld) {
@@ -237,7 +266,7 @@ fn client_status(upstream: StatusCode) -> Status {
 impl Gate {
     /// Opens our side of the session that an `initialize` result brings.
     pub(super) fn open_session(
-        &self,
+        self: &Arc<Self>,
         visit: &Visit,
         (upstream, client): (http::HeaderValue, Option<Arc<Introduction>>),
         result: &[u8],
@@ -247,7 +276,10 @@ impl Gate {
             Some(version.to_owned())
         });
         let version = version.unwrap_or_else(|| revision::WITH_BATCHES.to_owned());
-        self.sessions
-            .open(visit, upstream, (version, client), self.clock.now())
+        let now = self.clock.now();
+        let opened = self.sessions.open(visit, upstream, (version, client), now);
+        // Room may have been made for it, or there was none.
+        self.say_farewells();
+        opened
     }
 }

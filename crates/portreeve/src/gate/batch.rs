@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use super::post::{Exchange, mismatched};
 use super::relay::IN_FLIGHT;
 use super::{Payload, Reply, Status};
+use crate::budget::in_place_of;
 use crate::mcp::message::{self, Malformed};
 use crate::mcp::{code, header, revision, splice, sse};
 
@@ -93,12 +94,12 @@ fn gather(replies: Vec<Reply>) -> Reply {
         if messages.is_empty() {
             return Reply::new(Status::Accepted, Payload::Nothing);
         }
-        let array = splice::array(messages.iter().map(AsRef::as_ref));
-        return Reply::message(Status::Fine, array);
+        let array = Bytes::from(splice::array(messages.iter().map(AsRef::as_ref)));
+        return Reply::message(Status::Fine, in_place_of(array, messages));
     }
     let (to_client, joined) = mpsc::channel(IN_FLIGHT);
     for message in messages {
-        let event = sse::write(&message, None);
+        let event = in_place_of(sse::write(&message, None), vec![message]);
         let to_client = to_client.clone();
         tokio::spawn(async move { to_client.send(event).await });
     }

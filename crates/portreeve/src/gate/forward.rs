@@ -1,7 +1,7 @@
 //! Handing the judged bytes to the server.
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 
 use super::admit::Permit;
 use super::record::OpenCall;
@@ -51,12 +51,17 @@ pub(super) fn headers(from: &HeaderMap, session: Option<&Session>, era: Era) -> 
         }
         (Era::Legacy, Some(session)) => {
             to.insert(header::SESSION_ID, session.upstream.clone());
-            if let Some(id) = from.get(header::LAST_EVENT_ID) {
-                to.insert(header::LAST_EVENT_ID, id.clone());
-            }
         }
-        // Without a session an event's id could be of anybody's stream.
         (Era::Legacy, None) => {}
+    }
+    to
+}
+
+/// The headers of what the gate says of itself in a session.
+pub(super) fn own_headers(session: Option<&Session>) -> HeaderMap {
+    let mut to = headers(&HeaderMap::new(), session, Era::Legacy);
+    if let Some(version) = session.and_then(|s| HeaderValue::from_str(&s.version).ok()) {
+        to.insert(header::PROTOCOL_VERSION, version);
     }
     to
 }
@@ -71,4 +76,15 @@ pub(super) async fn decline(server: &ServerEntry, headers: HeaderMap, words: Vec
     if let Err(error) = server.connector.send(outgoing).await {
         tracing::debug!(server = %server.name, %error, "a refusal did not reach the server");
     }
+}
+
+/// Ends a session on the server's side. This too is the gate's own and carries nothing of the
+/// caller's. An error says why the server did not hear it.
+pub(super) async fn farewell(server: &ServerEntry, session: &Session) -> Result<(), UpstreamError> {
+    let outgoing = Outgoing {
+        verb: Verb::Delete,
+        headers: own_headers(Some(session)),
+    };
+    // Whether it wants to end sessions is the server's affair.
+    server.connector.send(outgoing).await.map(drop)
 }

@@ -16,6 +16,7 @@
 //! The gate knows the protocol's messages (`mcp`) but not HTTP's side of them: listening, Host and
 //! Origin, and status codes belong to `front`.
 
+mod about;
 mod admit;
 mod answered;
 mod ask;
@@ -25,6 +26,8 @@ mod brings;
 mod call_id;
 mod client;
 mod decide;
+mod event_ids;
+mod farewell;
 mod forward;
 mod inspect;
 mod list;
@@ -101,6 +104,7 @@ pub struct Gate {
     keeping: Keeping,
     surroundings: Surroundings,
     sessions: sessions::Sessions,
+    farewells: farewell::Farewells,
     seen: seen::Seen,
     call_ids: call_id::CallIds,
     /// Read while charges and records are made to agree; written to see them agreeing.
@@ -206,6 +210,7 @@ impl Gate {
             keeping: footing.keeping,
             surroundings: footing.surroundings,
             sessions: sessions::Sessions::default(),
+            farewells: farewell::Farewells::default(),
             seen: seen::Seen::default(),
             call_ids,
             passage: RwLock::new(()),

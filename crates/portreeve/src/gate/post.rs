@@ -345,17 +345,14 @@ impl Exchange {
 
     /// The client's answer to a request of the server that was let through.
     async fn response(&self, id: &str, bytes: Bytes) -> Reply {
-        let asked = self
-            .session
-            .as_ref()
-            .is_some_and(|session| session.take_asked(id));
+        let asked = self.session.as_ref().and_then(|s| s.take_asked(id));
         let call = Call::bare(&self.visit, "(response)", self.gate.moment());
-        if !asked {
+        let Some(mut inquiry) = asked else {
             let reason = "it answers nothing that the server asked for in this session";
             return self
                 .refuse(&call, None, &Refused::deny(Rule::MALFORMED, reason))
                 .await;
-        }
+        };
         let allowed = match decide(&self.gate, &call) {
             Verdict::Allow(allowed) => allowed,
             Verdict::Refuse(refused) => return self.refuse(&call, None, &refused).await,
@@ -364,7 +361,7 @@ impl Exchange {
             }
         };
         match admit(&self.gate, &call, allowed).await {
-            Ok(permit) => self.forwarded(permit, &call, None, bytes).await,
+            Ok(permit) => self.replied(permit, &call, &mut inquiry, bytes).await,
             Err(NotAdmitted::Refused(refused)) => self.refuse(&call, None, &refused).await,
             Err(NotAdmitted::Unavailable(error)) => unavailable(None, &error),
         }

@@ -9,6 +9,7 @@ use portreeve_policy::time::Timestamp;
 use serde_json::value::RawValue;
 
 use super::Gate;
+use super::about::About;
 use super::ask::Approved;
 use super::authenticate::Caller;
 use super::call_id::CallId;
@@ -74,6 +75,7 @@ impl<'a> Kept<'a> {
 struct Described<'a> {
     call: &'a Call<'a>,
     kept: Kept<'a>,
+    about: Option<About<'a>>,
 }
 
 impl<'a> Described<'a> {
@@ -81,6 +83,7 @@ impl<'a> Described<'a> {
         Self {
             call,
             kept: Kept::of(gate, call),
+            about: About::of(gate, call),
         }
     }
 
@@ -101,6 +104,7 @@ impl<'a> Described<'a> {
             server: Some(visit.server.name.as_str()),
             method: self.call.method,
             tool: self.call.tool(),
+            target: self.about.as_ref().map(About::written),
             policy,
             rule: rule.as_str(),
             arguments: Arguments {
@@ -195,6 +199,7 @@ pub(super) async fn foreign(gate: &Gate, caller: &Caller, server: &str) -> Resul
             server: Some(server),
             method: "(visit)",
             tool: None,
+            target: None,
             policy: None,
             rule: Rule::NO_POLICY.as_str(),
             arguments: Arguments::default(),

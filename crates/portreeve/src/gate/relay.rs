@@ -8,7 +8,7 @@ use http::HeaderValue;
 use portreeve_policy::json::{Rules, outline};
 use serde::Serialize;
 use tokio::sync::mpsc;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::brings::{self, Brings};
 use super::client::Introduction;
@@ -18,17 +18,20 @@ use super::record::{End, OpenCall};
 use super::seen::NotNoted;
 use super::turn::Turn;
 use super::{
-    Payload, Reply, STREAM_LIFE, STREAM_REST, STREAM_SILENCE, STREAM_STALL, Status, forward,
+    Payload, Reply, STREAM_LIFE, STREAM_REST, STREAM_SILENCE, STREAM_STALL, Status, event_ids,
+    forward,
 };
+use crate::budget::Budget;
 use crate::ledger::Ended;
 use crate::mcp::method::Topic;
-use crate::mcp::revision::Era;
 use crate::mcp::sse::{self, Event};
-use crate::mcp::{answer, code, header};
+use crate::mcp::{answer, code};
 use crate::upstream::{EventSource, UpstreamError};
 
 /// Events that may wait for a slow client before the server is made to wait too.
 pub(super) const IN_FLIGHT: usize = 16;
+/// What the large ones among them may take together. One that is larger waits alone.
+const WAITING: usize = 1024 * 1024;
 
 /// The session that comes with a stream, if it answers `initialize`.
 #[derive(Debug, Default)]
@@ -72,6 +75,7 @@ pub(super) async fn start(
         entry: Some(entry),
         inspector,
         to_client,
+        waiting: Budget::new(WAITING),
         resumable: false,
     };
     tokio::spawn(relay.run(events, first));
@@ -110,6 +114,8 @@ struct Relay {
     entry: Option<OpenCall>,
     inspector: Inspector,
     to_client: mpsc::Sender<Bytes>,
+    /// For what waits for the client.
+    waiting: Budget,
     /// Whether the client can come back for what this stream did not bring.
     resumable: bool,
 }
@@ -142,7 +148,8 @@ impl Relay {
                 ended = self.pass(&event).await;
             }
         }
-        let mut life = pin!(sleep(STREAM_LIFE));
+        let clock = self.inspector.gate.clock.clone();
+        let mut life = pin!(clock.sleep(STREAM_LIFE));
         let mut closing = self.inspector.gate.closing.subscribe();
         let is_free = self.is_free();
         while ended.is_ok() {
@@ -191,17 +198,20 @@ impl Relay {
         }
     }
 
-    async fn pass(&mut self, event: &Event) -> Result<(), Stop> {
+    async fn pass(&mut self, came: &Event) -> Result<(), Stop> {
         if !self.inspector.gate.still_admits(&self.inspector.visit) {
             return Err(Stop::NotGranted);
         }
-        self.resumable |= event.id.is_some();
+        self.resumable |= came.id.is_some();
+        let keys = &self.inspector.gate.keys;
+        let event = &*event_ids::outward(keys, self.inspector.session.as_deref(), came);
         if !event.carries_message() {
-            let bytes = if self.inspector.may_show_form(event) {
+            let bytes = if self.inspector.may_show_form(came) {
                 event.to_forward()
             } else {
                 event.without_words()
             };
+            let bytes = self.held(bytes, came)?;
             self.inspector.release(&Brings::Names).await?;
             return self.send(bytes).await;
         }
@@ -216,13 +226,14 @@ impl Relay {
         match look {
             Look::Pass(message, given, brings) => {
                 self.inspector.release(&brings).await?;
-                let bytes = if !self.inspector.may_show_form(event) {
+                let bytes = if !self.inspector.may_show_form(came) {
                     sse::write(&message, event.id.as_deref())
                 } else if message == event.data {
                     event.to_forward()
                 } else {
                     event.with_message(&message)
                 };
+                let bytes = self.held(bytes, came)?;
                 // The end is booked first: who has the answer can find it in the ledger.
                 let Some(given) = given else {
                     return self.send(bytes).await;
@@ -242,13 +253,22 @@ impl Relay {
         }
     }
 
+    fn held(&self, bytes: Bytes, came: &Event) -> Result<Bytes, Stop> {
+        let network = &self.inspector.gate.surroundings.network;
+        network.held(bytes, &came.raw).map_err(Stop::Server)
+    }
+
     fn turn(&self) -> Option<&Turn> {
         self.inspector.request.as_ref()?.turn.as_deref()
     }
 
     async fn answered(&mut self, given: Given) {
         if let Some(turn) = self.turn() {
-            turn.answered();
+            if self.resumable {
+                turn.answered_in_stream();
+            } else {
+                turn.answered();
+            }
         }
         if let Some(entry) = self.entry.take() {
             entry
@@ -266,19 +286,20 @@ impl Relay {
         let session = self.inspector.session.clone();
         let server = Arc::clone(&self.inspector.visit.server);
         tokio::spawn(async move {
-            let mut headers =
-                forward::headers(&http::HeaderMap::new(), session.as_deref(), Era::Legacy);
-            if let Some(version) = session.and_then(|s| HeaderValue::from_str(&s.version).ok()) {
-                headers.insert(header::PROTOCOL_VERSION, version);
-            }
+            let headers = forward::own_headers(session.as_deref());
             forward::decline(&server, headers, words).await;
         });
     }
 
     async fn send(&self, bytes: Bytes) -> Result<(), Stop> {
-        match timeout(STREAM_STALL, self.to_client.send(bytes)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(Stop::ClientGone),
+        let sending = async {
+            let bytes = self.waiting.awaited(bytes).await;
+            self.to_client.send(bytes).await
+        };
+        let clock = &self.inspector.gate.clock;
+        match clock.timeout(STREAM_STALL, sending).await {
+            Some(Ok(())) => Ok(()),
+            Some(Err(_)) | None => Err(Stop::ClientGone),
         }
     }
 
@@ -288,12 +309,13 @@ impl Relay {
         };
         let id = self.inspector.request.as_ref().map(|r| r.id.clone());
         let error = match ended {
+            Err(Stop::Answered) => return,
             // The entry closes itself as cancelled.
-            Err(Stop::ClientGone | Stop::Answered) => return,
+            Err(Stop::ClientGone) => return self.left(),
             Err(Stop::NotGranted) => return cut_off(entry).await,
             Err(Stop::NotNoted(error)) => return self.withheld(entry, &error).await,
             Err(Stop::Old) => None,
-            Ok(()) if self.to_client.is_closed() => return,
+            Ok(()) if self.to_client.is_closed() => return self.left(),
             Err(Stop::Server(error)) => Some(error),
             Ok(()) if id.is_none() => None,
             Ok(()) if self.resumable => return self.set_aside(entry).await,
@@ -320,7 +342,14 @@ impl Relay {
         if let (Some(error), Some(id)) = (error, id) {
             let words = failure(Some(&id), &error, &call_id, true);
             // If the client is gone as well, nobody is left to be told.
-            self.to_client.send(sse::write(&words, None)).await.ok();
+            self.send(sse::write(&words, None)).await.ok();
+        }
+    }
+
+    /// The client went away. What it has seen of the stream may let it come back.
+    fn left(&self) {
+        if let Some(turn) = self.turn().filter(|_| self.resumable) {
+            turn.left();
         }
     }
 
@@ -330,7 +359,7 @@ impl Relay {
         entry.close(end).await;
         if let Some(words) = words {
             // If the client is gone as well, nobody is left to be told.
-            self.to_client.send(sse::write(&words, None)).await.ok();
+            self.send(sse::write(&words, None)).await.ok();
         }
     }
 

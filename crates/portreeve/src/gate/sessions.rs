@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -16,6 +16,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use super::Visit;
 use super::client::Introduction;
+use super::registry::{Registry, ServerEntry};
 use super::turn::Turns;
 use crate::hex;
 use crate::mcp::message;
@@ -94,12 +95,21 @@ impl Session {
         asked.len() < MAX_OPEN && asked.insert(message::canonical_id(id))
     }
 
-    /// Whether the client may answer this request; it may do so once.
-    pub(super) fn take_asked(&self, id: &str) -> bool {
-        self.asked
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&message::canonical_id(id))
+    /// Takes the question that the client answers; it may do so once.
+    pub(super) fn take_asked(self: &Arc<Self>, id: &str) -> Option<Inquiry> {
+        let id = message::canonical_id(id);
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.remove(&id).then(|| Inquiry {
+            session: Arc::clone(self),
+            id,
+            answered: false,
+        })
+    }
+
+    /// Its server, if that is still the one the session was opened with.
+    pub(super) fn server_in(&self, registry: &Registry) -> Option<Arc<ServerEntry>> {
+        let server = registry.server(self.server.as_str())?;
+        (server.configuration() == self.configuration).then(|| Arc::clone(server))
     }
 
     fn belongs_to(&self, visit: &Visit) -> bool {
@@ -109,13 +119,53 @@ impl Session {
     }
 }
 
+/// A request of the server whose answer is on its way. Dropped before the answer has left, it is
+/// asked again: the client may repeat an answer that the gate could not let through.
+#[derive(Debug)]
+pub(super) struct Inquiry {
+    session: Arc<Session>,
+    id: String,
+    answered: bool,
+}
+
+impl Inquiry {
+    /// From here on the server may have the answer.
+    pub(super) const fn leaves(&mut self) {
+        self.answered = true;
+    }
+
+    /// After all the server never heard it.
+    pub(super) const fn never_left(&mut self) {
+        self.answered = false;
+    }
+}
+
+impl Drop for Inquiry {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.session.note_asked(&self.id);
+        }
+    }
+}
+
 /// All sessions.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
-    table: Mutex<HashMap<SessionId, Arc<Session>>>,
+    table: Mutex<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    live: HashMap<SessionId, Arc<Session>>,
+    /// Those that ended here and not yet at their server.
+    parted: Vec<Arc<Session>>,
 }
 
 impl Sessions {
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Opens our side of a session that the server opened.
     pub(super) fn open(
         &self,
@@ -136,9 +186,12 @@ impl Sessions {
             asked: Mutex::default(),
             turns: Turns::default(),
         });
-        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        make_room(&mut table, &session.grant)?;
-        table.insert(session.id.clone(), Arc::clone(&session));
+        let mut table = self.lock();
+        if let Err(full) = table.make_room(&session.grant) {
+            table.parted.push(session);
+            return Err(full);
+        }
+        table.live.insert(session.id.clone(), Arc::clone(&session));
         Ok(session)
     }
 
@@ -149,8 +202,9 @@ impl Sessions {
         visit: &Visit,
         now: Timestamp,
     ) -> Result<Arc<Session>, SessionError> {
-        let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        let table = self.lock();
         let session = table
+            .live
             .get(&SessionId(id.to_owned()))
             .filter(|s| s.belongs_to(visit));
         let session = session.ok_or(SessionError::Unknown)?;
@@ -159,42 +213,56 @@ impl Sessions {
     }
 
     pub(super) fn close(&self, id: &SessionId) {
-        self.table
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(id);
+        self.lock().live.remove(id);
     }
 
     /// Forgets what lay idle for too long; returns how many.
     pub(super) fn sweep(&self, now: Timestamp) -> usize {
         let idle = i64::try_from(IDLE.as_millis()).unwrap_or(i64::MAX);
-        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = table.len();
-        table.retain(|_, s| now.0.saturating_sub(s.last_used.load(Ordering::Relaxed)) <= idle);
-        before - table.len()
+        let is_idle = |s: &Arc<Session>| {
+            now.0.saturating_sub(s.last_used.load(Ordering::Relaxed)) > idle && !is_in_use(s)
+        };
+        let mut table = self.lock();
+        let ended: Vec<Arc<Session>> = table
+            .live
+            .extract_if(|_, session| is_idle(session))
+            .map(|(_, session)| session)
+            .collect();
+        let count = ended.len();
+        table.parted.extend(ended);
+        count
+    }
+
+    /// The sessions that ended here since this was last asked, and not yet at their server.
+    pub(super) fn take_parted(&self) -> Vec<Arc<Session>> {
+        std::mem::take(&mut self.lock().parted)
     }
 }
 
-fn make_room(
-    table: &mut HashMap<SessionId, Arc<Session>>,
-    grant: &Label,
-) -> Result<(), SessionError> {
-    // Counting is left out while it cannot matter.
-    if table.len() < MAX_PER_GRANT {
-        return Ok(());
-    }
-    let own = table.values().filter(|s| s.grant == *grant);
-    if own.clone().count() >= MAX_PER_GRANT {
-        let oldest = own
-            .min_by_key(|s| s.last_used.load(Ordering::Relaxed))
-            .map(|s| s.id.clone());
-        if let Some(oldest) = oldest {
-            table.remove(&oldest);
+/// Whether somebody else than the table holds it: a request or a stream that runs.
+fn is_in_use(session: &Arc<Session>) -> bool {
+    Arc::strong_count(session) > 1
+}
+
+impl Table {
+    /// Makes room for one more session of a grant, at that grant's own expense.
+    fn make_room(&mut self, grant: &Label) -> Result<(), SessionError> {
+        // Counting is left out while it cannot matter.
+        if self.live.len() < MAX_PER_GRANT {
+            return Ok(());
         }
-    }
-    if table.len() >= MAX_SESSIONS {
-        Err(SessionError::Full)
-    } else {
-        Ok(())
+        let own = self.live.values().filter(|s| s.grant == *grant);
+        if own.clone().count() >= MAX_PER_GRANT {
+            let oldest = own
+                .min_by_key(|s| (is_in_use(s), s.last_used.load(Ordering::Relaxed)))
+                .map(|s| s.id.clone());
+            let oldest = oldest.and_then(|id| self.live.remove(&id));
+            self.parted.extend(oldest);
+        }
+        if self.live.len() >= MAX_SESSIONS {
+            Err(SessionError::Full)
+        } else {
+            Ok(())
+        }
     }
 }

@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, StatusCode};
+use portreeve_policy::Rule;
 
-use super::admit::{NotAdmitted, admit};
+use super::admit::{NotAdmitted, Permit, admit};
 use super::decide::{Refused, Verdict, cannot_wait, decide};
 use super::forward::{self, Parcel, forward};
 use super::inspect::Inspector;
@@ -15,7 +16,7 @@ use super::refuse::{self, Asked};
 use super::relay::{self, Opening};
 use super::resolve::Call;
 use super::sessions::Session;
-use super::{Gate, Payload, Reply, Status, Visit};
+use super::{Gate, Payload, Reply, Status, Visit, event_ids};
 use crate::ledger::{Answer, Ended};
 use crate::mcp::revision::{self, Era};
 use crate::mcp::{answer, code, header};
@@ -28,10 +29,15 @@ impl Gate {
             Ok(found) => found,
             Err(reply) => return reply,
         };
-        let (entry, incoming) = match self
-            .passed(&call, headers, session.as_deref(), Verb::Get)
-            .await
-        {
+        let headers = match self.going_on_from(session.as_deref(), headers) {
+            Ok(headers) => headers,
+            Err(foreign) => return self.refuse_event(&call, foreign).await,
+        };
+        let permit = match self.permitted(&call).await {
+            Ok(permit) => permit,
+            Err(reply) => return reply,
+        };
+        let (entry, incoming) = match sent(permit, &call, headers, Verb::Get).await {
             Ok(forwarded) => forwarded,
             Err(reply) => return reply,
         };
@@ -50,13 +56,16 @@ impl Gate {
             Ok(found) => found,
             Err(reply) => return reply,
         };
+        let permit = match self.permitted(&call).await {
+            Ok(permit) => permit,
+            // Nothing has ended: the client may try again.
+            Err(reply) => return reply,
+        };
         if let Some(session) = &session {
             self.sessions.close(&session.id);
         }
-        match self
-            .passed(&call, headers, session.as_deref(), Verb::Delete)
-            .await
-        {
+        let headers = forward::headers(headers, session.as_deref(), Era::Legacy);
+        match sent(permit, &call, headers, Verb::Delete).await {
             Err(reply) => reply,
             Ok((entry, incoming)) if incoming.status.is_success() => {
                 let status = Some(incoming.status.as_u16());
@@ -73,6 +82,30 @@ impl Gate {
             }
             Ok((entry, incoming)) => not_offered(entry, incoming.status).await,
         }
+    }
+
+    /// The headers of a stream, which may go on from an event of the session. Without a session an
+    /// event's id could be of anybody's stream.
+    fn going_on_from(
+        &self,
+        session: Option<&Session>,
+        headers: &HeaderMap,
+    ) -> Result<HeaderMap, event_ids::Foreign> {
+        let mut to = forward::headers(headers, session, Era::Legacy);
+        let event = session.map(|session| event_ids::inward(&self.keys, session, headers));
+        if let Some(id) = event.transpose()?.flatten() {
+            to.insert(header::LAST_EVENT_ID, id);
+        }
+        Ok(to)
+    }
+
+    async fn refuse_event(&self, call: &Call<'_>, foreign: event_ids::Foreign) -> Reply {
+        let refused = Refused::deny(Rule::MALFORMED, foreign.to_string());
+        if let Err(error) = record::refused(self, call, &refused).await {
+            return unavailable(None, &error.into());
+        }
+        let words = answer::plain_error(None, code::BAD_HTTP, &refused.reason);
+        Reply::message(Status::Malformed, words)
     }
 
     /// Both exist in the legacy era only, and both take the session from the header.
@@ -102,34 +135,18 @@ impl Gate {
         }
     }
 
-    async fn passed(
-        self: &Arc<Self>,
-        call: &Call<'_>,
-        headers: &HeaderMap,
-        session: Option<&Session>,
-        verb: Verb,
-    ) -> Result<(OpenCall, Incoming), Reply> {
-        let permit = match decide(self, call) {
+    async fn permitted(self: &Arc<Self>, call: &Call<'_>) -> Result<Permit, Reply> {
+        let allowed = match decide(self, call) {
             Verdict::Refuse(refused) => return Err(self.refused(call, &refused).await),
             Verdict::Ask(asking) => {
                 return Err(self.refused(call, &cannot_wait(&asking)).await);
             }
-            Verdict::Allow(allowed) => admit(self, call, allowed).await,
+            Verdict::Allow(allowed) => allowed,
         };
-        let permit = match permit {
-            Ok(permit) => permit,
-            Err(NotAdmitted::Refused(refused)) => return Err(self.refused(call, &refused).await),
-            Err(NotAdmitted::Unavailable(error)) => return Err(unavailable(None, &error)),
-        };
-        let headers = forward::headers(headers, session, Era::Legacy);
-        let parcel = Parcel {
-            server: &call.visit.server,
-            verb,
-            headers,
-        };
-        match forward(permit, parcel).await {
-            (entry, Ok(incoming)) => Ok((entry, incoming)),
-            (entry, Err(error)) => Err(broken(entry, &error).await),
+        match admit(self, call, allowed).await {
+            Ok(permit) => Ok(permit),
+            Err(NotAdmitted::Refused(refused)) => Err(self.refused(call, &refused).await),
+            Err(NotAdmitted::Unavailable(error)) => Err(unavailable(None, &error)),
         }
     }
 
@@ -145,6 +162,23 @@ impl Gate {
         };
         let words = refuse::refusal(&asked, refused, call.id.as_str());
         Reply::message(Status::Forbidden, words)
+    }
+}
+
+async fn sent(
+    permit: Permit,
+    call: &Call<'_>,
+    headers: HeaderMap,
+    verb: Verb,
+) -> Result<(OpenCall, Incoming), Reply> {
+    let parcel = Parcel {
+        server: &call.visit.server,
+        verb,
+        headers,
+    };
+    match forward(permit, parcel).await {
+        (entry, Ok(incoming)) => Ok((entry, incoming)),
+        (entry, Err(error)) => Err(broken(entry, &error).await),
     }
 }
 

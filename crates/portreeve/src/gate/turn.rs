@@ -6,7 +6,7 @@
 //! as it matters.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -22,10 +22,15 @@ use crate::mcp::method::Topic;
 #[derive(Debug, Default)]
 pub(super) struct Turns {
     waiting: Mutex<HashMap<String, Waiting>>,
+    /// Whose answer may come again, for the client can take their stream up again: the newest.
+    repeatable: Mutex<VecDeque<(String, Matter)>>,
     /// The names of tools whose calls ended without an answer. What still comes of them can come
     /// on a stream that is resumed. As many as requests may wait.
     lost: Mutex<BTreeSet<Label<'static>>>,
 }
+
+/// How many answers may come again; a client that lost a stream comes back for it soon.
+const MAX_REPEATABLE: usize = 64;
 
 #[derive(Debug)]
 struct Waiting {
@@ -59,6 +64,7 @@ impl Turns {
     }
 
     fn begin(&self, id: &str, matter: Matter) -> Result<(), IdTrouble> {
+        self.take_repeatable(id);
         self.room_to_lose(matter.labels.as_ref())?;
         let mut waiting = self.lock();
         let full = waiting.len() >= MAX_OPEN;
@@ -86,7 +92,17 @@ impl Turns {
             return;
         };
         match (ending, known.matter.topic) {
-            (Ending::SetAside, _) => known.stage = Stage::SetAside,
+            (Ending::SetAside, _) | (Ending::Left, Topic::List(_)) => {
+                known.stage = Stage::SetAside;
+            }
+            (Ending::Left | Ending::AnsweredInStream, _) => {
+                if let Some(known) = waiting.remove(id) {
+                    if ending == Ending::Left {
+                        self.lose(known.matter.labels.as_ref());
+                    }
+                    self.keep_repeatable(id, known.matter);
+                }
+            }
             // Only lists are filtered, so only a list does harm under another request's id.
             (Ending::Lost, Topic::List(_)) => known.stage = Stage::Abandoned,
             (Ending::Lost, _) => {
@@ -132,10 +148,33 @@ impl Turns {
     pub(super) fn take_set_aside(&self, id: &str) -> Option<Matter> {
         let id = message::canonical_id(id);
         let mut waiting = self.lock();
-        if waiting.get(&id)?.stage != Stage::SetAside {
+        let Some(known) = waiting.get(&id) else {
+            return self.take_repeatable(&id);
+        };
+        if known.stage != Stage::SetAside {
             return None;
         }
         waiting.remove(&id).map(|known| known.matter)
+    }
+
+    fn keep_repeatable(&self, id: &str, matter: Matter) {
+        let mut kept = self
+            .repeatable
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= MAX_REPEATABLE {
+            kept.pop_front();
+        }
+        kept.push_back((id.to_owned(), matter));
+    }
+
+    fn take_repeatable(&self, id: &str) -> Option<Matter> {
+        let mut kept = self
+            .repeatable
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let at = kept.iter().position(|(known, _)| known == id)?;
+        kept.remove(at).map(|(_, matter)| matter)
     }
 }
 
@@ -151,7 +190,11 @@ enum Ending {
     NeverSent,
     Lost,
     SetAside,
+    /// The client went away from a stream that it can take up again.
+    Left,
     Answered,
+    /// The client may have missed the answer, and take the stream up again for it.
+    AnsweredInStream,
 }
 
 /// One request's time in its session. Dropped without an end, its answer is lost.
@@ -193,6 +236,16 @@ impl Turn {
     /// The id is free before the client has the answer.
     pub(super) fn answered(&self) {
         self.end(Ending::Answered);
+    }
+
+    /// The same on a stream that the client can take up again, if the answer is lost on its way.
+    pub(super) fn answered_in_stream(&self) {
+        self.end(Ending::AnsweredInStream);
+    }
+
+    /// The client went away from a stream that it can take up again.
+    pub(super) fn left(&self) {
+        self.end(Ending::Left);
     }
 
     /// The answer may come on another stream.
@@ -254,6 +307,9 @@ mod tests {
             (Some(Ending::Lost), Topic::Tool, LIST, true),
             (Some(Ending::SetAside), LIST, Topic::Tool, false),
             (Some(Ending::SetAside), Topic::Tool, LIST, false),
+            (Some(Ending::Left), LIST, Topic::Tool, false),
+            (Some(Ending::Left), Topic::Tool, LIST, true),
+            (Some(Ending::AnsweredInStream), LIST, Topic::Tool, true),
         ] {
             let turns = Turns::default();
             turns.begin("1", about(topic)).unwrap();
@@ -263,6 +319,54 @@ mod tests {
             let what = format!("{topic:?} {ending:?} then {next:?}");
             assert_eq!(turns.begin("1", about(next)).is_ok(), free, "{what}");
         }
+    }
+
+    fn again(turns: &Turns, id: &str) -> Option<Topic> {
+        turns.take_set_aside(id).map(|matter| matter.topic)
+    }
+
+    #[test]
+    fn an_answer_that_may_have_been_lost_comes_again_once() {
+        for (ending, topic) in [
+            (Ending::SetAside, Topic::Tool),
+            (Ending::Left, Topic::Tool),
+            (Ending::Left, LIST),
+            (Ending::AnsweredInStream, Topic::Tool),
+            (Ending::AnsweredInStream, LIST),
+        ] {
+            let turns = Turns::default();
+            turns.begin("1", about(topic)).unwrap();
+            assert_eq!(again(&turns, "1"), None, "it runs");
+            turns.end("1", ending);
+            assert_eq!(again(&turns, "1"), Some(topic), "{ending:?}");
+            assert_eq!(again(&turns, "1"), None, "{ending:?}");
+        }
+        for ending in [Ending::Lost, Ending::Answered, Ending::NeverSent] {
+            let turns = Turns::default();
+            turns.begin("1", about(Topic::Tool)).unwrap();
+            turns.end("1", ending);
+            assert_eq!(again(&turns, "1"), None, "{ending:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_to_the_request_before_is_not_taken_for_the_next_ones() {
+        let turns = Turns::default();
+        turns.begin("1", about(Topic::Tool)).unwrap();
+        turns.end("1", Ending::AnsweredInStream);
+        turns.begin("1", about(LIST)).unwrap();
+        assert_eq!(again(&turns, "1"), None);
+    }
+
+    #[test]
+    fn what_may_come_again_is_bounded() {
+        let turns = Turns::default();
+        for id in 0..=MAX_REPEATABLE {
+            turns.begin(&id.to_string(), about(Topic::Tool)).unwrap();
+            turns.end(&id.to_string(), Ending::Left);
+        }
+        assert_eq!(again(&turns, "0"), None);
+        assert_eq!(again(&turns, "1"), Some(Topic::Tool));
     }
 
     #[test]

@@ -248,8 +248,10 @@ impl Gate {
         self.ledger.admin(act).await.map(drop)
     }
 
-    /// Forgets sessions that lay idle for too long.
-    pub fn sweep_sessions(&self) -> usize {
-        self.sessions.sweep(self.clock.now())
+    /// Ends sessions that lay idle for too long, here and at their servers.
+    pub fn sweep_sessions(self: &Arc<Self>) -> usize {
+        let ended = self.sessions.sweep(self.clock.now());
+        self.say_farewells();
+        ended
     }
 }

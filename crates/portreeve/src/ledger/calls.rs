@@ -52,6 +52,11 @@ pub struct BookedCall {
     pub method: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool: Option<String>,
+    /// The resource or prompt of a call that is about no tool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_mac: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
     pub rule: String,
@@ -147,6 +152,8 @@ impl BookedCall {
             server: record.server.as_deref().map(str::to_owned),
             method: owned(record.method.as_deref()),
             tool: record.tool.as_deref().map(str::to_owned),
+            target: record.target.as_deref().map(str::to_owned),
+            target_mac: record.target_mac.as_deref().map(str::to_owned),
             policy: record.policy.as_deref().map(str::to_owned),
             rule: owned(record.rule.as_deref()),
             arg_keys: record.arg_keys.map(ToOwned::to_owned),
@@ -188,6 +195,7 @@ pub struct Filter {
     pub identity: Option<String>,
     pub server: Option<String>,
     pub tool: Option<String>,
+    pub target: Option<String>,
     pub method: Option<String>,
     pub outcome: Option<String>,
     pub call_id: Option<String>,
@@ -209,6 +217,7 @@ impl Filter {
             && is(&self.identity, Some(&call.identity))
             && is(&self.server, call.server.as_deref())
             && is(&self.tool, call.tool.as_deref())
+            && is(&self.target, call.target.as_deref())
             && is(&self.method, Some(&call.method))
             && is(&self.outcome, Some(&call.end.outcome))
             && is(&self.call_id, Some(&call.call_id))

@@ -10,6 +10,7 @@ use super::chain::{Head, close_line};
 use super::record::{
     ARG_KEYS_MAX, AdminAct, Arguments, Begin, Call, Charge, Finish, PolicyRef, Refusal, Shadow,
 };
+use super::target::Target;
 use crate::clock;
 
 /// Text that callers choose is cut beyond this many bytes, so that no one fills the disk with a
@@ -153,6 +154,7 @@ fn write_call(out: &mut Vec<u8>, call: &Call<'_>) {
     maybe(out, call.server, |out, server| text(out, "server", server));
     text(out, "method", call.method);
     maybe(out, call.tool, |out, tool| text(out, "tool", tool));
+    maybe(out, call.target, write_target);
     maybe(out, call.policy, write_policy);
     text(out, "rule", call.rule);
     write_arguments(out, &call.arguments);
@@ -169,6 +171,13 @@ fn write_shadow(out: &mut Vec<u8>, shadow: Shadow<'_>) {
     text(out, "rule", shadow.rule);
     write_charges(out, shadow.charges);
     out.push(b'}');
+}
+
+fn write_target(out: &mut Vec<u8>, target: Target<'_>) {
+    text(out, "target", target.text);
+    maybe(out, target.mac, |out, mac| {
+        fingerprint(out, "target_mac", mac);
+    });
 }
 
 fn write_policy(out: &mut Vec<u8>, policy: PolicyRef<'_>) {
@@ -194,10 +203,7 @@ fn write_arguments(out: &mut Vec<u8>, arguments: &Arguments<'_>) {
         raw(out, "arguments", values);
     });
     maybe(out, arguments.mac, |out, mac| {
-        member(out, "args_mac");
-        out.push(b'"');
-        base64url(out, &mac);
-        out.push(b'"');
+        fingerprint(out, "args_mac", mac);
     });
 }
 
@@ -252,6 +258,13 @@ fn word(out: &mut Vec<u8>, name: &'static str, value: &str) {
 fn text(out: &mut Vec<u8>, name: &'static str, value: &str) {
     member(out, name);
     quoted(out, value, TEXT_MAX);
+}
+
+fn fingerprint(out: &mut Vec<u8>, name: &'static str, mac: [u8; 16]) {
+    member(out, name);
+    out.push(b'"');
+    base64url(out, &mac);
+    out.push(b'"');
 }
 
 fn number(out: &mut Vec<u8>, name: &'static str, value: u64) {

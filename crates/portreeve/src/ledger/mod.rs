@@ -37,6 +37,7 @@ mod report;
 mod retain;
 mod segment;
 mod tail;
+mod target;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -67,6 +68,7 @@ pub use record::{
 pub use records::{ReadError, Records, replay_from};
 pub use report::{Fault, Report, What};
 pub use retain::{Retention, retire};
+pub use target::{Target, shown};
 pub use verify::{Verification, verify};
 
 /// A signed checkpoint stands at least every so many records.

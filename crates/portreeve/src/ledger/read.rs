@@ -100,6 +100,11 @@ pub struct Record<'a> {
     pub method: Option<Text<'a>>,
     #[serde(borrow)]
     pub tool: Option<Text<'a>>,
+    /// The resource or prompt of a call that is about no tool, without what could be secret in it.
+    #[serde(borrow)]
+    pub target: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub target_mac: Option<Text<'a>>,
     /// `name@version`
     #[serde(borrow)]
     pub policy: Option<Text<'a>>,

@@ -6,6 +6,8 @@
 use portreeve_policy::time::Timestamp;
 use serde_json::value::RawValue;
 
+use super::target::Target;
+
 /// A call as it was asked, and the rule that answered.
 #[derive(Clone, Copy, Debug)]
 pub struct Call<'a> {
@@ -19,6 +21,8 @@ pub struct Call<'a> {
     pub server: Option<&'a str>,
     pub method: &'a str,
     pub tool: Option<&'a str>,
+    /// What it is about, when it is about no tool.
+    pub target: Option<Target<'a>>,
     pub policy: Option<PolicyRef<'a>>,
     pub rule: &'a str,
     pub arguments: Arguments<'a>,

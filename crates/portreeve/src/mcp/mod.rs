@@ -8,6 +8,7 @@
 
 pub mod answer;
 pub mod code;
+pub mod event_id;
 pub mod header;
 pub mod keys;
 pub mod message;

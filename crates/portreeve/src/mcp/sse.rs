@@ -122,6 +122,9 @@ pub enum StreamTrouble {
     NotUtf8,
 }
 
+/// Events up to this size may share the buffer they came in.
+const SHARED: usize = 64 * 1024;
+
 /// Cuts a stream into events as its bytes arrive.
 #[derive(Debug)]
 pub struct Cutter {
@@ -153,15 +156,27 @@ impl Cutter {
     ///
     /// INVARIANT: a stream that was in trouble once stays in it (`trouble_is_for_good`).
     pub fn next_event(&mut self) -> Result<Option<Event>, StreamTrouble> {
+        self.next_event_kept(|raw, _| raw)
+    }
+
+    /// The same for an event whose bytes are kept in another way. `keep` is told how many bytes
+    /// are left over.
+    pub fn next_event_kept(
+        &mut self,
+        keep: impl FnOnce(Bytes, usize) -> Bytes,
+    ) -> Result<Option<Event>, StreamTrouble> {
         if let Some(trouble) = self.trouble {
             return Err(trouble);
         }
-        let cut = self.cut();
+        let cut = self.cut(keep);
         self.trouble = cut.as_ref().err().copied();
         cut
     }
 
-    fn cut(&mut self) -> Result<Option<Event>, StreamTrouble> {
+    fn cut(
+        &mut self,
+        keep: impl FnOnce(Bytes, usize) -> Bytes,
+    ) -> Result<Option<Event>, StreamTrouble> {
         if !self.skip_byte_order_mark() {
             return Ok(None);
         }
@@ -171,13 +186,25 @@ impl Cutter {
                 if end > self.max_event {
                     return Err(StreamTrouble::TooLarge(self.max_event));
                 }
-                read_event(self.pending.split_to(end).freeze()).map(Some)
+                let raw = self.split(end);
+                read_event(keep(raw, self.pending.len())).map(Some)
             }
             None if self.pending.len() > self.max_event => {
                 Err(StreamTrouble::TooLarge(self.max_event))
             }
             None => Ok(None),
         }
+    }
+
+    fn split(&mut self, end: usize) -> Bytes {
+        if end <= SHARED {
+            return self.pending.split_to(end).freeze();
+        }
+        // A small event must not keep the buffer of a large one alive.
+        let left = BytesMut::from(self.pending.get(end..).unwrap_or_default());
+        let mut event = std::mem::replace(&mut self.pending, left);
+        event.truncate(end);
+        event.freeze()
     }
 
     /// What is left when the stream ends: an event without its empty line is no event.
@@ -390,6 +417,29 @@ mod tests {
             let value: serde_json::Value = serde_json::from_str(data).unwrap();
             assert_eq!(value["x"], format!("a{odd}{odd}data: evil{odd}{odd}b"));
         }
+    }
+
+    #[test]
+    fn a_small_event_does_not_share_the_buffer_of_a_large_one() {
+        let large = format!("data: {}\n\n", "x".repeat(SHARED));
+        let mut cutter = Cutter::new(1 << 20);
+        cutter.push(format!("{large}data: 1\n\ndata: 2\n\n").as_bytes());
+        let mut left = Vec::new();
+        let mut next = || {
+            let event = cutter.next_event_kept(|raw, over| {
+                left.push(over);
+                raw
+            });
+            event.unwrap().unwrap().raw
+        };
+        let (first, small, other) = (next(), next(), next());
+        assert_eq!(left, [18, 9, 0]);
+        assert_eq!(
+            (&first[..], &small[..]),
+            (large.as_bytes(), &b"data: 1\n\n"[..])
+        );
+        assert!(first.is_unique(), "alone in its buffer");
+        assert!(!small.is_unique() && !other.is_unique());
     }
 
     #[test]

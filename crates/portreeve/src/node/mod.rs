@@ -208,7 +208,7 @@ fn open_gate(
         clock: house.clock.clone(),
         keeping: plan.keeping,
         surroundings: Surroundings {
-            network: Network::new(plan.front.max_body)?,
+            network: Network::new(plan.front.max_body, plan.front.max_large_answers)?,
             demo_url: Arc::clone(demo_url),
             default_timeout: plan.default_timeout,
             environment: plan.environment.clone(),

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::budget::UsedUp;
+
 /// Why there is no answer from a server. The words reach the agent: they name no credential.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UpstreamError {
@@ -15,8 +17,16 @@ pub enum UpstreamError {
     Timeout(Duration),
     #[error("the server's answer is larger than {0} bytes")]
     TooLarge(usize),
+    #[error("too much of what servers answered waits for its clients; try again in a moment")]
+    Crowded,
     #[error("the server's answer is not of the protocol: {0}")]
     Nonsense(String),
+}
+
+impl From<UsedUp> for UpstreamError {
+    fn from(_: UsedUp) -> Self {
+        Self::Crowded
+    }
 }
 
 impl UpstreamError {

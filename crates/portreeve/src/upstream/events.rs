@@ -7,6 +7,7 @@ use hyper::body::Incoming as HyperBody;
 use tokio::time::timeout;
 
 use super::UpstreamError;
+use crate::budget::{Budget, Part, SMALL};
 use crate::mcp::sse::{Cutter, Event};
 
 /// Reads events as they arrive. Dropping it closes the stream, which cancels the request.
@@ -14,22 +15,47 @@ use crate::mcp::sse::{Cutter, Event};
 pub struct EventSource {
     body: HyperBody,
     cutter: Cutter,
+    budget: Budget,
+    /// For what has come and is not yet an event.
+    part: Part,
 }
 
 impl EventSource {
-    pub(super) fn new(body: HyperBody, max_event: usize) -> Self {
+    pub(super) fn new(body: HyperBody, max_event: usize, budget: Budget) -> Self {
         Self {
             body,
             cutter: Cutter::new(max_event),
+            budget,
+            part: Part::default(),
         }
+    }
+
+    /// The next of the events that have come. A large one carries its part of the budget.
+    fn cut(&mut self) -> Result<Option<Event>, UpstreamError> {
+        let part = &mut self.part;
+        let cut = self.cutter.next_event_kept(|raw, left| {
+            let own = part.keep_for(left);
+            if raw.len() > SMALL {
+                own.carried_by(raw)
+            } else {
+                raw
+            }
+        });
+        let Some(mut event) = cut.map_err(|e| UpstreamError::Nonsense(e.to_string()))? else {
+            return Ok(None);
+        };
+        if !event.raw.as_ptr_range().contains(&event.data.as_ptr()) {
+            // Joined of many lines, it is no part of the event's own bytes.
+            event.data = self.budget.carried(event.data)?;
+        }
+        Ok(Some(event))
     }
 
     /// The next event, or `None` when the server has ended the stream. Between two events at most
     /// `idle` may pass.
     pub async fn next(&mut self, idle: Duration) -> Result<Option<Event>, UpstreamError> {
         loop {
-            let cut = self.cutter.next_event();
-            if let Some(event) = cut.map_err(|e| UpstreamError::Nonsense(e.to_string()))? {
+            if let Some(event) = self.cut()? {
                 return Ok(Some(event));
             }
             let frame = timeout(idle, self.body.frame())
@@ -42,6 +68,7 @@ impl EventSource {
             let frame = frame.map_err(|e| UpstreamError::Broken(e.to_string()))?;
             if let Some(data) = frame.data_ref() {
                 self.cutter.push(data);
+                self.part.grow(&self.budget, self.cutter.leftover())?;
             }
         }
     }

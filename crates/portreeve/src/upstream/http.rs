@@ -17,6 +17,7 @@ use tokio::time::timeout;
 
 use super::address::{self, GuardedResolver};
 use super::{EventSource, Incoming, IncomingBody, Outgoing, UpstreamError, Verb};
+use crate::budget::{Budget, Part};
 use crate::mcp::header;
 use crate::pieces::Pieces;
 
@@ -32,17 +33,30 @@ pub struct Network {
     guarded: Guarded,
     open: Open,
     max_body: usize,
+    /// What servers sent and clients have not taken yet.
+    held: Budget,
 }
 
 impl Network {
-    /// `max_body` caps every answer and every event of a stream.
-    pub fn new(max_body: usize) -> Result<Self, UpstreamError> {
+    /// `max_body` caps every answer and every event of a stream; `max_held` what all that are
+    /// beyond 64 KiB take together until their clients have them.
+    pub fn new(max_body: usize, max_held: usize) -> Result<Self, UpstreamError> {
         let guarded = HttpConnector::new_with_resolver(GuardedResolver::new());
         Ok(Self {
             guarded: client(https(guarded)?),
             open: client(https(HttpConnector::new())?),
             max_body,
+            held: Budget::new(max_held),
         })
+    }
+
+    /// What a client is handed for `came`. If it was written anew, it takes its own part of what
+    /// servers' answers may take together.
+    pub fn held(&self, handed: Bytes, came: &Bytes) -> Result<Bytes, UpstreamError> {
+        if handed.as_ptr_range() == came.as_ptr_range() {
+            return Ok(handed);
+        }
+        Ok(self.held.carried(handed)?)
     }
 }
 
@@ -169,7 +183,11 @@ impl HttpServer {
         let media = media_type(&head.headers);
         let status = head.status;
         let body = if media == "text/event-stream" && status.is_success() {
-            IncomingBody::Events(EventSource::new(body, self.network.max_body))
+            IncomingBody::Events(EventSource::new(
+                body,
+                self.network.max_body,
+                self.network.held.clone(),
+            ))
         } else if status == StatusCode::ACCEPTED || status == StatusCode::NO_CONTENT {
             IncomingBody::Empty
         } else {
@@ -193,17 +211,19 @@ impl HttpServer {
             return Err(UpstreamError::TooLarge(max));
         }
         let collecting = async {
-            let mut pieces = Pieces::default();
+            let (mut pieces, mut part) = (Pieces::default(), Part::default());
             while let Some(frame) = body.frame().await {
                 let frame = frame.map_err(|e| UpstreamError::Broken(e.to_string()))?;
                 let Ok(data) = frame.into_data() else {
                     continue;
                 };
-                if pieces.push(data) > max {
+                let length = pieces.push(data);
+                if length > max {
                     return Err(UpstreamError::TooLarge(max));
                 }
+                part.grow(&self.network.held, length)?;
             }
-            Ok(pieces.whole())
+            Ok(part.carried_by(pieces.whole()))
         };
         timeout(self.timeout, collecting)
             .await

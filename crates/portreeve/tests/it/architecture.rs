@@ -18,7 +18,9 @@ const FLOORS: &[&[&str]] = &[
     &["people"],
     &["demo", "grants", "keys", "mcp", "policy_text", "server_url"],
     &["name", "nearest", "duration"],
-    &["base64", "clock", "excerpt", "hex", "pieces", "refused"],
+    &[
+        "base64", "budget", "clock", "excerpt", "hex", "pieces", "refused",
+    ],
 ];
 
 fn sources(dir: &Path) -> Vec<PathBuf> {

@@ -62,6 +62,10 @@ async fn one_among_many() -> Room {
     other.call.identity = "alice@example.com";
     other.call.server = None;
     other.call.tool = None;
+    other.call.target = Some(Target {
+        text: "file:///etc/hosts",
+        mac: None,
+    });
     other.call.method = "tools/list";
     other.call.rule = "(default deny)";
     ledger.refuse(other).await.unwrap();
@@ -83,6 +87,10 @@ async fn every_member_of_a_filter_restricts_and_the_newest_are_kept() {
         },
         Filter {
             identity: text("alice@example.com"),
+            ..Filter::default()
+        },
+        Filter {
+            target: text("file:///etc/hosts"),
             ..Filter::default()
         },
         Filter {

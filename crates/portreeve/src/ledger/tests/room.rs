@@ -128,6 +128,7 @@ pub(super) fn call(call_id: &str) -> Call<'_> {
         server: Some("runs"),
         method: "tools/call",
         tool: Some("run-rerun"),
+        target: None,
         policy: Some(PolicyRef {
             name: "runs",
             version: 3,

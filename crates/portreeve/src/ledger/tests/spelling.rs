@@ -62,6 +62,28 @@ async fn every_phase_is_spelled_as_the_contract_says() {
 }
 
 #[tokio::test]
+async fn a_target_stands_where_a_tool_would() {
+    let room = Room::new();
+    let ledger = room.open();
+    let mut begin = begin("a");
+    begin.call.tool = None;
+    begin.call.target = Some(Target {
+        text: "https://example.com/x",
+        mac: Some([7; 16]),
+    });
+    ledger.begin(begin).await.unwrap();
+    let line = room.lines(0).remove(0);
+    let expected = r#""method":"tools/call","target":"https://example.com/x","target_mac":"BwcHBwcHBwcHBwcHBwcHBw","policy":"runs@3""#;
+    assert!(without_digests(&line).contains(expected));
+    let found = query(&room.dir(), Filter::default()).unwrap();
+    assert_eq!(found[0].target.as_deref(), Some("https://example.com/x"));
+    assert_eq!(
+        found[0].target_mac.as_deref(),
+        Some("BwcHBwcHBwcHBwcHBwcHBw")
+    );
+}
+
+#[tokio::test]
 async fn hostile_text_stays_one_line_and_reads_back_as_it_was() {
     let hostile = "\u{0}\u{1f}\"\\\n\r\t\u{7f}\u{2028}\u{202e},\"hash\":\"x\"}é\u{1F600}";
     let room = Room::new();

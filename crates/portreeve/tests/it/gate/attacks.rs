@@ -6,3 +6,4 @@ mod charges;
 mod connections;
 mod drift;
 mod requests;
+mod taking;

@@ -1,22 +1,17 @@
 //! Servers that are dead, slow, talk nonsense, stop in the middle or never stop.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
-use http::{HeaderMap, StatusCode};
-use portreeve::config::Environment;
-use portreeve::counters::MemoryCounters;
-use portreeve::gate::{Footing, Gate, Keeping, Payload, Status, Surroundings};
-use portreeve::ledger::{AdminAct, Begin, Booked, Finish, Head, Ledger, LedgerError, Refusal};
-use portreeve::upstream::Network;
+use http::StatusCode;
+use portreeve::gate::{Payload, Status};
+use portreeve::ledger::Ledger;
 use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::{allowing, tools};
-use crate::support::gate::TOKEN;
+use crate::support::ledger::Brittle;
 use crate::support::server::plain;
 use crate::support::{Script, TestGate, TestServer};
 
@@ -155,97 +150,22 @@ async fn one_dead_server_does_not_hinder_another() {
     assert_eq!(hanging.json()["error"]["code"], 50400);
 }
 
-/// A ledger that can be told to fail.
-#[derive(Debug)]
-struct Brittle {
-    inner: Arc<dyn Ledger>,
-    broken: AtomicBool,
-}
-
-impl Brittle {
-    fn check(&self) -> Result<(), LedgerError> {
-        if self.broken.load(Ordering::SeqCst) {
-            return Err(LedgerError::Unavailable {
-                reason: "the disk is full".into(),
-            });
-        }
-        Ok(())
-    }
-}
-
-impl Ledger for Brittle {
-    fn begin<'a>(&'a self, begin: Begin<'a>) -> BoxFuture<'a, Result<Booked, LedgerError>> {
-        Box::pin(async move { self.check().map(|()| self.inner.begin(begin))?.await })
-    }
-
-    fn finish<'a>(&'a self, finish: Finish<'a>) -> BoxFuture<'a, Result<Booked, LedgerError>> {
-        Box::pin(async move { self.check().map(|()| self.inner.finish(finish))?.await })
-    }
-
-    fn refuse<'a>(&'a self, refusal: Refusal<'a>) -> BoxFuture<'a, Result<Booked, LedgerError>> {
-        Box::pin(async move { self.check().map(|()| self.inner.refuse(refusal))?.await })
-    }
-
-    fn admin<'a>(&'a self, act: AdminAct<'a>) -> BoxFuture<'a, Result<Booked, LedgerError>> {
-        Box::pin(async move { self.check().map(|()| self.inner.admin(act))?.await })
-    }
-
-    fn head(&self) -> Head {
-        self.inner.head()
-    }
-
-    fn healthy(&self) -> Result<(), String> {
-        self.check().map_err(|e| e.to_string())
-    }
-
-    fn close(&self) -> BoxFuture<'_, Result<(), LedgerError>> {
-        self.inner.close()
-    }
-}
-
 #[tokio::test]
 async fn what_cannot_be_booked_is_not_forwarded_and_not_charged() {
     let server = TestServer::with_tools(tools(&["t"])).await;
     let policy =
         r#"{"version":"1","default":"deny","tools":{"t":{"rate_limit":{"max":2,"window":60}}}}"#;
     let whole = TestGate::start(&server.url(), policy).await;
-    let house = &whole.node.house;
-    let brittle = Arc::new(Brittle {
-        inner: Arc::clone(&house.ledger) as Arc<dyn Ledger>,
-        broken: AtomicBool::new(false),
-    });
-    let (counters, _) =
-        MemoryCounters::rebuild(whole.dir.path(), &whole.ledger_dir(), whole.clock.now()).unwrap();
-    let gate = Gate::new(Footing {
-        store: Arc::clone(&house.store),
-        ledger: Arc::clone(&brittle) as Arc<dyn Ledger>,
-        counters: Arc::new(counters),
-        keys: Arc::clone(&house.keys),
-        clock: whole.clock.clone(),
-        keeping: Keeping::Keys,
-        surroundings: Surroundings {
-            network: Network::new(1024 * 1024).unwrap(),
-            demo_url: Arc::default(),
-            default_timeout: Duration::from_secs(2),
-            environment: Environment::given([]),
-        },
-    })
-    .unwrap();
-    gate.reload().await.unwrap();
-    let mut headers = HeaderMap::new();
-    headers.insert("authorization", format!("Bearer {TOKEN}").parse().unwrap());
+    let brittle = Brittle::over(&whole);
+    let ledger = Arc::clone(&brittle) as Arc<dyn Ledger>;
+    let gate = whole.beside(|footing| footing.ledger = ledger).await;
     let post = |method: &str| {
         let body =
             json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": { "name": "t" } });
-        let visit = gate.admit_visitor(&headers, Some("s")).unwrap();
-        let (gate, headers) = (Arc::clone(&gate), headers.clone());
-        async move {
-            gate.post(visit, &headers, Bytes::from(body.to_string()))
-                .await
-        }
+        gate.post(&[], body.to_string())
     };
     server.forget();
-    brittle.broken.store(true, Ordering::SeqCst);
+    brittle.break_down(true);
     for method in [
         "tools/call",
         "tools/call",
@@ -257,12 +177,12 @@ async fn what_cannot_be_booked_is_not_forwarded_and_not_charged() {
         let reply = post(method).await;
         assert_eq!(reply.status, Status::Unavailable, "{method}");
     }
-    assert!(gate.ready().is_err());
+    assert!(gate.gate.ready().is_err());
     assert!(
         server.seen("").is_empty(),
         "INVARIANT 6: nothing is forwarded that was not booked"
     );
-    brittle.broken.store(false, Ordering::SeqCst);
+    brittle.break_down(false);
     for passes in [true, true, false] {
         let Payload::Message(message) = post("tools/call").await.payload else {
             panic!()

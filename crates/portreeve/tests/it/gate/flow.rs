@@ -225,13 +225,13 @@ async fn an_answer_on_a_resumed_stream_is_its_calls() {
     let gate = TestGate::start(&server.url(), FLOW).await;
     let session = gate.post(HELLO).await.session();
     let headers = [("mcp-session-id", session.as_str())];
-    gate.post_with(&headers, CALL_READ).await;
+    let seen = gate.post_with(&headers, CALL_READ).await.event_ids();
     while gate.booked().pop().unwrap().end.outcome == "unknown" {
         tokio::task::yield_now().await;
     }
     gate.clock.advance(HALF_AN_HOUR);
     assert!(may_send(&gate).await, "the first piece has grown old");
-    let resume = [headers[0], ("last-event-id", "1")];
+    let resume = [headers[0], ("last-event-id", seen[0].as_str())];
     let resumed = gate.send(Method::GET, "/mcp/s", &resume, "").await;
     assert_eq!(resumed.events()[0]["id"], 1);
     assert!(!may_send(&gate).await);

@@ -2,13 +2,18 @@
 
 mod approvals;
 mod attacks;
+mod book;
 mod failures;
+mod fidelity;
 mod flow;
 mod hostile;
 mod lists;
+mod memory;
 mod natures;
+mod patience;
 mod results;
 mod rules;
+mod sessions;
 mod shadow;
 mod streams;
 mod survival;

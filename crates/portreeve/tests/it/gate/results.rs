@@ -379,8 +379,8 @@ async fn a_resumed_answer_is_held_to_the_rules_of_its_call() {
         .await;
     let session = gate.post(HELLO).await.session();
     let headers = [("mcp-session-id", session.as_str())];
-    gate.post_with(&headers, call()).await;
-    let headers = [("mcp-session-id", session.as_str()), ("last-event-id", "1")];
+    let seen = gate.post_with(&headers, call()).await.event_ids();
+    let headers = [headers[0], ("last-event-id", seen[0].as_str())];
     let resumed = gate
         .send(Method::GET, "/mcp/s", &headers, Bytes::new())
         .await;

@@ -61,6 +61,13 @@ impl Answer {
         self.headers["mcp-session-id"].to_str().unwrap().to_owned()
     }
 
+    /// The ids of an event stream's events.
+    pub fn event_ids(&self) -> Vec<String> {
+        let text = self.text();
+        let ids = text.lines().filter_map(|line| line.strip_prefix("id: "));
+        ids.map(str::to_owned).collect()
+    }
+
     /// The messages of an event stream.
     pub fn events(&self) -> Vec<Value> {
         self.text()
