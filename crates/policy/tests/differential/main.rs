@@ -22,6 +22,7 @@ mod messages;
 mod mutate;
 mod paths;
 mod programs;
+mod schema;
 mod servers;
 mod sql;
 mod urls;
