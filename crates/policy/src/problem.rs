@@ -182,7 +182,7 @@ impl<'t> Problems<'t> {
 }
 
 /// The word of `valid` that `word` is a slip of, if one is near enough.
-fn nearest<'v>(word: &str, valid: &[&'v str]) -> Option<&'v str> {
+pub(crate) fn nearest<'v>(word: &str, valid: &[&'v str]) -> Option<&'v str> {
     const LONGEST: usize = 64;
     let letters: Vec<char> = word.to_lowercase().chars().take(LONGEST).collect();
     let allowed = letters.len().div_ceil(3).min(3);

@@ -7,6 +7,11 @@
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
+    /// A time in UTC as policy tests write it: `2026-01-31T22:00`, with a `Z` if one likes.
+    pub fn utc(text: &str) -> Option<Self> {
+        crate::calendar::utc(text.strip_suffix('Z').unwrap_or(text))
+    }
+
     /// The point `millis` later; saturates at the ends of time.
     pub const fn plus(self, millis: i64) -> Self {
         Self(self.0.saturating_add(millis))

@@ -76,7 +76,8 @@ fn not_carried_out(text: &[u8]) -> Vec<portreeve_policy::Problem> {
     .collect()
 }
 
-fn sendable(problems: Vec<portreeve_policy::Problem>) -> Vec<Problem> {
+/// The language's problems in the form that can be sent and shown.
+pub fn sendable(problems: Vec<portreeve_policy::Problem>) -> Vec<Problem> {
     let convert = |problem: portreeve_policy::Problem| Problem {
         severity: match problem.severity {
             portreeve_policy::Severity::Error => Severity::Error,

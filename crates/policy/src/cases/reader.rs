@@ -1,13 +1,10 @@
 //! Reading the tree of a case file: the first trouble ends it.
 
-use std::fmt;
-
-use crate::calendar;
 use crate::decimal::Decimal;
 use crate::json::Value;
 use crate::limits::window;
-use crate::problem::Pointer;
-use crate::visible::visible;
+use crate::problem::{Pointer, nearest};
+use crate::time::Timestamp;
 
 /// A value of the file and where it stands.
 #[derive(Clone)]
@@ -19,16 +16,12 @@ pub(super) struct Node<'v> {
 /// What is wrong, and where.
 #[derive(Clone, Debug)]
 pub(super) struct Trouble {
-    pointer: Pointer,
-    what: String,
-}
-
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place = visible(self.pointer.as_str());
-        let place = if place.is_empty() { "/" } else { &place };
-        write!(f, "at {place}: {}", visible(&self.what))
-    }
+    pub(super) pointer: Pointer,
+    /// The byte of the text.
+    pub(super) at: usize,
+    pub(super) what: String,
+    /// The nearest word that would be valid here.
+    pub(super) suggestion: Option<String>,
 }
 
 impl<'v> Node<'v> {
@@ -42,8 +35,15 @@ impl<'v> Node<'v> {
     pub(super) fn trouble(&self, what: impl Into<String>) -> Trouble {
         Trouble {
             pointer: self.pointer.clone(),
+            at: self.offset(),
             what: what.into(),
+            suggestion: None,
         }
+    }
+
+    /// The byte of the text at which the value begins.
+    pub(super) const fn offset(&self) -> usize {
+        self.value.span.start as usize
     }
 
     fn expected(&self, wanted: &str) -> Trouble {
@@ -53,13 +53,18 @@ impl<'v> Node<'v> {
 
     /// An object that has no other keys than these.
     pub(super) fn only(&self, keys: &[&str]) -> Result<(), Trouble> {
-        for (key, node) in self.members()? {
-            if !keys.contains(&key) {
-                let known = keys.join(", ");
-                return Err(node.trouble(format!("unknown key {key:?}; known are {known}")));
-            }
-        }
-        Ok(())
+        let members = self.members()?;
+        let Some((key, node)) = members.iter().find(|(key, _)| !keys.contains(key)) else {
+            return Ok(());
+        };
+        let mut written = self.value.members().unwrap_or_default().iter();
+        let at = written.find(|member| member.key == *key);
+        let known = keys.join(", ");
+        Err(Trouble {
+            at: at.map_or(node.offset(), |member| member.key_span.start as usize),
+            suggestion: nearest(key, keys).map(str::to_owned),
+            ..node.trouble(format!("unknown key {key:?}; known are {known}"))
+        })
     }
 
     pub(super) fn get(&self, key: &str) -> Option<Self> {
@@ -110,7 +115,10 @@ impl<'v> Node<'v> {
         if words.contains(&text) {
             return Ok(text);
         }
-        Err(self.trouble(format!("{text:?} is none of {}", words.join(", "))))
+        Err(Trouble {
+            suggestion: nearest(text, words).map(str::to_owned),
+            ..self.trouble(format!("{text:?} is none of {}", words.join(", ")))
+        })
     }
 
     pub(super) fn flag(&self) -> Result<bool, Trouble> {
@@ -138,7 +146,7 @@ impl<'v> Node<'v> {
 
     /// A point in time in UTC, as in `2026-01-31T22:00`, in milliseconds since the epoch.
     pub(super) fn point_in_time(&self) -> Result<i64, Trouble> {
-        calendar::utc(self.text()?)
+        Timestamp::utc(self.text()?)
             .map(|time| time.0)
             .ok_or_else(|| self.trouble("a time in UTC is expected here, as in 2026-01-31T22:00"))
     }

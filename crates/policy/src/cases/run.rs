@@ -1,5 +1,7 @@
 //! Running cases: each with counters of its own, from 0 s on.
 
+use std::collections::HashMap;
+
 use super::file::{Call, Case, CaseFile, Expected, Target, Tool};
 use crate::decision::{Decision, refusal};
 use crate::facts::{Client, Facts, Pin, Subject, ToolFacts};
@@ -13,19 +15,38 @@ use crate::traits::Traits;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CaseResult {
     pub name: String,
-    /// How many calls were made, repetitions included.
-    pub calls: u64,
-    /// The first call that was not answered as expected; the case ends there.
+    /// The byte of the file at which it begins.
+    pub offset: usize,
+    /// How each of its calls came out, in their order.
+    pub calls: Vec<CallResult>,
+}
+
+impl CaseResult {
+    pub fn passed(&self) -> bool {
+        self.calls.iter().all(|call| call.mismatch.is_none())
+    }
+}
+
+/// How one call came out, with all its repetitions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallResult {
+    /// The byte of the file at which it begins.
+    pub offset: usize,
+    /// What it names: `tool`, `resource`, …
+    pub kind: &'static str,
+    pub name: String,
+    /// Why the file says it must come out so.
+    pub why: Option<String>,
+    /// The first repetition that was answered in another way.
     pub mismatch: Option<Mismatch>,
 }
 
 /// A call that was answered in another way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mismatch {
-    /// Its place in the list of calls, from 0.
-    pub call: usize,
-    /// Which of its repetitions, from 1.
+    /// Which of its repetitions, from 1, and how many there are.
     pub repetition: u64,
+    pub of: u64,
     pub expected: Expected,
     pub expected_rule: Option<String>,
     pub got: Got,
@@ -42,7 +63,7 @@ pub struct Got {
 /// More counters than any test has.
 const ROOM: usize = 1_000_000;
 
-/// Runs all cases of a file.
+/// Runs all cases of a file against the policy it names.
 pub fn run(file: &CaseFile, policy: &Policy) -> Vec<CaseResult> {
     file.cases
         .iter()
@@ -55,33 +76,13 @@ fn run_case(file: &CaseFile, case: &Case, policy: &Policy) -> CaseResult {
         file,
         policy,
         counters: Counters::new(ROOM),
-        labels: Vec::new(),
+        labels: HashMap::new(),
     };
-    let mut calls = 0_u64;
-    for (index, call) in case.calls.iter().enumerate() {
-        for repetition in 1..=call.repeat {
-            calls = calls.saturating_add(1);
-            let got = world.make(call, Timestamp(case.start.saturating_add(call.at)));
-            let rule_differs = call.rule.as_ref().is_some_and(|rule| *rule != got.rule);
-            if got.outcome != call.expect || rule_differs {
-                return CaseResult {
-                    name: case.name.clone(),
-                    calls,
-                    mismatch: Some(Mismatch {
-                        call: index,
-                        repetition,
-                        expected: call.expect,
-                        expected_rule: call.rule.clone(),
-                        got,
-                    }),
-                };
-            }
-        }
-    }
+    let calls = case.calls.iter();
     CaseResult {
         name: case.name.clone(),
-        calls,
-        mismatch: None,
+        offset: case.offset,
+        calls: calls.map(|call| world.make_all(call, case.start)).collect(),
     }
 }
 
@@ -90,24 +91,52 @@ struct World<'f> {
     file: &'f CaseFile,
     policy: &'f Policy,
     counters: Counters,
-    /// Whatever was allowed is released at once, and everybody in a case is one identity's.
-    labels: Vec<Held<'f>>,
+    /// What each identity has seen; whatever was allowed is released at once.
+    labels: HashMap<&'f str, Vec<Held<'f>>>,
 }
 
 impl<'f> World<'f> {
+    /// Makes a call as often as it says, and goes on after a surprise: what follows counts on it.
+    fn make_all(&mut self, call: &'f Call, start: i64) -> CallResult {
+        let now = Timestamp(start.saturating_add(call.at));
+        let mut mismatch = None;
+        for repetition in 1..=call.repeat {
+            let got = self.make(call, now);
+            let rule_differs = call.rule.as_ref().is_some_and(|rule| *rule != got.rule);
+            if mismatch.is_none() && (got.outcome != call.expect || rule_differs) {
+                mismatch = Some(Mismatch {
+                    repetition,
+                    of: call.repeat,
+                    expected: call.expect,
+                    expected_rule: call.rule.clone(),
+                    got,
+                });
+            }
+        }
+        let (kind, name) = call.target.words();
+        CallResult {
+            offset: call.offset,
+            kind,
+            name: name.to_owned(),
+            why: call.why.clone(),
+            mismatch,
+        }
+    }
+
     fn make(&mut self, call: &'f Call, now: Timestamp) -> Got {
         let subject = self.subject(&call.target);
+        let identity = call.caller.identity();
         let facts = Facts {
             subject,
             server: &call.caller.server,
             grant: &call.caller.grant,
-            identity: &call.caller.identity,
+            identity,
             client: call.caller.client.as_deref().map(|name| Client {
                 name,
                 version: None,
             }),
             args: call.args.as_ref(),
-            labels: &self.labels,
+            labels: self.labels.get(identity).map_or(&[], Vec::as_slice),
             now,
         };
         let got = match self.policy.decide(&facts, &self.counters) {
@@ -132,15 +161,16 @@ impl<'f> World<'f> {
                 }
             }
         };
-        self.release(&subject, now);
+        self.release(identity, &subject, now);
         got
     }
 
-    fn release(&mut self, subject: &Subject<'f>, at: Timestamp) {
+    fn release(&mut self, identity: &'f str, subject: &Subject<'f>, at: Timestamp) {
+        let labels = self.labels.entry(identity).or_default();
         for label in Label::of(subject) {
-            match self.labels.iter_mut().find(|held| held.label == label) {
+            match labels.iter_mut().find(|held| held.label == label) {
                 Some(held) => held.at = at,
-                None => self.labels.push(Held { label, at }),
+                None => labels.push(Held { label, at }),
             }
         }
     }

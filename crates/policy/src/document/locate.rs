@@ -11,7 +11,7 @@ enum Open {
 }
 
 /// The pointer to the value or key that begins, or is being read, at byte `at`.
-pub(super) fn pointer_at(text: &[u8], at: usize) -> Pointer {
+pub(crate) fn pointer_at(text: &[u8], at: usize) -> Pointer {
     let mut open: Vec<Open> = Vec::new();
     let mut rest = text;
     let mut read = 0_usize;

@@ -19,8 +19,9 @@ pub(crate) use condition::WrittenCondition;
 pub(crate) use flow::WrittenFlow;
 pub(crate) use guard::{DEFAULT_HOLD_MS, DEFAULT_TIMEOUT_MS, WrittenApproval, WrittenGuard};
 pub(crate) use limit::{WrittenCost, WrittenLimit};
+pub(crate) use locate::pointer_at;
 pub(crate) use results::{WrittenDetector, WrittenRedaction};
-pub(crate) use root::{Entry, PolicyDocument, Verdict, read};
+pub(crate) use root::{Entry, PolicyDocument, Verdict, document, read};
 pub(crate) use rules::{Action, Validate, WrittenRules};
 pub(crate) use selector::{Selector, ToolKind};
 

@@ -95,7 +95,8 @@ pub(crate) fn read(text: &[u8], problems: &mut Problems<'_>) -> Option<PolicyDoc
     document(&value, problems)
 }
 
-fn document(value: &Value<'_>, problems: &mut Problems<'_>) -> Option<PolicyDocument> {
+/// Reads a document that is already a tree.
+pub(crate) fn document(value: &Value<'_>, problems: &mut Problems<'_>) -> Option<PolicyDocument> {
     let root = Node {
         value,
         pointer: Pointer::default(),

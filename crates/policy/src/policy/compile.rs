@@ -12,9 +12,11 @@ use super::{Policy, Ruling};
 use crate::calendar::Zone;
 use crate::decision::Rule;
 use crate::document::{
-    Entry, PolicyDocument, Selector, Verdict, WrittenCondition, WrittenLimit, WrittenRules, read,
+    Entry, PolicyDocument, Selector, Verdict, WrittenCondition, WrittenLimit, WrittenRules,
+    document, read,
 };
 use crate::glob::Glob;
+use crate::json::Value;
 use crate::limits::Scope;
 use crate::problem::{Pointer, Problem, Problems};
 use crate::uri;
@@ -29,7 +31,22 @@ pub struct Checked {
 /// Reads and checks a policy document. On an error there is no policy, and all problems are told.
 pub fn compile(text: &[u8]) -> Result<Checked, Vec<Problem>> {
     let mut problems = Problems::new(text);
-    let policy = read(text, &mut problems).map(|document| policy(document, &mut problems));
+    let document = read(text, &mut problems);
+    finish(document, problems)
+}
+
+/// Checks a document that stands inside of `text`, where `value` was read from.
+pub(crate) fn compile_tree(value: &Value<'_>, text: &[u8]) -> Result<Checked, Vec<Problem>> {
+    let mut problems = Problems::new(text);
+    let document = document(value, &mut problems);
+    finish(document, problems)
+}
+
+fn finish(
+    document: Option<PolicyDocument>,
+    mut problems: Problems<'_>,
+) -> Result<Checked, Vec<Problem>> {
+    let policy = document.map(|document| policy(document, &mut problems));
     let warnings = problems.finish()?;
     // Without a document there is an error, and `finish` has told it.
     let policy = policy.ok_or_else(Vec::new)?;

@@ -16,6 +16,7 @@ mod walk;
 
 use std::collections::{HashMap, HashSet};
 
+pub(crate) use compile::compile_tree;
 pub use compile::{Checked, compile};
 pub use explain::{Effect, Explanation, Finding};
 

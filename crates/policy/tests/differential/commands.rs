@@ -14,7 +14,7 @@ const PIECES: [&str; 48] = [
 
 #[test]
 fn others_see_the_words_that_were_judged() {
-    let seeds = corpus(include_str!("../../corpus/command_in.json"));
+    let seeds = corpus(include_str!("../../../../cases/command_in.yaml"));
     let mut judged = grow(&seeds, &PIECES);
     let total = judged.len();
     judged.retain(|t| command::words(t).is_ok());

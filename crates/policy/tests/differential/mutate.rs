@@ -1,6 +1,6 @@
 //! Texts grown from seeds, the same ones for the same seed.
 
-use portreeve_policy::json::{Rules, Value, parse};
+use portreeve_policy::cases::{CaseFile, Form};
 
 /// A xorshift generator: small, and the same everywhere.
 pub(crate) struct Dice(u64);
@@ -37,15 +37,15 @@ pub(crate) fn inputs() -> usize {
     usize::try_from(asked).expect("64 bits")
 }
 
-/// The values of a corpus file.
+/// The values of a corpus file: what its calls hand over.
 pub(crate) fn corpus(text: &str) -> Vec<String> {
-    let file = parse(text.as_bytes(), Rules::DOCUMENT).expect("the corpus is JSON");
-    let cases = file.get("cases").and_then(Value::elements).expect("a list");
-    let value = |case: &Value<'_>| case.get("value").and_then(Value::as_str).map(str::to_owned);
-    cases
-        .iter()
-        .filter_map(value)
-        .filter(|v| v.len() < 400)
+    let file = CaseFile::read(text.as_bytes(), Form::Yaml).expect("the corpus is a file of cases");
+    let values = file
+        .arguments()
+        .filter_map(|args| args.members()?.first()?.value.as_str());
+    values
+        .filter(|value| value.len() < 400)
+        .map(str::to_owned)
         .collect()
 }
 

@@ -12,7 +12,7 @@ const PIECES: [&str; 20] = [
 
 #[test]
 fn others_see_the_path_that_was_judged() {
-    let seeds = corpus(include_str!("../../corpus/path_within.json"));
+    let seeds = corpus(include_str!("../../../../cases/path_within.yaml"));
     let mut judged = grow(&seeds, &PIECES);
     let total = judged.len();
     judged.retain(|t| path::normalise(t).is_ok());

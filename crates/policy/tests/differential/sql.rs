@@ -162,7 +162,7 @@ fn spec(dialect: Option<&str>, kinds: &str) -> Spec {
 
 /// The texts that count as reading in this dialect or in all.
 fn readings(dialect: &str, kinds: &str) -> Vec<String> {
-    let mut seeds = corpus(include_str!("../../corpus/sql_only.json"));
+    let mut seeds = corpus(include_str!("../../../../cases/sql_only.yaml"));
     for seed in SEEDS {
         seeds.extend([seed.to_owned(), seed.to_owned(), seed.to_owned()]);
     }

@@ -77,7 +77,7 @@ const PIECES: [&str; 64] = [
 
 #[test]
 fn others_see_the_host_that_was_judged() {
-    let seeds = corpus(include_str!("../../corpus/host_in.json"));
+    let seeds = corpus(include_str!("../../../../cases/host_in.yaml"));
     let texts = grow(&seeds, &PIECES);
     let total = texts.len();
     let judged: Vec<String> = texts

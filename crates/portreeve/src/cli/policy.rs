@@ -1,5 +1,11 @@
 //! `portreeve policy …`
 
+mod case_files;
+mod cases;
+mod explain;
+mod facts;
+mod pins;
+
 use std::fmt::Write as _;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -26,6 +32,10 @@ pub(super) enum Policy {
         #[command(flatten)]
         format: FormatArg,
     },
+    /// Run policy tests: files, or folders of them; needs no data directory
+    Test(cases::Test),
+    /// Say how a policy answers a call, and what each of its rules found
+    Explain(explain::Explain),
     /// Store a file as the newest version of a policy; it is in force from the next call on
     Put {
         /// What it is called in grants
@@ -88,6 +98,8 @@ impl Policy {
     pub(super) fn run(self, paint: Paint) -> Done {
         match self {
             Self::Check { files, format } => check(&files, format.json, paint),
+            Self::Test(test) => test.run(paint),
+            Self::Explain(explain) => explain.run(paint),
             Self::Put {
                 name,
                 file,

@@ -5,6 +5,8 @@ mod config;
 mod grants;
 mod owners;
 mod policies;
+mod policy_explain;
+mod policy_test;
 mod servers;
 mod up;
 

@@ -15,14 +15,14 @@ use super::Home;
 const TOKEN: &str = "up-test-token-0123456789-abcdefghijklmn";
 
 /// A gate in a process of its own; killed when dropped.
-struct Up {
+pub(super) struct Up {
     child: Child,
     said: Receiver<String>,
     address: String,
 }
 
 impl Up {
-    fn start(home: &Home, arguments: &[&str]) -> Self {
+    pub(super) fn start(home: &Home, arguments: &[&str]) -> Self {
         let arguments = [&["up", "--listen", "127.0.0.1:0"], arguments].concat();
         Self::spawn(home.command(&arguments))
     }
@@ -57,7 +57,7 @@ impl Up {
     }
 
     /// The next line that contains `words`.
-    fn wait_for(&self, words: &str) -> String {
+    pub(super) fn wait_for(&self, words: &str) -> String {
         let mut before = Vec::new();
         loop {
             match self.said.recv_timeout(Duration::from_secs(20)) {
