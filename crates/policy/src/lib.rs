@@ -47,6 +47,7 @@ pub mod operators;
 pub mod time;
 
 mod calendar;
+mod compare;
 mod condition;
 mod decision;
 mod document;
@@ -63,6 +64,7 @@ mod traits;
 mod uri;
 mod visible;
 
+pub use compare::{Change, ChangeKind, Shift, compare, overall};
 pub use decision::{Admission, Asking, Decision, Need, Refusal, Rule, refusal};
 pub use facts::{Client, Facts, Pin, ServerRequest, Subject, ToolFacts};
 pub use fold::fold;

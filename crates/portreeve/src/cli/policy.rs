@@ -2,6 +2,7 @@
 
 mod case_files;
 mod cases;
+mod diff;
 mod explain;
 mod facts;
 mod pins;
@@ -36,6 +37,8 @@ pub(super) enum Policy {
     Test(cases::Test),
     /// Say how a policy answers a call, and what each of its rules found
     Explain(explain::Explain),
+    /// Tell what is different in meaning between two policies; exit code 1 if anything is
+    Diff(diff::Diff),
     /// Store a file as the newest version of a policy; it is in force from the next call on
     Put {
         /// What it is called in grants
@@ -100,6 +103,7 @@ impl Policy {
             Self::Check { files, format } => check(&files, format.json, paint),
             Self::Test(test) => test.run(paint),
             Self::Explain(explain) => explain.run(paint),
+            Self::Diff(diff) => diff.run(paint),
             Self::Put {
                 name,
                 file,

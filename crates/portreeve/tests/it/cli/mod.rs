@@ -5,6 +5,7 @@ mod config;
 mod grants;
 mod owners;
 mod policies;
+mod policy_diff;
 mod policy_explain;
 mod policy_test;
 mod servers;

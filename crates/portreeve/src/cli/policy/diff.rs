@@ -1,0 +1,127 @@
+//! `portreeve policy diff`: what is different in meaning between two policies.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use portreeve_policy::{Change, Shift, compare, overall};
+use serde_json::{Value, json};
+
+use super::{read, shown, versioned};
+use crate::admin::{Failure, Request, Response};
+use crate::cli::desk::{request, unexpected};
+use crate::cli::output::{Output, Paint, Table, Tone, plain};
+use crate::cli::{DataDirArg, Done, FormatArg};
+use crate::policy_text::sendable;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Diff {
+    /// The older policy: a file, or a stored one as NAME[@VERSION]
+    #[arg(value_name = "OLD")]
+    old: String,
+    /// The newer policy: a file, or a stored one as NAME[@VERSION]
+    #[arg(value_name = "NEW")]
+    new: String,
+    #[command(flatten)]
+    dir: DataDirArg,
+    #[command(flatten)]
+    format: FormatArg,
+}
+
+impl Diff {
+    pub(in crate::cli) fn run(self, paint: Paint) -> Done {
+        let dir = self.dir.data_dir.as_deref();
+        let (old_name, old) = text(&self.old, dir)?;
+        let (new_name, new) = text(&self.new, dir)?;
+        for (name, text) in [(&old_name, &old), (&new_name, &new)] {
+            if let Err(problems) = portreeve_policy::compile(text) {
+                let problems = sendable(problems);
+                let shown = shown(&problems, (name, text), Paint::of_stderr());
+                let why =
+                    format!("{shown}\nerror: {name} is no policy, so there is nothing to compare");
+                return Ok(Output::default().remark(&why).with_code(3));
+            }
+        }
+        let changes = compare(&old, &new).map_err(|_| {
+            Failure::cannot(
+                "the policies cannot be compared",
+                "check both with `policy check`",
+            )
+        })?;
+        let output = if self.format.json {
+            Output::json(&as_json(&changes))?
+        } else {
+            Output::text(in_words(&changes, (&old_name, &new_name), paint))
+        };
+        Ok(output.with_code(u8::from(!changes.is_empty())))
+    }
+}
+
+/// The text that is meant, and a name to show: a file if there is one, else a stored policy.
+fn text(said: &str, dir: Option<&Path>) -> Result<(String, Vec<u8>), Failure> {
+    let path = PathBuf::from(said);
+    let is_file = path.exists() || said.contains('/') || is_json(&path) || said == "-";
+    let (name, version) = match versioned(said) {
+        Ok(stored) if !is_file => stored,
+        _ => return read(&path),
+    };
+    match request(dir, Request::PolicyShow { name, version })? {
+        Response::Policy { policy, text } => {
+            let name = format!("{}@{}", policy.name, policy.version);
+            Ok((name, text.into_bytes()))
+        }
+        _ => Err(unexpected()),
+    }
+}
+
+fn is_json(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|extension| extension == "json")
+}
+
+fn in_words(changes: &[Change], (old, new): (&str, &str), paint: Paint) -> String {
+    if changes.is_empty() {
+        return format!("{old} and {new} mean the same\n");
+    }
+    let mut table = Table::new(paint, ["EFFECT", "CHANGE", "PLACE", "WHAT"]);
+    for change in changes {
+        let (word, tone) = match change.effect {
+            None => ("it depends", Tone::Waiting),
+            Some(Shift::Nothing) => (Shift::Nothing.as_str(), Tone::Plain),
+            Some(Shift::AllowsMore) => (Shift::AllowsMore.as_str(), Tone::Bad),
+            Some(Shift::RefusesMore) => (Shift::RefusesMore.as_str(), Tone::Good),
+        };
+        table.row([
+            (word.to_owned(), tone),
+            plain(change.kind.as_str()),
+            plain(&change.pointer),
+            plain(&change.words),
+        ]);
+    }
+    let sum = match overall(changes) {
+        None => format!("{new} may allow some calls and refuse others that {old} does not"),
+        Some(Shift::Nothing) => format!("{new} answers every call as {old} does"),
+        Some(Shift::AllowsMore) => format!("{new} allows everything that {old} allows"),
+        Some(Shift::RefusesMore) => format!("{new} refuses everything that {old} refuses"),
+    };
+    format!("{}\n{sum}\n", table.render())
+}
+
+fn as_json(changes: &[Change]) -> Value {
+    let word = |shift: Option<Shift>| {
+        shift.map(|shift| match shift {
+            Shift::AllowsMore => "allows_more",
+            Shift::RefusesMore => "refuses_more",
+            Shift::Nothing => "nothing",
+        })
+    };
+    let change = |change: &Change| {
+        json!({
+            "change": change.kind.as_str(), "pointer": change.pointer,
+            "words": change.words, "effect": word(change.effect),
+        })
+    };
+    json!({
+        "same": changes.is_empty(), "effect": word(overall(changes)),
+        "changes": changes.iter().map(change).collect::<Vec<_>>(),
+    })
+}
