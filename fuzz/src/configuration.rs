@@ -39,6 +39,10 @@ pub fn check(input: &[u8]) {
         assert_eq!(problem.file, path);
         assert!(!problem.message.is_empty());
         assert!(is_within(text, problem), "no such place: {problem}");
+        if let Some(excerpt) = &problem.excerpt {
+            let places = 1..=excerpt.line.chars().count() + 1;
+            assert!(places.contains(&excerpt.column), "{excerpt:?}");
+        }
     }
 }
 

@@ -308,5 +308,6 @@ fn call(call_id: &str) -> Call<'_> {
             mac: Some([7; 16]),
         },
         approval_id: None,
+        shadow: None,
     }
 }

@@ -219,6 +219,7 @@ async fn furnished(dir: &TempDir, desk: &Arc<Mutex<Desk>>) -> Node {
         identity: None,
         token_sha256: token::sha256(TOKEN),
         servers: [(name("s"), Some(name("p")))].into_iter().collect(),
+        shadows: std::collections::BTreeMap::new(),
         expires_at: None,
     };
     store.create_grant(grant, now).await.expect("a grant");

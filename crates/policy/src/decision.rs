@@ -119,6 +119,10 @@ impl Rule {
     /// The conversation itself, which no rule is about.
     pub const PROTOCOL: Self = Self(Name::Word("(protocol)"));
     pub const HIDDEN: Self = Self(Name::Word("(hidden)"));
+    /// A policy that is being tried could not count.
+    pub const NOT_COUNTED: Self = Self(Name::Word("(not counted)"));
+    /// What an answer would tell its reader could not be noted for flow rules.
+    pub const NOT_NOTED: Self = Self(Name::Word("(not noted)"));
 
     pub(crate) fn at(pointer: &str) -> Self {
         Self(Name::Pointer(pointer.into()))

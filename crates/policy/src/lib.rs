@@ -55,6 +55,7 @@ mod facts;
 mod fold;
 mod glob;
 mod label;
+mod meant;
 mod path;
 mod policy;
 mod problem;

@@ -32,7 +32,7 @@ pub(crate) enum Root {
 }
 
 impl Root {
-    const WORDS: [&'static str; 7] = [
+    pub(crate) const WORDS: [&'static str; 7] = [
         "args", "tool", "server", "grant", "identity", "client", "time",
     ];
 }

@@ -5,6 +5,7 @@
 use std::fmt;
 
 use crate::json::Place;
+use crate::meant::meant;
 use crate::visible::visible;
 
 /// One thing wrong with a policy document.
@@ -118,7 +119,7 @@ impl<'t> Problems<'t> {
         self.add(Severity::Warning, pointer, at, (message.into(), None));
     }
 
-    /// An error about a word, with the nearest of `valid` as suggestion.
+    /// An error about a word; of `valid`, the one that it means, or else the nearest, is suggested.
     pub(crate) fn bad_word(
         &mut self,
         pointer: &Pointer,
@@ -126,8 +127,22 @@ impl<'t> Problems<'t> {
         message: String,
         (word, valid): (&str, &[&str]),
     ) {
-        let suggestion = nearest(word, valid).map(str::to_owned);
+        let (message, suggestion) = match meant(word, valid) {
+            Some(meant) if meant.hint.is_empty() => (message, Some(meant.word)),
+            Some(meant) => (format!("{message}; {}", meant.hint), Some(meant.word)),
+            None => (message, nearest(word, valid)),
+        };
+        let suggestion = suggestion.map(str::to_owned);
         self.add(Severity::Error, pointer, at, (message, suggestion));
+    }
+
+    /// An error about a key that is none of `known`.
+    pub(crate) fn bad_key(&mut self, pointer: &Pointer, at: usize, key: &str, known: &[&str]) {
+        let mut message = format!("unknown key {key:?}");
+        if probably(key, known).is_none() {
+            message = format!("{message}; known here: {}", known.join(", "));
+        }
+        self.bad_word(pointer, at, message, (key, known));
     }
 
     /// An error with the very word that would be valid.
@@ -179,6 +194,12 @@ impl<'t> Problems<'t> {
             Ok(self.found)
         }
     }
+}
+
+/// The word of `valid` that `word` was probably meant to be.
+pub(crate) fn probably<'v>(word: &str, valid: &[&'v str]) -> Option<&'v str> {
+    let meant = meant(word, valid).map(|meant| meant.word);
+    meant.or_else(|| nearest(word, valid))
 }
 
 /// The word of `valid` that `word` is a slip of, if one is near enough.

@@ -54,6 +54,7 @@ async fn book(house: &House, number: u64, at: Timestamp) -> anyhow::Result<()> {
             mac: Some([7; 16]),
         },
         approval_id: None,
+        shadow: None,
     };
     let charges = [Charge {
         key: &key,

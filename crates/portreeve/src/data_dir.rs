@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::FlockOperation;
 
 use crate::config::Environment;
+use crate::refused::why;
 use crate::store::sqlite;
 
 /// The longest path of a Unix socket: `sun_path` without its final NUL.
@@ -21,7 +22,10 @@ const SOCKET_PATH_MAX: usize = if cfg!(target_os = "linux") { 107 } else { 103 }
 pub enum DataDirError {
     #[error("no data directory is known: set HOME, PORTREEVE_DATA_DIR or --data-dir")]
     Nowhere,
-    #[error("cannot create the data directory {}: {source}", path.display())]
+    #[error(
+        "cannot create the data directory {}: {}: choose another with --data-dir",
+        path.display(), why(source)
+    )]
     Create { path: PathBuf, source: io::Error },
     #[error(
         "there is no data directory at {}: name the one you mean with --data-dir or \

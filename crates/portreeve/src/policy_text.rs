@@ -3,10 +3,9 @@
 //! It keeps together what the rest of the program asks of a text: is it a policy, which tools
 //! does it name, and how is a problem shown to a person. What a policy means is the language's.
 
-use std::fmt::Write as _;
-
-use portreeve_policy::json::{Place, Rules, parse};
 use serde::{Deserialize, Serialize};
+
+use crate::excerpt::{Excerpt, Notice, draw, window};
 
 /// A problem of a policy text, in a form that can be sent and shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,16 +36,10 @@ pub struct Checked {
 
 /// Compiles a text that is to be in force here.
 ///
-/// INVARIANT: what the gate does not carry out is refused, never ignored. The language knows rules
-/// about what a caller has seen before; this version of the gate does not remember that yet.
+/// INVARIANT: what the gate does not carry out is refused, never ignored. It carries out the whole
+/// language but approvals, and refuses every call that would have to wait for one.
 pub fn compile(text: &[u8]) -> Result<portreeve_policy::Checked, Vec<portreeve_policy::Problem>> {
-    let checked = portreeve_policy::compile(text)?;
-    let beyond = not_carried_out(text);
-    if beyond.is_empty() {
-        Ok(checked)
-    } else {
-        Err(beyond)
-    }
+    portreeve_policy::compile(text)
 }
 
 /// Checks a text as [`compile`] does, for people.
@@ -57,23 +50,6 @@ pub fn check(text: &[u8]) -> Result<Checked, Vec<Problem>> {
         tools: tools.map(|(name, _)| name.to_owned()).collect(),
         warnings: sendable(compiled.warnings),
     })
-}
-
-/// Rules that need something done around a call, or after it, which the gate does not do yet.
-fn not_carried_out(text: &[u8]) -> Vec<portreeve_policy::Problem> {
-    let Ok(document) = parse(text, Rules::DOCUMENT) else {
-        return Vec::new();
-    };
-    let members = document.members().unwrap_or_default();
-    let flow = members.iter().filter(|member| member.key == "flow");
-    flow.map(|member| portreeve_policy::Problem {
-        severity: portreeve_policy::Severity::Error,
-        pointer: "/flow".to_owned(),
-        place: Place::of(text, member.key_span.start as usize),
-        message: "`flow` is not carried out by this version of Portreeve yet; remove it".to_owned(),
-        suggestion: None,
-    })
-    .collect()
 }
 
 /// The language's problems in the form that can be sent and shown.
@@ -98,60 +74,26 @@ pub fn show(problem: &Problem, file: &str, text: &str) -> String {
         Severity::Error => "error",
         Severity::Warning => "warning",
     };
-    let mut shown = format!("{severity}: {}\n", problem.message);
-    let margin = problem.line.to_string().len();
-    let _ = writeln!(
-        shown,
-        "{:margin$}--> {file}:{}:{}",
-        "", problem.line, problem.column
-    );
-    if let Some(line) = text.lines().nth(problem.line.saturating_sub(1)) {
-        let (line, column) = window(line, problem.column);
-        let _ = writeln!(shown, "{:margin$} |", "");
-        let _ = writeln!(shown, "{} | {line}", problem.line);
-        let _ = writeln!(shown, "{:margin$} | {:>column$}", "", "^");
-    }
+    let mut notes = Vec::new();
     if !problem.pointer.is_empty() {
-        let (pointer, _) = window(&problem.pointer, 1);
-        let _ = writeln!(shown, "{:margin$} = at {pointer}", "");
+        notes.push(format!("at {}", window(&problem.pointer, 1).0));
     }
     if let Some(word) = &problem.suggestion {
-        let _ = writeln!(shown, "{:margin$} = did you mean `{word}`?", "");
+        notes.push(format!("did you mean `{word}`?"));
     }
-    shown
-}
-
-/// The part of a line that fits a terminal, with the column in it; what could disturb the terminal
-/// is replaced.
-fn window(line: &str, column: usize) -> (String, usize) {
-    const WIDTH: usize = 96;
-    let skip = if column > WIDTH {
-        column - WIDTH / 2
-    } else {
-        0
-    };
-    let shown = line
-        .chars()
-        .skip(skip)
-        .take(WIDTH)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    (shown, column.saturating_sub(skip))
+    draw(&Notice {
+        head: &format!("{severity}: {}", problem.message),
+        file,
+        line: problem.line,
+        column: problem.column,
+        excerpt: Excerpt::of(text, problem.line, problem.column).as_ref(),
+        notes: &notes,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_the_gate_does_not_carry_out_is_refused() {
-        let text = r#"{"version":"1","default":"deny","flow":[{"name":"f","after":["a"],"then":["b"],"action":"deny","for":"30m"}]}"#;
-        portreeve_policy::compile(text.as_bytes()).expect("the language knows it");
-        let problems = check(text.as_bytes()).expect_err("the gate does not");
-        assert_eq!(problems[0].pointer, "/flow");
-        assert!(problems[0].message.contains("not carried out"));
-        check(br#"{"version":"1","default":"deny","tools":{"flow":{}}}"#).expect("a tool's name");
-    }
 
     #[test]
     fn a_problem_is_shown_with_its_line_and_a_caret() {

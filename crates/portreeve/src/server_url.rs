@@ -12,8 +12,11 @@ pub const BUILTIN_DEMO: &str = "builtin:runs";
 /// Why a URL is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
-    #[error("{0:?} is not a URL: write it whole, such as `https://mcp.example.com/mcp`")]
-    NotAUrl(String),
+    // Not repeated: what is no URL may still hold a password.
+    #[error("this is not a URL: write it whole, such as `https://mcp.example.com/mcp`")]
+    NotAUrl,
+    #[error("`{BUILTIN_DEMO}` is the only built-in server")]
+    NotBuiltIn,
     #[error("the URL must begin with `https://` or `http://`, not `{0}:`")]
     Scheme(String),
     #[error("the URL carries a user or password: leave them out and send a header instead")]
@@ -33,7 +36,10 @@ pub enum UrlError {
 
 /// Checks the URL of an HTTP server.
 pub fn check(url: &str, private_declared: bool) -> Result<(), UrlError> {
-    let bad = || UrlError::NotAUrl(url.to_owned());
+    let bad = || UrlError::NotAUrl;
+    if url.starts_with("builtin:") {
+        return Err(UrlError::NotBuiltIn);
+    }
     let (scheme, rest) = url.split_once(':').ok_or_else(bad)?;
     if !["http", "https"].contains(&scheme.to_ascii_lowercase().as_str()) {
         let is_scheme = scheme.bytes().all(|b| b.is_ascii_alphanumeric()) && !rest.is_empty();

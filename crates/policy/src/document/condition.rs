@@ -146,7 +146,7 @@ fn written_test(
         ("op", parts.op),
         ("value", parts.value),
     ] {
-        if part.is_none() {
+        if part.is_none() && node.lacks(key, &TEST) {
             node.error(problems, format!("a condition needs `{key}`"));
         }
     }
@@ -174,14 +174,7 @@ fn written_test(
 }
 
 fn path(node: &Node<'_>, within: Within, problems: &mut Problems<'_>) -> Option<Path> {
-    let text = node.text(problems)?;
-    let path = match Path::parse(text) {
-        Ok(path) => path,
-        Err(message) => {
-            node.error(problems, message);
-            return None;
-        }
-    };
+    let path = node.path(problems)?;
     if path.root().is_claim() && within != Within::DenyIf {
         let message = format!(
             "what a client says of itself proves nothing: it may stand in `deny_if`, not in `{}`",

@@ -43,7 +43,7 @@ fn rule(node: &Node<'_>, problems: &mut Problems<'_>) -> Option<WrittenFlow> {
     let members = node.members(problems, &FLOW);
     node.value.members()?;
     for key in ["name", "after", "then", "action", "for"] {
-        if !members.iter().any(|(k, _)| *k == key) {
+        if node.lacks(key, &FLOW) {
             node.error(problems, format!("a flow rule needs `{key}`"));
         }
     }

@@ -68,7 +68,7 @@ fn guards(node: &Node<'_>, within: Within, problems: &mut Problems<'_>) -> Vec<W
             on_deny: None,
         };
         let members = element.members(problems, &GUARD);
-        needs_conditions(element, &members, problems);
+        needs_conditions(element, &GUARD, problems);
         for (key, value) in &members {
             match *key {
                 "conditions" => {
@@ -88,9 +88,8 @@ fn guards(node: &Node<'_>, within: Within, problems: &mut Problems<'_>) -> Vec<W
     read.collect()
 }
 
-fn needs_conditions(node: &Node<'_>, members: &[(&str, Node<'_>)], problems: &mut Problems<'_>) {
-    let written = members.iter().any(|(key, _)| *key == "conditions");
-    if !written && node.value.members().is_some() {
+fn needs_conditions(node: &Node<'_>, keys: &Keys, problems: &mut Problems<'_>) {
+    if node.lacks("conditions", keys) && node.value.members().is_some() {
         let message = "an entry needs `conditions`; an empty list of them always holds";
         node.error(problems, message);
     }
@@ -113,7 +112,7 @@ fn approval(node: &Node<'_>, problems: &mut Problems<'_>) -> WrittenApproval {
         approvers: Vec::new(),
     };
     let members = node.members(problems, &APPROVAL);
-    needs_conditions(node, &members, problems);
+    needs_conditions(node, &APPROVAL, problems);
     for (key, value) in &members {
         match *key {
             "conditions" => {

@@ -77,9 +77,32 @@ pub(super) fn rate_limit(
     selector: &str,
     problems: &mut Problems<'_>,
 ) -> Option<WrittenLimit> {
+    if node.value.members().is_none() {
+        no_rate_limit(node, problems);
+        return None;
+    }
     let mut parts = parts(node, &RATE_LIMIT, problems)?;
     parts.counter = Some(format!("{selector}_rate"));
     finish(node, parts, problems)
+}
+
+/// Something else stands where a `rate_limit` does; `"10/minute"` says what was meant.
+fn no_rate_limit(node: &Node<'_>, problems: &mut Problems<'_>) {
+    let found = node.value.type_name();
+    let example = r#"{"max": 10, "window": "minute"}"#;
+    let message = format!("an object is expected here, as in {example}, not {found}");
+    let meant = node.value.as_str().and_then(|text| {
+        let end = text.find(|c: char| !c.is_ascii_digit())?;
+        let (count, rest) = text.split_at_checked(end)?;
+        let rest = rest.trim_start();
+        let unit = rest.strip_prefix('/').or_else(|| rest.strip_prefix("per "));
+        let window = window::meant(unit?.trim_start())?;
+        (!count.is_empty()).then(|| format!(r#"{{"max": {count}, "window": "{window}"}}"#))
+    });
+    match meant {
+        Some(meant) => node.instead(problems, &message, &meant),
+        None => node.error(problems, message),
+    }
 }
 
 /// Reads what is there, and reports what must be there and is not.
@@ -91,7 +114,7 @@ fn parts(node: &Node<'_>, keys: &Keys, problems: &mut Problems<'_>) -> Option<Pa
             "counter" => parts.counter = counter(value, problems),
             "window" => match window::read(value.value) {
                 Ok(millis) => parts.window_ms = Some(millis),
-                Err(message) => value.error(problems, message),
+                Err(message) => value.no_span(problems, &message),
             },
             "max" => parts.max = amount(value, problems),
             "scope" => {
@@ -107,8 +130,7 @@ fn parts(node: &Node<'_>, keys: &Keys, problems: &mut Problems<'_>) -> Option<Pa
     }
     node.value.members()?;
     for key in ["counter", "window", "max"] {
-        let written = members.iter().any(|(k, _)| *k == key);
-        if keys.known.contains(&key) && !written {
+        if keys.known.contains(&key) && node.lacks(key, keys) {
             node.error(problems, format!("a limit needs `{key}`"));
         }
     }
@@ -194,14 +216,7 @@ fn cost(node: &Node<'_>, problems: &mut Problems<'_>) -> Option<WrittenCost> {
 }
 
 fn path(node: &Node<'_>, what: &str, problems: &mut Problems<'_>) -> Option<Path> {
-    let text = node.text(problems)?;
-    let path = match Path::parse(text) {
-        Ok(path) => path,
-        Err(message) => {
-            node.error(problems, message);
-            return None;
-        }
-    };
+    let path = node.path(problems)?;
     if path.has_each() {
         let message = format!("`[*]` is not allowed in `{what}`: it must lead to one value");
         node.error(problems, message);

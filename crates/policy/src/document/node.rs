@@ -3,7 +3,9 @@
 use super::selector::{NoSelector, Selector};
 use crate::json::{Kind, Value};
 use crate::limits::window;
-use crate::problem::{Pointer, Problems};
+use crate::meant;
+use crate::path::Path;
+use crate::problem::{Pointer, Problems, probably};
 
 /// One value and where it stands.
 #[derive(Clone)]
@@ -85,7 +87,7 @@ impl<'v> Node<'v> {
             let message = format!(
                 "{what} is a text as in \"90s\", \"15m\", \"6h\", \"30d\", or a number of seconds"
             );
-            self.error(problems, message);
+            self.no_span(problems, &message);
             return None;
         };
         if (least..=most).contains(&millis) {
@@ -97,6 +99,29 @@ impl<'v> Node<'v> {
             format!("{what} is at least {least} and at most {most}"),
         );
         None
+    }
+
+    /// An error about what should be a span of time, with the one that was probably meant.
+    pub(super) fn no_span(&self, problems: &mut Problems<'_>, message: &str) {
+        match self.value.as_str().and_then(window::meant) {
+            Some(span) => self.instead(problems, message, &span),
+            None => self.error(problems, message),
+        }
+    }
+
+    /// A path; one whose root is called otherwise elsewhere is told with ours.
+    pub(super) fn path(&self, problems: &mut Problems<'_>) -> Option<Path> {
+        let text = self.text(problems)?;
+        match Path::parse(text) {
+            Ok(path) => Some(path),
+            Err(message) => {
+                match meant::path(text).filter(|path| Path::parse(path).is_ok()) {
+                    Some(path) => self.instead(problems, &message, &path),
+                    None => self.error(problems, message),
+                }
+                None
+            }
+        }
     }
 
     /// The selector that `text`, which stands here, is.
@@ -123,7 +148,7 @@ impl<'v> Node<'v> {
 
     pub(super) fn elements(&self, problems: &mut Problems<'_>) -> Vec<Self> {
         let Some(elements) = self.value.elements() else {
-            self.expected(problems, "a list");
+            self.expected_list(problems);
             return Vec::new();
         };
         let node = |(index, value)| Node {
@@ -131,6 +156,21 @@ impl<'v> Node<'v> {
             pointer: self.pointer.index(index),
         };
         elements.iter().enumerate().map(node).collect()
+    }
+
+    /// One thing stands where a list of such things does.
+    fn expected_list(&self, problems: &mut Problems<'_>) {
+        let found = self.value.type_name();
+        let message = format!("a list is expected here, not {found}");
+        match &self.value.kind {
+            Kind::String(text) if is_plain(text) => {
+                self.instead(problems, &message, &format!("[\"{text}\"]"));
+            }
+            Kind::Object(members) if !members.is_empty() => {
+                self.instead(problems, &message, "[{…}]");
+            }
+            _ => self.error(problems, message),
+        }
     }
 
     /// The members of an object whose keys are the author's own.
@@ -149,6 +189,16 @@ impl<'v> Node<'v> {
         members.iter().map(entry).collect()
     }
 
+    /// Is `key` missing? Not if a member was meant to be it: that one is reported itself.
+    pub(super) fn lacks(&self, key: &str, keys: &Keys) -> bool {
+        let members = self.value.members().unwrap_or_default();
+        !members.iter().any(|member| {
+            *member.key == *key
+                || !keys.known.contains(&&*member.key)
+                    && probably(&member.key, keys.known) == Some(key)
+        })
+    }
+
     /// The members of an object of the language; keys it does not know are reported.
     pub(super) fn members(&self, problems: &mut Problems<'_>, keys: &Keys) -> Vec<(&'v str, Self)> {
         let mut known = Vec::new();
@@ -156,12 +206,17 @@ impl<'v> Node<'v> {
             if keys.known.contains(&key) {
                 known.push((key, node));
             } else {
-                let message = format!("unknown key {key:?}");
-                problems.bad_word(&node.pointer, at, message, (key, keys.known));
+                problems.bad_key(&node.pointer, at, key, keys.known);
             }
         }
         known
     }
+}
+
+/// Can it be shown between quotes, as it is?
+pub(super) fn is_plain(text: &str) -> bool {
+    const LONGEST: usize = 64;
+    text.len() <= LONGEST && !text.contains(|c: char| c.is_control() || c == '"' || c == '\\')
 }
 
 /// `"a"`, `"b"` or `"c"`.

@@ -48,7 +48,7 @@ fn redaction(node: &Node<'_>, problems: &mut Problems<'_>) -> Option<WrittenReda
             _ => replace = value.text(problems).map(str::to_owned),
         }
     }
-    if !members.iter().any(|(key, _)| *key == "detect") {
+    if node.lacks("detect", &REDACTION) {
         node.error(problems, "a redaction needs `detect`");
     }
     Some(WrittenRedaction {

@@ -2,7 +2,7 @@
 
 use super::flow::{WrittenFlow, flow};
 use super::locate::pointer_at;
-use super::node::{Keys, Node};
+use super::node::{Keys, Node, is_plain};
 use super::rules::{About, Action, WrittenRules, rules};
 use super::selector::Selector;
 use crate::calendar::Zone;
@@ -84,11 +84,15 @@ pub(crate) fn read(text: &[u8], problems: &mut Problems<'_>) -> Option<PolicyDoc
     let value = match json::parse(text, Rules::DOCUMENT) {
         Ok(value) => value,
         Err(error) => {
-            let message = match &error.trouble {
-                Trouble::Empty => format!("the policy is empty; the smallest one is {SMALLEST}"),
-                trouble => trouble.to_string(),
+            let (at, message) = match (&error.trouble, json::slip(text, &error)) {
+                (Trouble::Empty, _) => (
+                    error.at,
+                    format!("the policy is empty; the smallest one is {SMALLEST}"),
+                ),
+                (_, Some(slip)) => (slip.at, slip.message),
+                (trouble, None) => (error.at, trouble.to_string()),
             };
-            problems.error(&pointer_at(text, error.at), error.at, message);
+            problems.error(&pointer_at(text, error.at), at, message);
             return None;
         }
     };
@@ -105,7 +109,7 @@ pub(crate) fn document(value: &Value<'_>, problems: &mut Problems<'_>) -> Option
     value.members()?;
     let mut document = PolicyDocument::default();
     for key in ["version", "default"] {
-        if !members.iter().any(|(k, _)| *k == key) {
+        if root.lacks(key, &DOCUMENT) {
             root.error(
                 problems,
                 format!("`{key}` is missing; the smallest policy is {SMALLEST}"),
@@ -189,6 +193,10 @@ fn all_tools(node: &Node<'_>, problems: &mut Problems<'_>) -> WrittenRules {
 
 fn entries(node: &Node<'_>, about: About, problems: &mut Problems<'_>) -> Vec<Entry> {
     let mut entries = Vec::new();
+    if let Some(names) = node.value.elements() {
+        no_entries(node, names, problems);
+        return entries;
+    }
     for (selector, at, value) in node.entries(problems) {
         let Some(name) = value.selector_at(at, selector, problems) else {
             continue;
@@ -214,6 +222,19 @@ fn entries(node: &Node<'_>, about: About, problems: &mut Problems<'_>) -> Vec<En
         });
     }
     entries
+}
+
+/// A list of names stands where each name is a key.
+fn no_entries(node: &Node<'_>, names: &[Value<'_>], problems: &mut Problems<'_>) {
+    let message = "an object is expected here, not an array: each name is a key";
+    let first = names.first().and_then(Value::as_str);
+    match first.filter(|name| is_plain(name)) {
+        Some(name) if names.len() == 1 => {
+            node.instead(problems, message, &format!("{{\"{name}\": {{}}}}"));
+        }
+        Some(name) => node.instead(problems, message, &format!("{{\"{name}\": {{}}, …}}")),
+        None => node.error(problems, message),
+    }
 }
 
 fn methods(node: &Node<'_>, problems: &mut Problems<'_>) -> Vec<Named<String, Verdict>> {

@@ -4,6 +4,9 @@ use super::guard::{self, WrittenApproval, WrittenGuard};
 use super::limit::{self, WrittenLimit};
 use super::node::{Keys, Node};
 use super::results::{self, WrittenRedaction};
+use super::selector::Selector;
+use crate::json::Kind;
+use crate::meant::meant;
 use crate::problem::{Pointer, Problems};
 
 /// What stands under one selector, or under `all_tools`.
@@ -73,6 +76,10 @@ pub(super) fn rules(
         pointer: node.pointer.clone(),
         ..WrittenRules::default()
     };
+    if node.value.members().is_none() {
+        no_rules(node, selector, problems);
+        return rules;
+    }
     let mut rate = None;
     let mut reason_at = None;
     for (key, value) in node.members(problems, &RULES) {
@@ -106,9 +113,46 @@ pub(super) fn rules(
     rules
 }
 
+/// Something else stands where rules do; `"NAME": "allow"` says what was meant.
+fn no_rules(node: &Node<'_>, selector: &str, problems: &mut Problems<'_>) {
+    let found = node.value.type_name();
+    let message = format!("an object is expected here, not {found}");
+    let action = match &node.value.kind {
+        Kind::String(word) => ACTIONS
+            .into_iter()
+            .find(|action| action == word)
+            .or_else(|| meant(word, &ACTIONS).map(|meant| meant.word)),
+        Kind::Bool(true) | Kind::Null => Some("allow"),
+        Kind::Bool(false) => Some("deny"),
+        _ => None,
+    };
+    let Some(action) = action else {
+        return node.error(problems, message);
+    };
+    let names_one = matches!(Selector::read(selector), Ok(Selector::Exact(_)));
+    match action {
+        "allow" if node.pointer.as_str() == ALL_TOOLS => {
+            let message = format!(
+                "{message}; all_tools names no tool: \
+                 name them under `tools`, or write `default`: \"allow\""
+            );
+            node.error(problems, message);
+        }
+        "allow" if names_one => node.instead(problems, &message, "{}"),
+        action => {
+            let rules = format!("{{\"action\": \"{action}\"}}");
+            node.instead(problems, &message, &rules);
+        }
+    }
+}
+
+/// Where the rules stand that no selector is above.
+const ALL_TOOLS: &str = "/all_tools";
+
+const ACTIONS: [&str; 4] = ["allow", "deny", "hide", "require_approval"];
+
 fn action(node: &Node<'_>, problems: &mut Problems<'_>) -> Option<Action> {
-    const WORDS: [&str; 4] = ["allow", "deny", "hide", "require_approval"];
-    Some(match node.word(problems, "action", &WORDS)? {
+    Some(match node.word(problems, "action", &ACTIONS)? {
         "allow" => Action::Allow,
         "deny" => Action::Deny,
         "hide" => Action::Hide,

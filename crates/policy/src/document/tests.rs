@@ -2,6 +2,7 @@
 
 mod conditions;
 mod entries;
+mod meanings;
 
 use crate::compile;
 
@@ -42,19 +43,33 @@ fn texts_that_are_no_document() {
         ),
         (
             "{]",
-            "error at line 1, column 2: found ']' where a string was expected".into(),
+            "error at line 1, column 2: the `{` of line 1 is still open here, and `}` closes it, not `]`".into(),
+        ),
+        (
+            "{\"tools\":{\n  \"a\":%}}",
+            "error at line 2, column 7 (/tools/a): found '%' where a value was expected".into(),
+        ),
+        (
+            "{\"tools\":{\n  \"a\":{},\n}}",
+            "error at line 2, column 9 (/tools): trailing comma before `}`: remove it".into(),
+        ),
+        (
+            "version: \"1\"\ndefault: deny\n",
+            "error at line 1, column 1: this looks like YAML; what is expected here is JSON".into(),
         ),
         (
             "{\"tools\":{\n  \"a\":{},\n  \"a\":{}}}",
-            "error at line 3, column 3 (/tools/a): the key \"a\" appears twice".into(),
+            "error at line 3, column 3 (/tools/a): the key \"a\" appears twice: keep one".into(),
         ),
         (
             "{\"version\":\"1\",\"default\":\"deny\",\"\\u001b[2J\":1}",
-            "error at line 1, column 33 (/\\u{1b}[2J): unknown key \"\\u{1b}[2J\"".into(),
+            "error at line 1, column 33 (/\\u{1b}[2J): unknown key \"\\u{1b}[2J\"; \
+             known here: version, default, description, hide, all_tools, tools, resources, prompts, \
+             methods, server_requests, flow, timezone".into(),
         ),
         (
-            "{\"tools\":{\"x/y\":{\"limits\":[{},{\"max\":01}]}}}",
-            "error at line 1, column 39 (/tools/x~1y/limits/1/max): \
+            "{\"tools\":{\"x/y\":{\"limits\":[{},{\"max\":1.}]}}}",
+            "error at line 1, column 40 (/tools/x~1y/limits/1/max): \
              not a number as JSON writes them"
                 .into(),
         ),
@@ -116,8 +131,8 @@ fn the_uppermost_keys() {
         (
             r#"{"version":"1","default":"deny","hide":"a","tools":[]}"#,
             &[
-                "error at line 1, column 40 (/hide): a list is expected here, not a string",
-                "error at line 1, column 52 (/tools): an object is expected here, not an array",
+                "error at line 1, column 40 (/hide): a list is expected here, not a string; did you mean `[\"a\"]`?",
+                "error at line 1, column 52 (/tools): an object is expected here, not an array: each name is a key",
             ],
         ),
         (
@@ -186,7 +201,7 @@ fn rule_sets() {
         (
             r#"{"action":"block"}"#,
             &[
-                "error at line 2, column 11 (/tools/t/action): \"block\" is no action; it is one of \"allow\", \"deny\", \"hide\" or \"require_approval\"",
+                "error at line 2, column 11 (/tools/t/action): \"block\" is no action; it is one of \"allow\", \"deny\", \"hide\" or \"require_approval\"; did you mean `deny`?",
             ],
         ),
         (r#"{"action":"require_approval","reason":"look"}"#, &[]),
@@ -221,12 +236,14 @@ fn rule_sets() {
         ),
         (
             r#"{"rate_limit":{"max":1,"window":60,"scope":"grant"}}"#,
-            &["error at line 2, column 36 (/tools/t/rate_limit/scope): unknown key \"scope\""],
+            &[
+                "error at line 2, column 36 (/tools/t/rate_limit/scope): unknown key \"scope\"; known here: max, window",
+            ],
         ),
         (
             r#"{"rate_limit":7}"#,
             &[
-                "error at line 2, column 15 (/tools/t/rate_limit): an object is expected here, not a number",
+                "error at line 2, column 15 (/tools/t/rate_limit): an object is expected here, as in {\"max\": 10, \"window\": \"minute\"}, not a number",
             ],
         ),
         (
@@ -321,7 +338,7 @@ fn the_finer_points_of_limits() {
         (
             format!(r#"{SOUND},"cost":"amount""#),
             &[
-                "error at line 2, column 57 (/tools/t/limits/0/cost): a path starts with one of args, tool, server, grant, identity, client, time, as in `args.amount`",
+                "error at line 2, column 57 (/tools/t/limits/0/cost): a path starts with one of args, tool, server, grant, identity, client, time, as in `args.amount`; did you mean `args.amount`?",
             ],
         ),
         (

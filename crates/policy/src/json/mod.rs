@@ -13,11 +13,13 @@ mod canonical;
 mod error;
 mod outline;
 mod reader;
+mod slip;
 mod value;
 
 pub use canonical::canonical;
 pub use error::{JsonError, Place, Trouble};
 pub use outline::{RawMember, outline};
+pub use slip::{Slip, slip};
 pub use value::{Kind, Member, Span, Value, parse};
 
 /// The bounds a text must keep.

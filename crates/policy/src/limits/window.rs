@@ -68,6 +68,24 @@ fn from_text(text: &str) -> Option<u64> {
     Some(digits.parse().unwrap_or(u64::MAX).saturating_mul(unit))
 }
 
+/// The window that was probably meant by a text that is none: `10m` for "10 minutes".
+pub(crate) fn meant(text: &str) -> Option<String> {
+    const LONGEST_COUNT: usize = 9;
+    let text = text.trim().to_lowercase();
+    let end = text.find(|c: char| !c.is_ascii_digit())?;
+    let (count, unit) = text.split_at_checked(end)?;
+    let unit = unit.trim_start();
+    let known = [&WORDS[..], &["30d", "365d"]].concat();
+    let word = known.iter().find(|word| **word == unit).copied();
+    let word = word.or_else(|| Some(crate::meant::meant(unit, &known)?.word))?;
+    if count.is_empty() || count == "1" {
+        return Some(word.to_owned());
+    }
+    // Months and weeks have no sign of their own, and a very long number is no count of anything.
+    let sign = matches!(word, "second" | "minute" | "hour" | "day").then(|| word.get(..1))??;
+    (count.len() <= LONGEST_COUNT).then(|| format!("{count}{sign}"))
+}
+
 /// A window as a sentence says it: "minute", "90 seconds", "6 hours".
 pub(crate) fn in_words(millis: u64) -> String {
     WORDS
@@ -146,6 +164,28 @@ mod tests {
         ] {
             let value = parse(text.as_bytes(), Rules::DOCUMENT).expect("JSON");
             assert_eq!(read(&value).ok(), millis, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_window_in_other_words_is_understood() {
+        for (text, expected) in [
+            ("minutes", Some("minute")),
+            ("Minute", Some("minute")),
+            ("1 hour", Some("hour")),
+            ("10 minutes", Some("10m")),
+            ("10min", Some("10m")),
+            ("6 hrs", Some("6h")),
+            ("2 days", Some("2d")),
+            ("month", Some("30d")),
+            ("2 weeks", None),
+            ("fortnight", None),
+            ("1.5h", None),
+            ("1234567890s", None),
+            ("60", None),
+            ("", None),
+        ] {
+            assert_eq!(meant(text).as_deref(), expected, "{text}");
         }
     }
 

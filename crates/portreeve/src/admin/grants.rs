@@ -21,6 +21,7 @@ impl Office {
                 label,
                 identity,
                 servers,
+                shadows,
                 expires_in_ms,
             } => {
                 if let Some(identity) = &identity {
@@ -33,6 +34,7 @@ impl Office {
                     identity,
                     token_sha256: String::new(),
                     servers: servers.into_iter().map(|(s, p)| (s, Some(p))).collect(),
+                    shadows,
                     expires_at: expires_in_ms.map(|span| now.plus(span)),
                 };
                 self.create_grant(actor, new).await
@@ -46,6 +48,7 @@ impl Office {
                 without,
                 expires,
             } => self.set(actor, &label, (servers, without), expires).await,
+            Request::GrantShadow { label, shadows } => self.shadow(actor, &label, shadows).await,
             _ => self.list_grants().await,
         }
     }
@@ -57,11 +60,14 @@ impl Office {
             return Err(StoreError::Exists { kind, name }.into());
         }
         self.check_attachments(&new.servers).await?;
+        self.check_shadows(&new.label, &new.servers, new.shadows.iter())
+            .await?;
         let token = Token::generate().map_err(|error| Failure::saying(Answer::Cannot, &error))?;
         new.token_sha256 = token.sha256();
         let detail = json!({
             "identity": new.identity,
             "servers": new.servers,
+            "shadows": new.shadows,
             "expires_at": new.expires_at.map(crate::clock::rfc3339),
         });
         turn.book("grant.create", &new.label, detail).await?;
@@ -97,6 +103,53 @@ impl Office {
             }
         }
         Ok(())
+    }
+
+    /// A shadow is of a server that the grant has, and its policy must exist.
+    async fn check_shadows(
+        &self,
+        label: &Label,
+        servers: &BTreeMap<Name, Option<Name>>,
+        shadows: impl Iterator<Item = (&Name, &Name)>,
+    ) -> Result<(), Failure> {
+        let policies = self.store.policies().await?;
+        for (server, policy) in shadows {
+            if !servers.contains_key(server) {
+                return Err(lacks(label, server, servers));
+            }
+            if !policies.iter().any(|known| known.name == *policy) {
+                return Err(self.no_policy(policy).await?);
+            }
+        }
+        Ok(())
+    }
+
+    async fn shadow(
+        &self,
+        actor: &str,
+        label: &Label,
+        shadows: BTreeMap<Name, Option<Name>>,
+    ) -> Result<Response, Failure> {
+        let turn = self.turn(actor).await;
+        let before = self.changeable(label).await?;
+        let new = shadows.iter().filter_map(|(s, p)| Some((s, p.as_ref()?)));
+        self.check_shadows(label, &before.servers, new).await?;
+        let mut all = before.shadows;
+        for (server, policy) in shadows {
+            match policy {
+                Some(policy) => drop(all.insert(server, policy)),
+                None if before.servers.contains_key(&server) => drop(all.remove(&server)),
+                None => return Err(lacks(label, &server, &before.servers)),
+            }
+        }
+        turn.book("grant.shadow", label, json!({ "shadows": all }))
+            .await?;
+        let rewriting = self
+            .store
+            .rewrite_grant(label, before.servers, all, before.expires_at);
+        let grant = self.grant_view(&rewriting.await?);
+        turn.reload().await?;
+        Ok(Response::Grant { grant })
     }
 
     /// A grant that may be changed here: it exists, is not the file's, and is not revoked.
@@ -174,12 +227,7 @@ impl Office {
         };
         for server in &without {
             if all.remove(server).is_none() {
-                let known = all.keys().map(Name::as_str);
-                let near = crate::nearest::did_you_mean(server, known);
-                return Err(Failure::cannot(
-                    format!("the grant `{label}` does not have the server `{server}`{near}"),
-                    "`portreeve grant list` shows what it has",
-                ));
+                return Err(lacks(label, server, &all));
             }
         }
         let new: BTreeMap<_, _> = servers.into_iter().map(|(s, p)| (s, Some(p))).collect();
@@ -190,7 +238,10 @@ impl Office {
             "expires_at": expires_at.map(crate::clock::rfc3339),
         });
         turn.book("grant.set", label, detail).await?;
-        let grant = self.store.rewrite_grant(label, all, expires_at).await?;
+        let mut shadows = before.shadows;
+        shadows.retain(|server, _| all.contains_key(server));
+        let rewriting = self.store.rewrite_grant(label, all, shadows, expires_at);
+        let grant = rewriting.await?;
         turn.reload().await?;
         let grant = self.grant_view(&grant);
         Ok(Response::Grant { grant })
@@ -201,6 +252,14 @@ impl Office {
         let grants = grants.iter().map(|grant| self.grant_view(grant)).collect();
         Ok(Response::Grants { grants })
     }
+}
+
+fn lacks(label: &Label, server: &Name, has: &BTreeMap<Name, Option<Name>>) -> Failure {
+    let near = crate::nearest::did_you_mean(server, has.keys().map(Name::as_str));
+    Failure::cannot(
+        format!("the grant `{label}` does not have the server `{server}`{near}"),
+        "`portreeve grant list` shows what it has",
+    )
 }
 
 fn to_come(span: i64) -> Result<(), Failure> {

@@ -79,7 +79,7 @@ impl LocalBook {
         let (settings, keys) = (self.settings.clone(), Arc::clone(&self.keys));
         FileLedger::open(settings, keys, self.clock.clone(), &opening)
             .map(|(ledger, _)| ledger)
-            .map_err(|error| error.to_string())
+            .map_err(|error| format!("{error}; {}", error.advice()))
     }
 
     async fn write(&self, act: &AdminAct) -> Result<(), String> {

@@ -127,6 +127,7 @@ impl Office {
             | Request::GrantRotate { .. }
             | Request::GrantRevoke { .. }
             | Request::GrantRemove { .. }
+            | Request::GrantShadow { .. }
             | Request::GrantSet { .. } => self.grant(actor, request).await,
             Request::Backup { to } => self.back_up(actor, to).await,
         }
@@ -174,6 +175,9 @@ impl Office {
                 if let Some(policy) = policy {
                     check_reference(&grant.label, (Kind::Policy, policy), &policies)?;
                 }
+            }
+            for policy in grant.shadows.values() {
+                check_reference(&grant.label, (Kind::Policy, policy), &policies)?;
             }
         }
         Ok(())

@@ -96,6 +96,8 @@ pub enum Request {
         label: Label,
         identity: Option<String>,
         servers: BTreeMap<Name, Name>,
+        #[serde(default)]
+        shadows: BTreeMap<Name, Name>,
         expires_in_ms: Option<i64>,
     },
     GrantList,
@@ -114,6 +116,11 @@ pub enum Request {
         servers: BTreeMap<Name, Name>,
         without: Vec<Name>,
         expires: Option<Expiry>,
+    },
+    /// Tries policies beside those in force, or ends that; the other servers stay as they are.
+    GrantShadow {
+        label: Label,
+        shadows: BTreeMap<Name, Option<Name>>,
     },
     /// Writes a backup to a new file, named by an absolute path. For the local command line only:
     /// it writes where the owner may write.

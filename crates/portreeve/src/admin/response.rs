@@ -245,11 +245,13 @@ impl PolicyView {
 
 fn uses<'a>(grant: &'a Grant, policy: &'a Name) -> impl Iterator<Item = Use> + 'a {
     let on = grant.servers.iter();
-    on.filter(move |(_, used)| used.as_ref() == Some(policy))
-        .map(|(server, _)| Use {
-            grant: grant.label.clone(),
-            server: server.clone(),
-        })
+    on.filter(move |(server, used)| {
+        used.as_ref() == Some(policy) || grant.shadows.get(*server) == Some(policy)
+    })
+    .map(|(server, _)| Use {
+        grant: grant.label.clone(),
+        server: server.clone(),
+    })
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -266,6 +268,9 @@ pub struct GrantView {
     pub identity: Option<String>,
     /// Each server with the policy in force there; without one everything is denied.
     pub servers: BTreeMap<Name, Option<Name>>,
+    /// The policies that are tried on some of them beside those in force.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub shadows: BTreeMap<Name, Name>,
     pub state: GrantState,
     pub expires_at: Option<String>,
     pub created_at: String,
@@ -281,6 +286,7 @@ impl GrantView {
             label: grant.label.clone(),
             identity: grant.identity.clone(),
             servers: grant.servers.clone(),
+            shadows: grant.shadows.clone(),
             state: match grant.revoked_at {
                 Some(_) => GrantState::Revoked,
                 None if expired => GrantState::Expired,

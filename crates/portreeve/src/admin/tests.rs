@@ -163,6 +163,7 @@ fn create(grant: &str) -> Request {
         label: label(grant),
         identity: None,
         servers: BTreeMap::from([(name("runs"), name("p"))]),
+        shadows: BTreeMap::new(),
         expires_in_ms: Some(1_000),
     }
 }
@@ -414,6 +415,7 @@ async fn a_configuration_is_applied_once_and_may_name_what_people_added() {
             identity: None,
             token_sha256: "1".repeat(64),
             servers: BTreeMap::from([(name(server), Some(name(policy)))]),
+            shadows: BTreeMap::new(),
             expires_at: None,
         }],
         ..Declared::default()

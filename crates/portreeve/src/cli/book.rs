@@ -8,6 +8,7 @@ use std::time::Duration;
 use portreeve_policy::time::Timestamp;
 
 use super::desk::data_dir;
+use super::listing::{Cell, Listing};
 use super::output::{Paint, Table, Tone, plain};
 use super::{DataDirArg, Done, FormatArg, Output};
 use crate::admin::{Answer, Failure};
@@ -155,20 +156,14 @@ pub(super) fn unreadable(error: ReadError) -> Failure {
 }
 
 pub(super) fn listed(calls: &[BookedCall], format: &FormatArg, paint: Paint) -> Done {
-    if format.json {
-        return Output::json(&calls);
-    }
-    if calls.is_empty() {
-        return Ok(Output::text("no calls\n"));
-    }
-    let mut table = Table::new(paint, CALL_HEAD);
-    for call in calls {
-        table.row(cells(call));
-    }
-    Ok(Output::text(table.render()))
+    const CALLS: Listing<8> = Listing {
+        head: CALL_HEAD,
+        nothing: "no calls",
+    };
+    CALLS.show(calls, (format, paint), cells)
 }
 
-fn cells(call: &BookedCall) -> [(String, Tone); 8] {
+fn cells(call: &BookedCall) -> [Cell; 8] {
     let tone = match call.end.outcome.as_str() {
         "allow" => Tone::Good,
         "deny" | "hide" | "failed" => Tone::Bad,
@@ -182,29 +177,40 @@ fn cells(call: &BookedCall) -> [(String, Tone); 8] {
         plain(call.tool.as_deref().unwrap_or(&call.method)),
         (call.end.outcome.clone(), tone),
         plain(&call.rule),
-        plain(call.end.reason.as_deref().unwrap_or_default()),
+        plain(reason(call)),
     ]
 }
 
+/// Why it ended so, and what a policy that is being tried would have said.
+fn reason(call: &BookedCall) -> String {
+    let reason = call.end.reason.as_deref().unwrap_or_default();
+    let Some(shadow) = &call.shadow else {
+        return reason.to_owned();
+    };
+    let (policy, outcome, rule) = (&shadow.policy, &shadow.outcome, &shadow.rule);
+    let said = format!("[shadow {policy}: {outcome} {rule}]");
+    if reason.is_empty() {
+        said
+    } else {
+        format!("{reason} {said}")
+    }
+}
+
 pub(super) fn acts_listed(acts: &[BookedAct], format: &FormatArg, paint: Paint) -> Done {
-    if format.json {
-        return Output::json(&acts);
-    }
-    if acts.is_empty() {
-        return Ok(Output::text("no acts\n"));
-    }
-    let mut table = Table::new(paint, ["TIME", "WHO", "ACT", "SUBJECT", "DETAIL"]);
-    for act in acts {
+    const ACTS: Listing<5> = Listing {
+        head: ["TIME", "WHO", "ACT", "SUBJECT", "DETAIL"],
+        nothing: "no acts",
+    };
+    ACTS.show(acts, (format, paint), |act| {
         let detail = act.detail.as_ref().map_or("", |detail| detail.get());
-        table.row([
+        [
             plain(rfc3339(act.at)),
             plain(&act.actor),
             plain(&act.act),
             plain(&act.subject),
             plain(shortened(detail)),
-        ]);
-    }
-    Ok(Output::text(table.render()))
+        ]
+    })
 }
 
 /// The beginning of a text that may be long; `--json` has the whole.

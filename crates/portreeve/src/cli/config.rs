@@ -7,10 +7,10 @@ use clap::Subcommand;
 
 use serde_json::{Value, json};
 
-use super::output::{Output, Paint, Tone};
+use super::output::{Output, Paint, Tone, painted};
 use super::{Done, FormatArg};
 use crate::admin::Failure;
-use crate::config::{self, ConfigError, Environment, Problem, Severity};
+use crate::config::{self, ConfigError, Environment, Problem};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Config {
@@ -52,9 +52,9 @@ impl Config {
 fn check(file: &std::path::Path, paint: Paint) -> Done {
     match config::load(file, &Environment::system()) {
         Ok(config) => {
-            let mut text = String::new();
-            for warning in &config.warnings {
-                let _ = writeln!(text, "{warning}");
+            let mut text = shown(&config.warnings, paint);
+            if !text.is_empty() {
+                text.push('\n');
             }
             let declared = &config.declared;
             let _ = writeln!(
@@ -68,11 +68,19 @@ fn check(file: &std::path::Path, paint: Paint) -> Done {
             );
             Ok(Output::text(text))
         }
-        Err(error @ ConfigError::Wrong(_)) => Ok(Output::text(format!("{error}\n")).with_code(1)),
-        Err(error @ ConfigError::Unreadable { .. }) => {
-            Err(Failure::cannot(error.to_string(), "check the file's name"))
-        }
+        Err(ConfigError::Wrong(problems)) => Ok(Output::text(shown(&problems, paint)).with_code(1)),
+        Err(error @ ConfigError::Unreadable { .. }) => Err(Failure::cannot(
+            error.to_string(),
+            "name a file that can be read",
+        )),
     }
+}
+
+/// The problems as a compiler shows them.
+pub(super) fn shown(problems: &[Problem], paint: Paint) -> String {
+    let show = |problem: &Problem| painted(&problem.show(), paint);
+    let all: Vec<String> = problems.iter().map(show).collect();
+    all.join("\n")
 }
 
 /// The same for programs.
@@ -88,19 +96,16 @@ fn checked(file: &std::path::Path) -> Done {
             let told = json!({ "file": file, "ok": false, "problems": problems });
             Ok(Output::json(&told)?.with_code(1))
         }
-        Err(error @ ConfigError::Unreadable { .. }) => {
-            Err(Failure::cannot(error.to_string(), "check the file's name"))
-        }
+        Err(error @ ConfigError::Unreadable { .. }) => Err(Failure::cannot(
+            error.to_string(),
+            "name a file that can be read",
+        )),
     }
 }
 
 fn told(problem: &Problem) -> Value {
-    let severity = match problem.severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-    };
     json!({
-        "severity": severity,
+        "severity": problem.severity.to_string(),
         "file": problem.file,
         "line": problem.line,
         "column": problem.column,

@@ -5,13 +5,14 @@ use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::Args;
-use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::SignalKind;
 
 use super::desk::block_on;
+use super::up::{address, listen_for};
 use super::{Done, Output};
 use crate::admin::{Answer, Failure};
 use crate::demo;
+use crate::node::{self, NodeError};
 
 #[derive(Debug, Args)]
 pub(super) struct Demo {
@@ -19,7 +20,7 @@ pub(super) struct Demo {
     #[arg(long, conflicts_with = "listen")]
     stdio: bool,
     /// The address to serve HTTP on
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8790")]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8790", value_parser = address)]
     listen: SocketAddr,
     /// Keep the runs in this file, so that they survive a crash
     #[arg(long, value_name = "FILE")]
@@ -28,8 +29,13 @@ pub(super) struct Demo {
     #[arg(long)]
     allow_tool_changes: bool,
     /// Tools on one page of the list [default: all]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count)]
     page_size: Option<NonZero<usize>>,
+}
+
+fn count(text: &str) -> Result<NonZero<usize>, String> {
+    text.parse()
+        .map_err(|_| "write a whole number of 1 or more".to_owned())
 }
 
 impl Demo {
@@ -52,12 +58,8 @@ impl Demo {
 }
 
 async fn serve(listen: SocketAddr, options: &demo::Options) -> Result<(), Failure> {
-    let cannot = |error: std::io::Error| {
-        let what = format!("cannot listen on {listen}: {error}");
-        Failure::cannot(what, "choose another address with --listen")
-    };
-    let mut terminated = signal(SignalKind::terminate()).map_err(cannot)?;
-    let listener = TcpListener::bind(listen).await.map_err(cannot)?;
+    let mut terminated = listen_for(SignalKind::terminate())?;
+    let listener = node::listen(listen).await.map_err(NodeError::from)?;
     let handle = demo::serve_http(listener, options)
         .map_err(|error| Failure::saying(Answer::Cannot, &error))?;
     let url = handle.url();

@@ -57,6 +57,7 @@ async fn register(office: &Office) -> Result<(GrantView, String), Failure> {
         label: Label::new(GRANT).map_err(internal)?,
         identity: None,
         servers: BTreeMap::from([(runs.clone(), runs)]),
+        shadows: BTreeMap::new(),
         expires_in_ms: None,
     };
     // The server comes last: should this be broken off, the next start begins anew.

@@ -7,7 +7,8 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::desk::{request, unexpected};
-use super::output::{Output, Paint, Table, Tone, plain};
+use super::listing::{Cell, Listing};
+use super::output::{Output, Paint, Tone, plain};
 use super::server::owner;
 use super::{DataDirArg, Done, FormatArg};
 use crate::admin::{Expiry, Failure, GrantState, GrantView, Request, Response};
@@ -30,6 +31,8 @@ pub(super) enum Grant {
     },
     /// Change a grant's servers and their policies, or its end; what is not named stays
     Set(Set),
+    /// Try a policy beside the one in force: decided and recorded on every call, never answered with
+    Shadow(Shadow),
     /// Print a new token, this once; the old one is worth nothing from now on
     Rotate {
         /// The grant
@@ -78,12 +81,28 @@ pub(super) struct Set {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct Shadow {
+    /// The grant
+    label: Label,
+    /// A server and the policy to try there; `none` ends it
+    #[arg(value_name = "SERVER=POLICY|SERVER=none", required = true, value_parser = attachment)]
+    shadows: Vec<(Name, Name)>,
+    #[command(flatten)]
+    dir: DataDirArg,
+    #[command(flatten)]
+    format: FormatArg,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct Create {
     /// What the caller is called, such as `ci-runner` or `alice-laptop`
     label: Label,
     /// A server and the policy in force there
     #[arg(long = "server", value_name = "SERVER=POLICY", required = true, value_parser = attachment)]
     servers: Vec<(Name, Name)>,
+    /// A server and a policy that is tried there: decided and recorded, never answered with
+    #[arg(long = "shadow", value_name = "SERVER=POLICY", value_parser = attachment)]
+    shadows: Vec<(Name, Name)>,
     /// Who the caller is
     #[arg(long)]
     identity: Option<String>,
@@ -138,12 +157,12 @@ impl Grant {
             Self::Create(create) => create.run(),
             Self::List { dir, format } => {
                 match request(dir.data_dir.as_deref(), Request::GrantList)? {
-                    Response::Grants { grants } if format.json => Output::json(&grants),
-                    Response::Grants { grants } => Ok(Output::text(list(&grants, paint))),
+                    Response::Grants { grants } => GRANTS.show(&grants, (&format, paint), cells),
                     _ => Err(unexpected()),
                 }
             }
             Self::Set(set) => set.run(),
+            Self::Shadow(shadow) => shadow.run(),
             Self::Rotate { label, dir, format } => token(
                 &dir,
                 &format,
@@ -174,9 +193,16 @@ impl Grant {
 impl Set {
     fn run(self) -> Done {
         let ends = self.expires.is_some();
+        let servers = attachments(self.servers)?;
+        if let Some(both) = self.without.iter().find(|name| servers.contains_key(*name)) {
+            return Err(Failure::usage(
+                format!("the server `{both}` is both given and taken away"),
+                "name it with --server or with --without",
+            ));
+        }
         let set = Request::GrantSet {
             label: self.label,
-            servers: attachments(self.servers)?,
+            servers,
             without: self.without,
             expires: self.expires,
         };
@@ -199,6 +225,30 @@ impl Set {
     }
 }
 
+impl Shadow {
+    fn run(self) -> Done {
+        let shadows = attachments(self.shadows)?
+            .into_iter()
+            .map(|(server, policy)| {
+                let ends = policy.as_str() == "none";
+                (server, (!ends).then_some(policy))
+            });
+        let asked = Request::GrantShadow {
+            label: self.label,
+            shadows: shadows.collect(),
+        };
+        match request(self.dir.data_dir.as_deref(), asked)? {
+            Response::Grant { grant } if self.format.json => Output::json(&grant),
+            Response::Grant { grant } => Ok(Output::text(format!(
+                "grant {}: {}\n",
+                grant.label,
+                servers_of(&grant)
+            ))),
+            _ => Err(unexpected()),
+        }
+    }
+}
+
 /// A grant that has ended opens nothing, whatever else is changed.
 fn expired(grant: &GrantView) -> Option<String> {
     let (label, end) = (&grant.label, grant.expires_at.as_deref()?);
@@ -216,6 +266,7 @@ impl Create {
             label: self.label,
             identity: self.identity,
             servers: attachments(self.servers)?,
+            shadows: attachments(self.shadows)?,
             expires_in_ms: self.expires,
         };
         token(&self.dir, &self.format, create, "created")
@@ -300,42 +351,44 @@ fn servers_of(grant: &GrantView) -> String {
     if grant.servers.is_empty() {
         return "no servers".to_owned();
     }
-    let one = |(server, policy): (&Name, &Option<Name>)| match policy {
-        Some(policy) => format!("{server}={policy}"),
-        None => format!("{server} (no policy)"),
+    let one = |(server, policy): (&Name, &Option<Name>)| {
+        let in_force = match policy {
+            Some(policy) => format!("{server}={policy}"),
+            None => format!("{server} (no policy)"),
+        };
+        match grant.shadows.get(server) {
+            Some(shadow) => format!("{in_force} (shadow {shadow})"),
+            None => in_force,
+        }
     };
     let all: Vec<String> = grant.servers.iter().map(one).collect();
     all.join(" ")
 }
 
-fn list(grants: &[GrantView], paint: Paint) -> String {
-    if grants.is_empty() {
-        return "no grants; make one with `portreeve grant create LABEL --server SERVER=POLICY`\n"
-            .to_owned();
-    }
-    let head = [
+const GRANTS: Listing<6> = Listing {
+    head: [
         "LABEL",
         "STATE",
         "SERVERS=POLICIES",
         "IDENTITY",
         "EXPIRES",
         "OWNER",
-    ];
-    let mut table = Table::new(paint, head);
-    for grant in grants {
-        let (state, tone) = match grant.state {
-            GrantState::Live => ("live", Tone::Good),
-            GrantState::Expired => ("expired", Tone::Waiting),
-            GrantState::Revoked => ("revoked", Tone::Bad),
-        };
-        table.row([
-            plain(grant.label.as_str()),
-            (state.to_owned(), tone),
-            plain(servers_of(grant)),
-            plain(grant.identity.as_deref().unwrap_or("-")),
-            plain(grant.expires_at.as_deref().unwrap_or("never")),
-            plain(owner(grant.owner)),
-        ]);
-    }
-    table.render()
+    ],
+    nothing: "no grants; make one with `portreeve grant create LABEL --server SERVER=POLICY`",
+};
+
+fn cells(grant: &GrantView) -> [Cell; 6] {
+    let (state, tone) = match grant.state {
+        GrantState::Live => ("live", Tone::Good),
+        GrantState::Expired => ("expired", Tone::Waiting),
+        GrantState::Revoked => ("revoked", Tone::Bad),
+    };
+    [
+        plain(grant.label.as_str()),
+        (state.to_owned(), tone),
+        plain(servers_of(grant)),
+        plain(grant.identity.as_deref().unwrap_or("-")),
+        plain(grant.expires_at.as_deref().unwrap_or("never")),
+        plain(owner(grant.owner)),
+    ]
 }

@@ -106,6 +106,9 @@ pub(super) struct Which {
     /// A rule, as a refusal names it
     #[arg(long, value_name = "POINTER")]
     rule: Option<String>,
+    /// Only calls that a grant's shadow policy would have answered otherwise
+    #[arg(long)]
+    shadow_differs: bool,
     /// At most so many: the newest
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
@@ -167,6 +170,7 @@ impl Which {
             outcome: self.outcome.clone(),
             call_id: self.call_id.clone(),
             rule: self.rule.clone(),
+            shadow_differs: self.shadow_differs,
             limit: self.limit,
         })
     }

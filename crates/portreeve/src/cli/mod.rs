@@ -10,6 +10,8 @@ mod desk;
 mod first_minute;
 mod grant;
 mod ledger;
+mod listing;
+mod log;
 mod output;
 mod policy;
 #[cfg(test)]
@@ -29,7 +31,14 @@ use output::{Output, Paint};
 
 /// The policy gateway for AI agents' tools.
 #[derive(Debug, Parser)]
-#[command(name = "portreeve", version, about, disable_help_subcommand = true)]
+#[command(
+    name = "portreeve",
+    version,
+    about,
+    disable_help_subcommand = true,
+    after_help = "Begin with `portreeve up`: it starts with a demo server, a policy and a grant, and says \
+                  how to go on.\n`portreeve COMMAND --help` says more of a command."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -61,7 +70,18 @@ enum Command {
     #[command(subcommand)]
     Config(config::Config),
     /// Print the completions for a shell
-    Completions { shell: Shell },
+    #[command(after_help = "For bash: source <(portreeve completions bash)\n\
+                            For fish: portreeve completions fish | source")]
+    Completions {
+        /// The shell that is to complete
+        shell: Shell,
+    },
+    /// Print the help of a command
+    #[command(hide = true)]
+    Help {
+        /// The command, such as `server add`
+        words: Vec<String>,
+    },
 }
 
 /// Where the state is.
@@ -115,8 +135,24 @@ impl Command {
                 clap_complete::generate(shell, &mut Cli::command(), "portreeve", &mut script);
                 Ok(Output::text(String::from_utf8_lossy(&script)))
             }
+            Self::Help { words } => help(&words),
         }
     }
+}
+
+fn help(words: &[String]) -> Done {
+    let mut root = Cli::command();
+    root.build();
+    let mut command = &mut root;
+    for word in words {
+        command = command.find_subcommand_mut(word).ok_or_else(|| {
+            Failure::usage(
+                format!("there is no command `{}`", words.join(" ")),
+                "`portreeve --help` lists those there are",
+            )
+        })?;
+    }
+    Ok(Output::text(command.render_long_help().to_string()))
 }
 
 #[cfg(test)]

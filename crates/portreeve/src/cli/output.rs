@@ -120,6 +120,19 @@ pub(super) fn print_failure(failure: &Failure, paint: Paint) -> ExitCode {
     })
 }
 
+/// A problem as a compiler shows it, with its first word in colour.
+pub(super) fn painted(notice: &str, paint: Paint) -> String {
+    let notice = printable(notice);
+    let tones = [("error:", Tone::Bad), ("warning:", Tone::Waiting)];
+    let known = tones
+        .into_iter()
+        .find_map(|(word, tone)| Some((word, tone, notice.strip_prefix(word)?)));
+    match known {
+        Some((word, tone, rest)) => paint.tone(tone, word) + rest,
+        None => notice,
+    }
+}
+
 /// Text from elsewhere, without what could disturb a terminal or reorder a line.
 pub(super) fn printable(text: &str) -> String {
     let safe = |c: char| match c {

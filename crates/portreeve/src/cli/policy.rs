@@ -15,13 +15,15 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::desk::{request, unexpected};
-use super::output::{Output, Paint, Table, Tone, plain, printable};
+use super::listing::{Cell, Listing};
+use super::output::{Output, Paint, Tone, painted, plain, printable};
 use super::server::owner;
 use super::{DataDirArg, Done, FormatArg};
 use crate::admin::{DeadRule, Failure, PolicyView, Request, Response, Use};
 use crate::config::MAX_FILE;
 use crate::name::Name;
-use crate::policy_text::{self, Problem, Severity};
+use crate::policy_text::{self, Problem};
+use crate::refused::why;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Policy {
@@ -117,8 +119,9 @@ impl Policy {
                     None => Request::PolicyList,
                 };
                 match request(dir.data_dir.as_deref(), listing)? {
-                    Response::Policies { policies } if format.json => Output::json(&policies),
-                    Response::Policies { policies } => Ok(Output::text(list(&policies, paint))),
+                    Response::Policies { policies } => {
+                        POLICIES.show(&policies, (&format, paint), cells)
+                    }
                     _ => Err(unexpected()),
                 }
             }
@@ -154,18 +157,18 @@ fn read(file: &Path) -> Result<(String, Vec<u8>), Failure> {
         let file = file.display();
         Failure::cannot(
             format!("cannot read {file}: {why}"),
-            "check the file's name",
+            "name a file that can be read",
         )
     };
     let mut text = Vec::new();
     let (name, source): (_, Box<dyn Read>) = if file == Path::new("-") {
         ("(standard input)".to_owned(), Box::new(std::io::stdin()))
     } else {
-        let opened = std::fs::File::open(file).map_err(|error| cannot(error.to_string()))?;
+        let opened = std::fs::File::open(file).map_err(|error| cannot(why(&error)))?;
         (file.display().to_string(), Box::new(opened))
     };
     let read = source.take(MAX_FILE + 1).read_to_end(&mut text);
-    read.map_err(|error| cannot(error.to_string()))?;
+    read.map_err(|error| cannot(why(&error)))?;
     if text.len() as u64 > MAX_FILE {
         return Err(cannot("it is larger than 16 MiB".to_owned()));
     }
@@ -175,17 +178,7 @@ fn read(file: &Path) -> Result<(String, Vec<u8>), Failure> {
 /// The problems as a compiler shows them.
 fn shown(problems: &[Problem], (name, text): (&str, &[u8]), paint: Paint) -> String {
     let text = String::from_utf8_lossy(text);
-    let show = |problem: &Problem| {
-        let shown = printable(&policy_text::show(problem, name, &text));
-        let (word, tone) = match problem.severity {
-            Severity::Error => ("error:", Tone::Bad),
-            Severity::Warning => ("warning:", Tone::Waiting),
-        };
-        match shown.strip_prefix(word) {
-            Some(rest) => paint.tone(tone, word) + rest,
-            None => shown,
-        }
-    };
+    let show = |problem: &Problem| painted(&policy_text::show(problem, name, &text), paint);
     let all: Vec<String> = problems.iter().map(show).collect();
     all.join("\n")
 }
@@ -321,31 +314,26 @@ fn remarks(policy: &PolicyView, server: &Name, dead: Option<&[DeadRule]>) -> Vec
     remarks
 }
 
-fn list(policies: &[PolicyView], paint: Paint) -> String {
-    if policies.is_empty() {
-        return "no policies; add one with `portreeve policy put NAME FILE`\n".to_owned();
-    }
-    let mut table = Table::new(
-        paint,
-        ["NAME", "VERSION", "CREATED", "BY", "OWNER", "USED BY"],
-    );
-    for policy in policies {
-        let uses = policy.used_by.iter();
-        let uses: Vec<String> = uses
-            .map(|used| format!("{} on {}", used.grant, used.server))
-            .collect();
-        table.row([
-            plain(policy.name.as_str()),
-            plain(policy.version.to_string()),
-            plain(&policy.created_at),
-            plain(&policy.by),
-            plain(owner(policy.owner)),
-            plain(if uses.is_empty() {
-                "-".to_owned()
-            } else {
-                uses.join(", ")
-            }),
-        ]);
-    }
-    table.render()
+const POLICIES: Listing<6> = Listing {
+    head: ["NAME", "VERSION", "CREATED", "BY", "OWNER", "USED BY"],
+    nothing: "no policies; add one with `portreeve policy put NAME FILE`",
+};
+
+fn cells(policy: &PolicyView) -> [Cell; 6] {
+    let uses = policy.used_by.iter();
+    let uses: Vec<String> = uses
+        .map(|used| format!("{} on {}", used.grant, used.server))
+        .collect();
+    [
+        plain(policy.name.as_str()),
+        plain(policy.version.to_string()),
+        plain(&policy.created_at),
+        plain(&policy.by),
+        plain(owner(policy.owner)),
+        plain(if uses.is_empty() {
+            "-".to_owned()
+        } else {
+            uses.join(", ")
+        }),
+    ]
 }

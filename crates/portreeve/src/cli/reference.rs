@@ -30,7 +30,7 @@ fn describe(command: &Command, text: &mut String) {
             lines.join("\n").trim_end()
         );
     }
-    for sub in command.get_subcommands() {
+    for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
         describe(sub, text);
     }
 }

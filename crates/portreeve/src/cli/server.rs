@@ -6,14 +6,16 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
 use super::desk::{request, unexpected};
-use super::output::{Output, Paint, Table, Tone, plain, printable};
+use super::listing::{Cell, Listing};
+use super::output::{Output, Paint, Tone, plain, printable};
 use super::{DataDirArg, Done, FormatArg};
 use crate::admin::{
-    Discovery, Failure, NewTarget, Plain, Request, Response, ServerView, ToolState, ToolView,
+    Answer, Discovery, Failure, NewTarget, Plain, Request, Response, ServerView, ToolState,
+    ToolView,
 };
 use crate::config::{Environment, parse_secret, resolve};
 use crate::name::Name;
-use crate::server_url::BUILTIN_DEMO;
+use crate::server_url::{self, BUILTIN_DEMO};
 use crate::store::model::{Accept, Accepting, NewTools, Owner};
 
 #[derive(Debug, Subcommand)]
@@ -60,6 +62,10 @@ pub(super) enum Server {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    override_usage = "portreeve server add [OPTIONS] NAME --url URL\n       \
+                            portreeve server add [OPTIONS] NAME -- COMMAND…"
+)]
 #[group(id = "target", required = true, multiple = false, args = ["url", "command"])]
 pub(super) struct Add {
     /// What it is called in grants and in the URL `/mcp/NAME`
@@ -141,18 +147,17 @@ impl Server {
             Self::Add(add) => add.run(),
             Self::List { dir, format } => {
                 match request(dir.data_dir.as_deref(), Request::ServerList)? {
-                    Response::Servers { servers } if format.json => Output::json(&servers),
-                    Response::Servers { servers } => Ok(Output::text(list(&servers, paint))),
+                    Response::Servers { servers } => {
+                        SERVERS.show(&servers, (&format, paint), server_cells)
+                    }
                     _ => Err(unexpected()),
                 }
             }
             Self::Tools { name, dir, format } => {
                 match request(dir.data_dir.as_deref(), Request::ServerTools { name })? {
                     Response::Tools {
-                        server,
-                        discovery,
-                        tools,
-                    } => show_tools(&server, &discovery, &tools, (paint, format.json)),
+                        discovery, tools, ..
+                    } => show_tools(&tools, &discovery, (&format, paint)),
                     _ => Err(unexpected()),
                 }
             }
@@ -182,10 +187,15 @@ impl Add {
                 env: read_secrets(self.env)?,
             },
             Some(url) if url == BUILTIN_DEMO => NewTarget::Demo,
-            Some(url) => NewTarget::Http {
-                url,
-                headers: read_secrets(self.headers)?,
-            },
+            Some(url) => {
+                // Here too, so that a mistyped URL makes no data directory.
+                server_url::check(&url, self.private)
+                    .map_err(|error| Failure::saying(Answer::Usage, &error))?;
+                NewTarget::Http {
+                    url,
+                    headers: read_secrets(self.headers)?,
+                }
+            }
         };
         let add = Request::ServerAdd {
             name: self.name,
@@ -250,32 +260,26 @@ fn added(server: &ServerView, discovery: &Discovery) -> Output {
     }
 }
 
-fn list(servers: &[ServerView], paint: Paint) -> String {
-    if servers.is_empty() {
-        return "no servers; add one with `portreeve server add NAME --url URL`\n".to_owned();
-    }
-    let mut table = Table::new(
-        paint,
-        ["NAME", "TARGET", "TOOLS", "WAITING", "NEW TOOLS", "OWNER"],
-    );
-    for server in servers {
-        let waiting = match server.tools_waiting {
+const SERVERS: Listing<6> = Listing {
+    head: ["NAME", "TARGET", "TOOLS", "WAITING", "NEW TOOLS", "OWNER"],
+    nothing: "no servers; add one with `portreeve server add NAME --url URL`",
+};
+
+fn server_cells(server: &ServerView) -> [Cell; 6] {
+    [
+        plain(server.name.as_str()),
+        plain(&server.target),
+        plain(server.tools_accepted.to_string()),
+        match server.tools_waiting {
             0 => plain("-"),
             count => (count.to_string(), Tone::Waiting),
-        };
-        table.row([
-            plain(server.name.as_str()),
-            plain(&server.target),
-            plain(server.tools_accepted.to_string()),
-            waiting,
-            plain(match server.new_tools {
-                NewTools::Quarantine => "quarantine",
-                NewTools::Judge => "judge",
-            }),
-            plain(owner(server.owner)),
-        ]);
-    }
-    table.render()
+        },
+        plain(match server.new_tools {
+            NewTools::Quarantine => "quarantine",
+            NewTools::Judge => "judge",
+        }),
+        plain(owner(server.owner)),
+    ]
 }
 
 /// The word for an owner in a listing.
@@ -286,36 +290,17 @@ pub(super) fn owner(owner: Owner) -> &'static str {
     }
 }
 
+const TOOLS: Listing<4> = Listing {
+    head: ["TOOL", "STATE", "HASH", "DESCRIPTION"],
+    nothing: "no tools of this server are known",
+};
+
 fn show_tools(
-    server: &ServerView,
-    discovery: &Discovery,
     tools: &[ToolView],
-    (paint, json): (Paint, bool),
+    discovery: &Discovery,
+    (format, paint): (&FormatArg, Paint),
 ) -> Done {
-    let output = if json {
-        Output::json(&tools)?
-    } else if tools.is_empty() {
-        Output::text(format!("no tools of {} are known\n", server.name))
-    } else {
-        let mut table = Table::new(paint, ["TOOL", "STATE", "HASH", "DESCRIPTION"]);
-        for tool in tools {
-            let (state, tone) = match tool.state {
-                ToolState::Accepted => ("accepted", Tone::Good),
-                ToolState::New => ("new, waits", Tone::Waiting),
-                ToolState::Changed => ("changed, waits", Tone::Bad),
-            };
-            let hash = tool.waiting_hash.as_ref().unwrap_or(&tool.hash);
-            let short: String = hash.chars().take(12).collect();
-            let state = (state.to_owned(), tone);
-            table.row([
-                plain(&tool.tool),
-                state,
-                plain(short),
-                plain(description(tool)),
-            ]);
-        }
-        Output::text(table.render())
-    };
+    let output = TOOLS.show(tools, (format, paint), tool_cells)?;
     Ok(match discovery {
         Discovery::Failed(why) => output.remark(&format!(
             "note: this is what was known before: {}",
@@ -323,6 +308,21 @@ fn show_tools(
         )),
         _ => output,
     })
+}
+
+fn tool_cells(tool: &ToolView) -> [Cell; 4] {
+    let (state, tone) = match tool.state {
+        ToolState::Accepted => ("accepted", Tone::Good),
+        ToolState::New => ("new, waits", Tone::Waiting),
+        ToolState::Changed => ("changed, waits", Tone::Bad),
+    };
+    let hash = tool.waiting_hash.as_ref().unwrap_or(&tool.hash);
+    [
+        plain(&tool.tool),
+        (state.to_owned(), tone),
+        plain(hash.chars().take(12).collect::<String>()),
+        plain(description(tool)),
+    ]
 }
 
 /// The beginning of what the server says of the tool.

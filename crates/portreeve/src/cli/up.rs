@@ -9,10 +9,10 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::output::{Paint, Tone};
-use super::{DataDirArg, Done, Output, first_minute};
+use super::{DataDirArg, Done, Output, first_minute, log};
 use crate::admin::{Answer, Failure};
 use crate::clock::Clock;
-use crate::config::{self, Arguments, Config, Environment};
+use crate::config::{self, Arguments, Config, ConfigError, Environment};
 use crate::data_dir::DataDir;
 use crate::front::FrontSettings;
 use crate::gate::Keeping;
@@ -24,6 +24,10 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_mins(1);
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "It runs in the foreground until it is interrupted, and logs to stderr; \
+                        PORTREEVE_LOG=debug logs more."
+)]
 pub(super) struct Up {
     /// The configuration file
     #[arg(long, value_name = "FILE")]
@@ -36,12 +40,13 @@ pub(super) struct Up {
     /// Reserved for the console and the API, which this version does not have
     #[arg(long, value_name = "ADDR", value_parser = address)]
     admin_listen: Option<SocketAddr>,
-    /// Go on although the ledger's end is missing or was changed; this is booked
+    /// Go on although the ledger's end is missing or was changed: what is missing is given up, rate
+    /// limits forget the calls in it, and the ledger says so
     #[arg(long)]
     accept_ledger_cut: bool,
 }
 
-fn address(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     let example = "write a numeric address and a port, such as 127.0.0.1:8787 or [::]:8787";
     text.parse().map_err(|_| example.to_owned())
 }
@@ -49,7 +54,7 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 impl Up {
     pub(super) fn run(self, paint: Paint) -> Done {
         let environment = Environment::system();
-        start_logging(&environment);
+        log::start(&environment);
         let config = self.read_config(&environment)?;
         let named = config
             .as_ref()
@@ -76,8 +81,7 @@ impl Up {
         };
         // Absolute, so that a later change of the working directory changes nothing.
         let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
-        let config = config::load(&path, environment)
-            .map_err(|error| Failure::cannot(error.to_string(), "see `portreeve config check`"))?;
+        let config = config::load(&path, environment).map_err(|error| unsound(&path, &error))?;
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
@@ -141,9 +145,7 @@ impl Up {
         let mut interrupted = listen_for(SignalKind::interrupt())?;
         let mut terminated = listen_for(SignalKind::terminate())?;
         let public_url = plan.public_url.clone();
-        let node = Node::start(plan)
-            .await
-            .map_err(|error| Failure::saying(Answer::Cannot, &error))?;
+        let node = Node::start(plan).await?;
         let url = public_url.unwrap_or_else(|| format!("http://{}", node.address()));
         let mut text = greeting(&node, &url, dir, paint);
         text.push_str(&first_minute::welcome(&node.office, &url, dir, paint).await?);
@@ -163,9 +165,21 @@ impl Up {
             _ = interrupted.recv() => return at_once(),
             _ = terminated.recv() => return at_once(),
         };
-        stopped.map_err(|error| Failure::saying(Answer::Cannot, &error))?;
+        stopped?;
         Ok(Output::default())
     }
+}
+
+fn unsound(path: &Path, error: &ConfigError) -> Failure {
+    let ConfigError::Wrong(problems) = error else {
+        return Failure::cannot(error.to_string(), "name a file that can be read");
+    };
+    let file = path.display();
+    let shown = super::config::shown(problems, Paint::of_stderr());
+    Failure::cannot(
+        format!("the configuration file {file} is not sound\n\n{shown}"),
+        format!("correct it; `portreeve config check '{file}'` says when it is sound"),
+    )
 }
 
 fn greeting(node: &Node, url: &str, dir: &Path, paint: Paint) -> String {
@@ -177,63 +191,13 @@ fn greeting(node: &Node, url: &str, dir: &Path, paint: Paint) -> String {
     text
 }
 
-fn listen_for(kind: SignalKind) -> Result<tokio::signal::unix::Signal, Failure> {
+pub(super) fn listen_for(kind: SignalKind) -> Result<tokio::signal::unix::Signal, Failure> {
     signal(kind).map_err(|error| Failure::cannot(format!("cannot listen for signals: {error}"), ""))
-}
-
-/// A word alone is a level; the filter would take any other for the name of a module, and be silent.
-fn understood(wanted: &str) -> Result<(), String> {
-    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
-    let strange = wanted.split(',').map(str::trim).find(|word| {
-        let level = LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word));
-        !level && !word.contains(['=', ':', '[']) && !word.starts_with("portreeve")
-    });
-    match strange {
-        None => Ok(()),
-        Some(word) => Err(format!("{word:?} is none of {}", LEVELS.join(", "))),
-    }
-}
-
-/// Logs go to stderr; `PORTREEVE_LOG` says what, as in `info` or `portreeve=debug`.
-pub(super) fn start_logging(environment: &Environment) {
-    use std::io::IsTerminal as _;
-    let wanted = environment
-        .get("PORTREEVE_LOG")
-        .unwrap_or_else(|| "info".to_owned());
-    let parsed = understood(&wanted).and_then(|()| {
-        tracing_subscriber::EnvFilter::try_new(&wanted).map_err(|error| error.to_string())
-    });
-    let filter = parsed.unwrap_or_else(|error| {
-        eprintln!("warning: PORTREEVE_LOG={wanted:?} is not understood ({error}); using info");
-        tracing_subscriber::EnvFilter::new("info")
-    });
-    let ansi = std::io::stderr().is_terminal() && !environment.no_color();
-    // A second logger in one process, in a test for instance, is not needed.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(ansi)
-        .with_writer(std::io::stderr)
-        .try_init();
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_level_that_is_none_is_told() {
-        for good in [
-            "info",
-            "WARN",
-            "portreeve=debug,hyper=warn",
-            "portreeve::gate",
-        ] {
-            assert_eq!(understood(good), Ok(()), "{good}");
-        }
-        for bad in ["loud", "info,loud", ""] {
-            assert!(understood(bad).is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn an_address_is_asked_for_with_an_example() {

@@ -69,6 +69,7 @@ fn grant(
     let label = label(reader, section, at);
     let token_sha256 = token_hash(reader, section, at);
     let servers = servers(reader, section, at, root);
+    let shadows = shadows(reader, section, &servers, root);
     let identity = identity(reader, section);
     let expires_at = expires(reader, section);
     Some(NewGrant {
@@ -76,6 +77,7 @@ fn grant(
         identity,
         token_sha256: token_sha256?,
         servers,
+        shadows,
         expires_at,
     })
 }
@@ -168,6 +170,36 @@ fn servers(
         }
     }
     servers
+}
+
+/// The policies that are tried beside those in force.
+fn shadows(
+    reader: &mut Reader<'_>,
+    section: &DeTable<'_>,
+    servers: &BTreeMap<Name, Option<Name>>,
+    root: &DeTable<'_>,
+) -> BTreeMap<Name, Name> {
+    let mut shadows = BTreeMap::new();
+    let Some(written) = table(section, "shadow") else {
+        return shadows;
+    };
+    for (key, at, _) in entries(written) {
+        let Some(policy) = text(written, key) else {
+            continue;
+        };
+        let known = sections(root, "policies");
+        let policy = reference(reader, ("policy", policy.value), policy.at, known);
+        match (servers.get_key_value(key), policy) {
+            (Some((server, _)), Some(policy)) => drop(shadows.insert(server.clone(), policy)),
+            (None, _) => {
+                let near = did_you_mean(key, servers.keys().map(Name::as_str));
+                let message = format!("`shadow` names `{key}`, which is not among `servers`{near}");
+                reader.error(at, message);
+            }
+            (Some(_), None) => {}
+        }
+    }
+    shadows
 }
 
 /// What the file declares, whether it is sound or not: what is wrong with it is told there.

@@ -251,6 +251,13 @@ pub(super) const KEYS: &[Key] = &[
         "The servers the grant may use, each with the policy in force there: `{ builds = \"builds\" }`.",
     ),
     key(
+        "grants[].shadow",
+        Form::TextMap,
+        "none",
+        "Policies that are tried on some of these servers beside those in force: decided and \
+         recorded on every call, never answered with.",
+    ),
+    key(
         "grants[].identity",
         Form::Text,
         "none",

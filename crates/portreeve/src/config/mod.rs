@@ -17,6 +17,7 @@ mod servers;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod told;
 mod tree;
 pub mod watch;
 
@@ -28,6 +29,7 @@ pub use problem::{ConfigError, Problem, Severity};
 pub use reference::reference;
 pub use secrets::{SecretError, parse as parse_secret, resolve};
 
+use crate::refused::why;
 use crate::store::model::Declared;
 use reader::Reader;
 
@@ -140,6 +142,7 @@ pub fn parse(path: &Path, text: &str, environment: &Environment) -> Result<Confi
             return Err(reader.refuse());
         }
     };
+    reader.knows(told::Told::of(tree.get_ref()));
     tree::check(&mut reader, tree.get_ref());
     if reader.has_errors() {
         // What has the wrong type cannot be asked for its meaning.
@@ -156,7 +159,7 @@ pub fn parse(path: &Path, text: &str, environment: &Environment) -> Result<Confi
 fn read_file(path: &Path) -> Result<String, String> {
     use std::io::Read;
     let mut text = String::new();
-    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    let file = std::fs::File::open(path).map_err(|error| why(&error))?;
     let read = file.take(MAX_FILE + 1).read_to_string(&mut text);
     match read {
         Ok(length) if length as u64 > MAX_FILE => Err("it is larger than 16 MiB".to_owned()),
@@ -164,6 +167,6 @@ fn read_file(path: &Path) -> Result<String, String> {
         Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
             Err("it is not UTF-8 text".to_owned())
         }
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(why(&error)),
     }
 }

@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue};
 use super::problem::{Problem, Severity};
 use super::reader::{Found, Reader, entries, table, text};
 use super::servers::name;
+use crate::excerpt::Excerpt;
 use crate::name::Name;
 use crate::policy_text;
 
@@ -49,7 +50,14 @@ fn from_file(reader: &mut Reader<'_>, key: &str, file: Found<&str>) -> Option<St
     let path = reader.resolve_path(file.value);
     reader.files.push(path.clone());
     match super::read_file(&path) {
-        Ok(text) => check(reader, &text, |place| (path.clone(), place)).then_some(text),
+        Ok(text) => {
+            let locate = |place| Located {
+                file: path.clone(),
+                place,
+                as_it_is: true,
+            };
+            check(reader, &text, locate).then_some(text)
+        }
         Err(why) => {
             let path = path.display();
             reader.error(
@@ -71,7 +79,11 @@ fn from_text(reader: &mut Reader<'_>, inline: Found<&str>) -> Option<String> {
             Some(start) => shifted(Place::of(whole.as_bytes(), start), place),
             None => Place::of(whole.as_bytes(), inline.at),
         };
-        (path.clone(), place)
+        Located {
+            file: path.clone(),
+            place,
+            as_it_is: inner.is_some(),
+        }
     };
     check(reader, inline.value, locate).then(|| inline.value.to_owned())
 }
@@ -94,17 +106,30 @@ fn shifted(start: Place, inner: Place) -> Place {
     }
 }
 
+/// Where a place in a policy's text is for whoever wrote it.
+struct Located {
+    file: PathBuf,
+    place: Place,
+    /// Does the text stand there as the policy has it? A policy is no secret, so it can be shown.
+    as_it_is: bool,
+}
+
 /// Reports the text's problems; `true` if it is a policy.
-fn check(reader: &mut Reader<'_>, text: &str, locate: impl Fn(Place) -> (PathBuf, Place)) -> bool {
+fn check(reader: &mut Reader<'_>, text: &str, locate: impl Fn(Place) -> Located) -> bool {
     let (problems, good) = match policy_text::check(text.as_bytes()) {
         Ok(checked) => (checked.warnings, true),
         Err(problems) => (problems, false),
     };
     for problem in problems {
-        let (file, place) = locate(Place {
+        let Located {
+            file,
+            place,
+            as_it_is,
+        } = locate(Place {
             line: problem.line,
             column: problem.column,
         });
+        let excerpt = Excerpt::of(text, problem.line, problem.column).filter(|_| as_it_is);
         let suggestion = problem
             .suggestion
             .map(|word| format!("; did you mean `{word}`?"));
@@ -117,6 +142,7 @@ fn check(reader: &mut Reader<'_>, text: &str, locate: impl Fn(Place) -> (PathBuf
             line: place.line,
             column: place.column,
             message: problem.message + &suggestion.unwrap_or_default(),
+            excerpt,
         });
     }
     good

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::excerpt::{Excerpt, Notice, draw};
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
     Error,
@@ -17,15 +19,37 @@ pub struct Problem {
     pub line: usize,
     pub column: usize,
     pub message: String,
+    /// The line, if it can be shown; what may be a secret is masked.
+    pub excerpt: Option<Excerpt>,
+}
+
+impl Problem {
+    /// As a compiler shows it; [`fmt::Display`] is for logs, in one line.
+    pub fn show(&self) -> String {
+        draw(&Notice {
+            head: &format!("{}: {}", self.severity, self.message),
+            file: &self.file.display().to_string(),
+            line: self.line,
+            column: self.column,
+            excerpt: self.excerpt.as_ref(),
+            notes: &[],
+        })
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        })
+    }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let severity = match self.severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-        };
         let Self {
+            severity,
             file,
             line,
             column,
@@ -53,7 +77,18 @@ pub(super) fn syntax(message: &str, text: &str, at: usize) -> String {
     let line = before.rsplit('\n').next().unwrap_or_default();
     let value = line.split_once('=').map(|(_, value)| value.trim_start());
     if value.is_some_and(|value| !value.starts_with(['"', '\'', '[', '{'])) {
-        return format!("{message}: a text needs quotes, as in \"127.0.0.1:8787\"");
+        return "a text needs quotes, as in \"127.0.0.1:8787\"".to_owned();
+    }
+    if text.trim_start().starts_with('{') {
+        return "this looks like JSON; the configuration file is TOML".to_owned();
+    }
+    let is_key = |key: &str| {
+        let of_key = |c: char| c.is_alphanumeric() || "_-".contains(c);
+        !key.is_empty() && key.chars().all(of_key)
+    };
+    let key = line.split_once(':').map(|(key, _)| key.trim());
+    if let Some(key) = key.filter(|key| is_key(key)) {
+        return format!("TOML has `=` between a key and its value: write `{key} = …`");
     }
     message.to_owned()
 }

@@ -6,6 +6,7 @@ use portreeve_policy::json::Place;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::told::{self, Told};
 use super::{Config, ConfigError, Environment, Problem, Severity};
 
 pub(super) struct Reader<'t> {
@@ -14,6 +15,8 @@ pub(super) struct Reader<'t> {
     folder: PathBuf,
     text: &'t str,
     pub(super) environment: &'t Environment,
+    /// What may be shown of the text, once it is known to be TOML.
+    told: Option<Told>,
     problems: Vec<Problem>,
     /// Other files that were read.
     pub(super) files: Vec<PathBuf>,
@@ -27,9 +30,14 @@ impl<'t> Reader<'t> {
             folder: absolute.parent().map(Path::to_owned).unwrap_or_default(),
             text,
             environment,
+            told: None,
             problems: Vec::new(),
             files: Vec::new(),
         }
+    }
+
+    pub(super) fn knows(&mut self, told: Told) {
+        self.told = Some(told);
     }
 
     pub(super) fn text(&self) -> &'t str {
@@ -50,12 +58,17 @@ impl<'t> Reader<'t> {
 
     fn add(&mut self, severity: Severity, at: usize, message: String) {
         let place = Place::of(self.text.as_bytes(), at);
+        let excerpt = match &self.told {
+            Some(told) => told.excerpt(self.text, at),
+            None => told::excerpt_of_broken(self.text, at),
+        };
         self.push(Problem {
             severity,
             file: self.path.to_owned(),
             line: place.line,
             column: place.column,
             message,
+            excerpt,
         });
     }
 

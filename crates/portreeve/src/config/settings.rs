@@ -61,12 +61,21 @@ fn public_url(reader: &mut Reader<'_>, found: Found<&str>) -> Option<String> {
             found.at,
             format!(
                 "`public_url` must be a scheme and a host without a path, such as \
-                 \"https://gate.example.com\", not {:?}",
-                found.value
+                 \"https://gate.example.com\", not {}",
+                repeated(found.value)
             ),
         );
     }
     url
+}
+
+/// What was written, unless there may be a password in it.
+fn repeated(written: &str) -> String {
+    if written.contains('@') {
+        "what is written there".to_owned()
+    } else {
+        format!("{written:?}")
+    }
 }
 
 /// `scheme://host[:port]` and nothing more.
@@ -91,8 +100,8 @@ fn checked(
             None => reader.error(
                 found.at,
                 format!(
-                    "`{key}` holds {:?}, which is none: write {}",
-                    found.value,
+                    "`{key}` holds {}, which is none: write {}",
+                    repeated(found.value),
                     if key == "allowed_hosts" {
                         "a host such as \"gate.example.com\" or \"gate.example.com:8443\""
                     } else {

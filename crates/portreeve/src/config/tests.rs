@@ -103,7 +103,8 @@ fn every_key_that_is_carried_out_is_read() {
         [[grants]]
         label = "a@b"
         token_sha256 = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
-        servers = {}
+        servers = { stdio = "p" }
+        shadow = { stdio = "q" }
         expires = 2027-01-31T00:00:00Z
         "#,
     )
@@ -143,6 +144,7 @@ fn every_key_that_is_carried_out_is_read() {
         .any(|w| w.message.contains("cannot connect"));
     assert!(warned, "{:?}", config.warnings);
     assert!(config.declared.grants[0].expires_at.is_some());
+    assert_eq!(config.declared.grants[0].shadows["stdio"], "q");
     assert_eq!(config.declared.grants[0].token_sha256, "a".repeat(64));
 }
 
@@ -331,6 +333,10 @@ const MISTAKES: &[(&str, &str)] = &[
         "`grants[0].servers.a` must be a text",
     ),
     (
+        "[[grants]]\nlabel = \"a\"\ntoken = \"env:CI_TOKEN\"\nservers = { runs = \"p\" }\nshadow = { run = \"q\" }",
+        ":5:12: error: `shadow` names `run`, which is not among `servers`; did you mean `runs`?",
+    ),
+    (
         "[[grants]]\nlabel = \"a\"\ntoken = \"env:CI_TOKEN\"\nservers = {}\nexpires = \"soon\"",
         ":5:11: error: `expires` must be",
     ),
@@ -435,6 +441,8 @@ fn what_the_parser_leaves_to_be_guessed_is_said() {
     for (text, says) in [
         ("listen = 127.0.0.1:8787", "a text needs quotes"),
         ("data_dir = ./x", "a text needs quotes"),
+        ("{ \"listen\": 1 }", "this looks like JSON"),
+        ("listen: \"127.0.0.1:1\"", "write `listen = …`"),
         (
             "[servers.a]\nurl = \"x\"\nurl = \"y\"",
             "the key `url` is there twice",

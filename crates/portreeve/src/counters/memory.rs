@@ -12,7 +12,8 @@ use futures_util::future::BoxFuture;
 use portreeve_policy::limits::{self, Charge, Reservation};
 use portreeve_policy::time::Timestamp;
 
-use super::{Counters, CountersError};
+use super::side::Both;
+use super::{Counters, CountersError, Side};
 use crate::ledger::Head;
 
 /// How many counters may live. At a few hundred bytes each this bounds the memory; beyond it new
@@ -23,7 +24,7 @@ const FILE: &str = "counters.snapshot";
 
 /// Counters behind a lock that is never held across a wait.
 pub struct MemoryCounters {
-    counters: Mutex<limits::Counters>,
+    counters: Both<Mutex<limits::Counters>>,
     path: PathBuf,
     /// The place in the ledger that the snapshot file agrees with.
     written_at: AtomicU64,
@@ -38,9 +39,13 @@ impl fmt::Debug for MemoryCounters {
 }
 
 impl MemoryCounters {
-    pub(super) fn new(counters: limits::Counters, data_dir: &Path, written_at: u64) -> Self {
+    pub(super) fn new(counters: Both<limits::Counters>, data_dir: &Path, written_at: u64) -> Self {
+        let Both { in_force, shadow } = counters;
         Self {
-            counters: Mutex::new(counters),
+            counters: Both {
+                in_force: Mutex::new(in_force),
+                shadow: Mutex::new(shadow),
+            },
             path: data_dir.join(FILE),
             written_at: AtomicU64::new(written_at),
         }
@@ -56,18 +61,27 @@ impl MemoryCounters {
         self.written_at.fetch_max(seq, Ordering::AcqRel);
     }
 
-    fn lock(&self) -> MutexGuard<'_, limits::Counters> {
+    fn lock(&self, side: Side) -> MutexGuard<'_, limits::Counters> {
         // A panic in the middle of counting is impossible by lint; should it happen all the same,
         // charges already made still count.
-        self.counters.lock().unwrap_or_else(PoisonError::into_inner)
+        let counters = self.counters.of(side);
+        counters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The counters as text, with the place in the ledger they agree with. The caller sees to it
     /// that no charge is between being taken and being booked.
     pub fn export(&self, head: Head, now: Timestamp) -> Snapshot {
-        let mut counters = self.lock();
-        counters.prune(now);
-        let text = format!("{}{}", heading(head), counters.export());
+        let exported = |side| {
+            let mut counters = self.lock(side);
+            counters.prune(now);
+            (!counters.is_empty() || side == Side::InForce).then(|| counters.export())
+        };
+        let mut text = heading(head);
+        text.push_str(&exported(Side::InForce).unwrap_or_default());
+        if let Some(shadow) = exported(Side::Shadow) {
+            text.push_str(SHADOW);
+            text.push_str(&shadow);
+        }
         Snapshot {
             seq: head.seq,
             text,
@@ -105,6 +119,9 @@ impl Snapshot {
     }
 }
 
+/// The line before the counters of shadow policies, if there are any. None of theirs looks like it.
+const SHADOW: &str = "shadow\n";
+
 fn heading(head: Head) -> String {
     format!("portreeve counters v1\nledger {} {}\n", head.seq, head.hash)
 }
@@ -113,7 +130,7 @@ fn heading(head: Head) -> String {
 pub(super) struct Stored {
     pub(super) seq: u64,
     pub(super) hash: String,
-    pub(super) counters: limits::Counters,
+    pub(super) counters: Both<limits::Counters>,
 }
 
 /// Reads the snapshot, if there is one. One that cannot be read is as good as none: the ledger has
@@ -139,27 +156,33 @@ fn parse(text: &str) -> Option<Stored> {
     let rest = text.strip_prefix("portreeve counters v1\nledger ")?;
     let (head, counters) = rest.split_once('\n')?;
     let (seq, hash) = head.split_once(' ')?;
+    let import = |text: &str| limits::Counters::import(text, CAPACITY).ok();
+    let (in_force, shadow) = match counters.split_once("\nshadow\n") {
+        Some((in_force, shadow)) => (import(&format!("{in_force}\n"))?, import(shadow)?),
+        None => (import(counters)?, limits::Counters::new(CAPACITY)),
+    };
     Some(Stored {
         seq: seq.parse().ok()?,
         hash: hash.to_owned(),
-        counters: limits::Counters::import(counters, CAPACITY).ok()?,
+        counters: Both { in_force, shadow },
     })
 }
 
 impl Counters for MemoryCounters {
     fn reserve<'a>(
         &'a self,
+        side: Side,
         charges: &'a [Charge],
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Reservation, CountersError>> {
-        let taken = self.lock().reserve(charges, now);
+        let taken = self.lock(side).reserve(charges, now);
         let taken =
             taken.map_err(|(index, shortfall)| CountersError::Shortfall { index, shortfall });
         Box::pin(std::future::ready(taken))
     }
 
-    fn refund(&self, reservation: Reservation) -> BoxFuture<'_, ()> {
-        self.lock().refund(reservation);
+    fn refund(&self, side: Side, reservation: Reservation) -> BoxFuture<'_, ()> {
+        self.lock(side).refund(reservation);
         Box::pin(std::future::ready(()))
     }
 }

@@ -5,6 +5,7 @@
 
 mod memory;
 mod rebuild;
+mod side;
 
 use std::fmt;
 
@@ -14,6 +15,7 @@ use portreeve_policy::time::Timestamp;
 
 pub use memory::MemoryCounters;
 pub use rebuild::{RebuildError, Rebuilt};
+pub use side::Side;
 
 /// Why charges were not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,10 +32,11 @@ pub trait Counters: Send + Sync + fmt::Debug {
     /// Takes all charges or none, in one step that no other call can come between.
     fn reserve<'a>(
         &'a self,
+        side: Side,
         charges: &'a [Charge],
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Reservation, CountersError>>;
 
     /// Gives charges back to their own time: the call surely never reached its server.
-    fn refund(&self, reservation: Reservation) -> BoxFuture<'_, ()>;
+    fn refund(&self, side: Side, reservation: Reservation) -> BoxFuture<'_, ()>;
 }

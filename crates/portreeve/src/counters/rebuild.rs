@@ -9,8 +9,10 @@ use portreeve_policy::decimal::Decimal;
 use portreeve_policy::limits::{self, CounterKey};
 use portreeve_policy::time::Timestamp;
 
+use super::Side;
 use super::memory::{self, CAPACITY, MemoryCounters, Stored};
-use crate::ledger::{Phase, ReadError, Record, replay_from};
+use super::side::Both;
+use crate::ledger::{BookedCharge, Phase, ReadError, Record, replay_from};
 
 /// How many records before the snapshot are looked through for the beginning of a call whose
 /// charges were given back after it.
@@ -67,7 +69,10 @@ impl Stored {
         Self {
             seq: 0,
             hash: String::new(),
-            counters: limits::Counters::new(CAPACITY),
+            counters: Both {
+                in_force: limits::Counters::new(CAPACITY),
+                shadow: limits::Counters::new(CAPACITY),
+            },
         }
     }
 }
@@ -82,11 +87,11 @@ fn agrees(stored: &Stored, ledger_dir: &Path) -> Result<bool, ReadError> {
     Ok(record.is_some_and(|r| r.seq == stored.seq && r.hash.to_string() == stored.hash))
 }
 
-/// What one call took: from each counter, how much.
-type Taken = Vec<(CounterKey, Decimal)>;
+/// What one call took: from each counter, how much; and what it would have taken under a shadow.
+type Taken = Both<Vec<(CounterKey, Decimal)>>;
 
 struct Replay {
-    counters: limits::Counters,
+    counters: Both<limits::Counters>,
     now: Timestamp,
     records: u64,
     /// Calls that have begun and not yet ended.
@@ -96,7 +101,7 @@ struct Replay {
 }
 
 impl Replay {
-    fn new(counters: limits::Counters, now: Timestamp) -> Self {
+    fn new(counters: Both<limits::Counters>, now: Timestamp) -> Self {
         Self {
             counters,
             now,
@@ -123,10 +128,12 @@ impl Replay {
             return Ok(());
         };
         match record.phase {
-            Phase::Begin if !record.charges.is_empty() => {
+            Phase::Begin if !(record.charges.is_empty() && record.shadow_charges().is_empty()) => {
                 let taken = self.restore(record)?;
                 self.open.insert(call_id.to_string(), (record.at, taken));
             }
+            // A refused call may have taken of a shadow that would have let it pass.
+            Phase::Finish if record.is_refusal() => drop(self.restore(record)?),
             Phase::Finish => {
                 let begun = self.open.remove(&**call_id);
                 if record.refunded {
@@ -143,21 +150,39 @@ impl Replay {
 
     /// Counts a booked call's charges that still matter.
     fn restore(&mut self, record: &Record<'_>) -> Result<Taken, RebuildError> {
-        let mut taken = Vec::with_capacity(record.charges.len());
+        let mut taken = Taken::default();
         for charge in &record.charges {
-            let (key, amount) = read_charge(record.seq, &charge.0, &charge.1)?;
-            let window = i64::try_from(charge.2).unwrap_or(i64::MAX);
-            if record.at.plus(window) > self.now {
-                self.counters.restore(&key, record.at, amount, charge.2);
-                taken.push((key, amount));
+            let read = read_charge(record.seq, charge)?;
+            self.count(record.at, read, (Side::InForce, &mut taken));
+        }
+        for charge in record.shadow_charges() {
+            // A shadow stops nothing, not even a start.
+            if let Ok(read) = read_charge(record.seq, charge) {
+                self.count(record.at, read, (Side::Shadow, &mut taken));
             }
         }
         Ok(taken)
     }
 
+    fn count(
+        &mut self,
+        at: Timestamp,
+        (key, amount, window_ms): (CounterKey, Decimal, u64),
+        (side, taken): (Side, &mut Taken),
+    ) {
+        let window = i64::try_from(window_ms).unwrap_or(i64::MAX);
+        if at.plus(window) > self.now {
+            let counters = self.counters.of_mut(side);
+            counters.restore(&key, at, amount, window_ms);
+            taken.of_mut(side).push((key, amount));
+        }
+    }
+
     fn give_back(&mut self, at: Timestamp, taken: &Taken) {
-        for (key, amount) in taken {
-            self.counters.give_back(key, at, *amount);
+        for side in [Side::InForce, Side::Shadow] {
+            for (key, amount) in taken.of(side) {
+                self.counters.of_mut(side).give_back(key, at, *amount);
+            }
         }
     }
 
@@ -175,21 +200,34 @@ impl Replay {
             if record.phase != Phase::Begin || !self.unmatched.remove(&**call_id) {
                 continue;
             }
-            for charge in &record.charges {
-                let (key, amount) = read_charge(record.seq, &charge.0, &charge.1)?;
-                self.counters.give_back(&key, record.at, amount);
-            }
+            self.give_back(record.at, &booked(&record)?);
         }
         Ok(())
     }
 }
 
-fn read_charge(seq: u64, key: &str, amount: &str) -> Result<(CounterKey, Decimal), RebuildError> {
+/// What a record says its call took.
+fn booked(record: &Record<'_>) -> Result<Taken, RebuildError> {
+    let pair = |charge| {
+        let (key, amount, _) = read_charge(record.seq, charge)?;
+        Ok::<_, RebuildError>((key, amount))
+    };
+    let shadow = record.shadow_charges().iter().map(pair);
+    Ok(Both {
+        in_force: record.charges.iter().map(pair).collect::<Result<_, _>>()?,
+        shadow: shadow.filter_map(Result::ok).collect(),
+    })
+}
+
+fn read_charge(
+    seq: u64,
+    BookedCharge(key, amount, window_ms): &BookedCharge<'_>,
+) -> Result<(CounterKey, Decimal, u64), RebuildError> {
     let unreadable = || RebuildError::Charge {
         seq,
         charge: format!("{key} {amount}"),
     };
     let key = key.parse().map_err(|_| unreadable())?;
     let amount = Decimal::parse(amount).map_err(|_| unreadable())?;
-    Ok((key, amount))
+    Ok((key, amount, *window_ms))
 }

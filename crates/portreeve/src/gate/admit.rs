@@ -12,7 +12,7 @@ use super::Gate;
 use super::decide::{Allowed, How, Refused};
 use super::record::{self, OpenCall};
 use super::resolve::Call;
-use crate::counters::CountersError;
+use crate::counters::{CountersError, Side};
 use crate::hex;
 use crate::ledger::LedgerError;
 
@@ -67,7 +67,7 @@ pub(super) async fn admit(
 }
 
 /// Values that split a counter are only known by their fingerprint from here on.
-fn tagged(gate: &Gate, charges: Vec<Charge>) -> Vec<Charge> {
+pub(super) fn tagged(gate: &Gate, charges: Vec<Charge>) -> Vec<Charge> {
     let tag = |value: &str| {
         let mac = gate.keys.mac("counter key", value.as_bytes());
         hex::encode(mac.first_chunk::<16>().unwrap_or(&[0; 16]))
@@ -89,7 +89,7 @@ async fn reserve(
     if charges.is_empty() {
         return Ok(None);
     }
-    match gate.counters.reserve(charges, call.at).await {
+    match gate.counters.reserve(Side::InForce, charges, call.at).await {
         Ok(reservation) => Ok(Some(reservation)),
         Err(CountersError::Shortfall { index, shortfall }) => {
             let refusal = charges

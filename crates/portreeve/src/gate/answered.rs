@@ -6,11 +6,14 @@ use bytes::Bytes;
 use http::StatusCode;
 
 use super::admit::Permit;
+use super::brings::{self, Brings};
+use super::client::Introduction;
 use super::forward::{self, Parcel, forward};
 use super::inspect::{Inspector, Look, Request};
 use super::post::{Exchange, no_session};
 use super::record::{End, OpenCall};
 use super::resolve::Call;
+use super::seen::NotNoted;
 use super::sessions::{Session, SessionError};
 use super::{Gate, Payload, Reply, Status, Visit, relay};
 use crate::ledger::{Answer, Ended};
@@ -91,6 +94,7 @@ impl Exchange {
             IncomingBody::Events(events) => {
                 let opening = relay::Opening {
                     upstream: incoming.session.filter(|_| call.method == "initialize"),
+                    client: call.client.clone(),
                 };
                 relay::start(entry, inspector, events, opening).await
             }
@@ -117,25 +121,35 @@ impl Exchange {
     ) -> Reply {
         let id = inspector.request.as_ref().map(|r| r.id.as_str());
         let fail = |what: String| UpstreamError::Nonsense(what);
-        let (passed, given) = match inspector.look(&body).await {
-            Ok(Look::Pass(passed, Some(given))) => (passed, given),
+        let (passed, given, brings) = match inspector.look(&body).await {
+            Ok(Look::Pass(passed, Some(given), brings)) => (passed, given, brings),
             Ok(_) => {
                 let error = fail(format!("HTTP {status}, and it does not answer the request"));
                 return self.failed(entry, id, &error, Some(status)).await;
             }
-            Err(what) => return self.failed(entry, id, &fail(what), Some(status)).await,
+            Err(what) => {
+                // The words may quote the server.
+                if let Err(error) = inspector.release(&Brings::Names).await {
+                    return withheld(entry, inspector, &error).await;
+                }
+                return self.failed(entry, id, &fail(what), Some(status)).await;
+            }
         };
         let kind = given.answer;
         if !status.is_success() && !matches!(kind, Answer::Error | Answer::Withheld) {
             let error = fail(format!("HTTP {status} with a result"));
             return self.failed(entry, id, &error, Some(status)).await;
         }
+        if let Err(error) = inspector.release(&brings).await {
+            return withheld(entry, inspector, &error).await;
+        }
         let mut reply = Reply::message(client_status(status), passed);
         if call.method == "initialize"
             && kind == Answer::Ok
             && let Some(upstream) = upstream
         {
-            match self.gate.open_session(&self.visit, upstream, &body) {
+            let opening = (upstream, call.client.clone());
+            match self.gate.open_session(&self.visit, opening, &body) {
                 Ok(session) => reply.session = Some(session.id.clone()),
                 Err(error) => reply = no_session(error),
             }
@@ -204,6 +218,13 @@ impl Exchange {
     }
 }
 
+/// The call was executed, and its answer stays here.
+async fn withheld(entry: OpenCall, inspector: &Inspector, error: &NotNoted) -> Reply {
+    let (end, words) = brings::withheld(inspector, error);
+    entry.close(end).await;
+    Reply::message(Status::Fine, words.unwrap_or_default())
+}
+
 /// A modern client tells eras and unknown methods apart by the status of an error.
 fn client_status(upstream: StatusCode) -> Status {
     match upstream {
@@ -218,7 +239,7 @@ impl Gate {
     pub(super) fn open_session(
         &self,
         visit: &Visit,
-        upstream: http::HeaderValue,
+        (upstream, client): (http::HeaderValue, Option<Arc<Introduction>>),
         result: &[u8],
     ) -> Result<Arc<Session>, SessionError> {
         let version = message::read_tree(result).ok().and_then(|tree| {
@@ -227,6 +248,6 @@ impl Gate {
         });
         let version = version.unwrap_or_else(|| revision::WITH_BATCHES.to_owned());
         self.sessions
-            .open(visit, upstream, version, self.clock.now())
+            .open(visit, upstream, (version, client), self.clock.now())
     }
 }

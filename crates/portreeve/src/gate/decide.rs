@@ -1,12 +1,13 @@
 //! What the rules say of a call.
 
+use portreeve_policy::json::Value;
 use portreeve_policy::limits::{Charge, Readings, Shortfall};
 use portreeve_policy::time::Timestamp;
-use portreeve_policy::{Admission, Decision, Facts, Refusal, Rule, Subject};
+use portreeve_policy::{Admission, Client, Decision, Facts, Refusal, Rule, Subject};
 
-use super::Visit;
-use super::registry::Ruling;
+use super::registry::{PolicyEntry, Ruling};
 use super::resolve::Call;
+use super::{Gate, Visit};
 
 /// What was decided about a call.
 #[derive(Debug)]
@@ -29,6 +30,9 @@ pub struct Refused {
     pub rule: Rule,
     pub reason: String,
     pub retry_after_ms: Option<u64>,
+    /// Whether the policy was asked: a shadow is asked, too, then. Otherwise the gate refuses what
+    /// no policy could allow.
+    pub decided: bool,
 }
 
 /// How a refusal is told.
@@ -46,6 +50,14 @@ impl Refused {
             rule,
             reason: reason.into(),
             retry_after_ms: None,
+            decided: false,
+        }
+    }
+
+    fn decided(rule: Rule, reason: impl Into<String>) -> Self {
+        Self {
+            decided: true,
+            ..Self::deny(rule, reason)
         }
     }
 
@@ -61,26 +73,28 @@ impl Refused {
             rule,
             reason,
             retry_after_ms,
+            decided: true,
         }
     }
 }
 
 /// Decides a call under the policy that its visit took when it arrived.
-pub(super) fn decide(call: &Call<'_>) -> Verdict {
-    let Some(subject) = call.subject else {
-        return decide_protocol(call);
-    };
-    decide_subject(call.visit, subject, call.arguments, call.at)
+pub(super) fn decide(gate: &Gate, call: &Call<'_>) -> Verdict {
+    match call.subject {
+        Some(subject) => decide_subject(gate, &Question::of(call, subject)),
+        None => decide_protocol(gate, call),
+    }
 }
 
 /// The conversation itself needs a policy in force, and no rule; what it subscribes to does.
-fn decide_protocol(call: &Call<'_>) -> Verdict {
+fn decide_protocol(gate: &Gate, call: &Call<'_>) -> Verdict {
     if let Ruling::Nothing(why) = &call.visit.ruling {
-        return Verdict::Refuse(Refused::deny(Rule::NO_POLICY, why.clone()));
+        return Verdict::Refuse(Refused::decided(Rule::NO_POLICY, why.clone()));
     }
     let mut charges = Vec::new();
     for uri in &call.watched {
-        match decide_subject(call.visit, Subject::Resource { uri }, None, call.at) {
+        let question = Question::of(call, Subject::Resource { uri });
+        match decide_subject(gate, &question) {
             Verdict::Allow(allowed) => charges.extend(allowed.charges),
             refused @ Verdict::Refuse(_) => return refused,
         }
@@ -91,34 +105,43 @@ fn decide_protocol(call: &Call<'_>) -> Verdict {
     })
 }
 
-/// Decides about one subject: a call's, or one that a server brings up.
-pub(super) fn decide_subject(
-    visit: &Visit,
-    subject: Subject<'_>,
-    args: Option<&portreeve_policy::json::Value<'_>>,
-    now: Timestamp,
-) -> Verdict {
+/// What the policy is asked: about one subject, of a call's or one that a server brings up.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Question<'a> {
+    pub visit: &'a Visit,
+    pub subject: Subject<'a>,
+    pub args: Option<&'a Value<'a>>,
+    /// What the client says of itself.
+    pub client: Option<Client<'a>>,
+    pub now: Timestamp,
+}
+
+impl<'a> Question<'a> {
+    pub(super) fn of(call: &'a Call<'_>, subject: Subject<'a>) -> Self {
+        Self {
+            visit: call.visit,
+            subject,
+            args: call.arguments(),
+            client: call.client.as_ref().map(|client| client.as_client()),
+            now: call.at,
+        }
+    }
+}
+
+/// Decides about one subject.
+pub(super) fn decide_subject(gate: &Gate, question: &Question<'_>) -> Verdict {
+    let visit = question.visit;
     let entry = match &visit.ruling {
         Ruling::InForce(entry) => entry,
         Ruling::Nothing(why) => {
-            return Verdict::Refuse(Refused::deny(Rule::NO_POLICY, why.clone()));
+            return Verdict::Refuse(Refused::decided(Rule::NO_POLICY, why.clone()));
         }
     };
-    let facts = Facts {
-        subject,
-        server: visit.server.name.as_str(),
-        grant: visit.caller.grant.label.as_str(),
-        identity: &visit.caller.grant.identity,
-        client: None,
-        args,
-        labels: &[],
-        now,
-    };
-    match entry.policy.decide(&facts, &AssumeRoom) {
+    match ask_policy(gate, entry, question) {
         Decision::Allow(Admission { rule, charges, .. }) => {
             Verdict::Allow(Allowed { rule, charges })
         }
-        Decision::Ask(asking) => Verdict::Refuse(Refused::deny(
+        Decision::Ask(asking) => Verdict::Refuse(Refused::decided(
             asking.rule().clone(),
             format!(
                 "{}, and approvals are not available in this version",
@@ -128,6 +151,24 @@ pub(super) fn decide_subject(
         Decision::Deny(refusal) => Verdict::Refuse(Refused::from_policy(How::Deny, refusal)),
         Decision::Hide(refusal) => Verdict::Refuse(Refused::from_policy(How::Hide, refusal)),
     }
+}
+
+/// What a policy says of a question, with what the caller has seen.
+pub(super) fn ask_policy(gate: &Gate, entry: &PolicyEntry, question: &Question<'_>) -> Decision {
+    let visit = question.visit;
+    let identity = &visit.caller.grant.identity;
+    let seen = gate.seen.held(identity, &entry.policy);
+    let facts = Facts {
+        subject: question.subject,
+        server: visit.server.name.as_str(),
+        grant: visit.caller.grant.label.as_str(),
+        identity,
+        client: question.client,
+        args: question.args,
+        labels: &seen,
+        now: question.now,
+    };
+    entry.policy.decide(&facts, &AssumeRoom)
 }
 
 /// Whether limits hold is not asked here but settled by [`super::admit`], where looking and taking

@@ -13,7 +13,8 @@ use bytes::Bytes;
 use portreeve_policy::json::{Rules, Value, outline, parse};
 use portreeve_policy::{ResultRules, ServerRequest, Subject};
 
-use super::decide::{Refused, Verdict, decide_subject};
+use super::brings::{Brings, names_only};
+use super::decide::{Question, Refused, Verdict, decide_subject};
 use super::list;
 use super::matter::{Matter, beside_no_call};
 use super::record;
@@ -71,11 +72,19 @@ enum Whose {
     Earlier,
 }
 
+/// What a result became.
+enum Looked {
+    Result(Bytes, Answer),
+    /// The gate's own words took its place.
+    Refused(Bytes),
+}
+
 /// What becomes of a server's message.
 #[derive(Debug)]
 pub(super) enum Look {
-    /// It goes on to the client. If it answers the inspector's own request, with what.
-    Pass(Bytes, Option<Given>),
+    /// It goes on to the client, once what it brings is noted. If it answers the inspector's own
+    /// request, with what.
+    Pass(Bytes, Option<Given>, Brings),
     /// It stays here.
     Drop(&'static str),
     /// It stays here, and the server is told this.
@@ -158,21 +167,30 @@ impl Inspector {
             (None, Some(error)) => (error.value, true),
             _ => return Err("a response with neither or both of `result` and `error`".into()),
         };
-        let (bytes, given) = match shown(&request.matter.answer, bytes, part) {
-            Err(withheld) => self.withhold(&request, &withheld),
-            Ok(shown) if is_error => (shown, Given::plain(Answer::Error)),
+        let brings = Brings::answer(&request, whose == Whose::Own);
+        let (bytes, given, brings) = match shown(&request.matter.answer, bytes, part) {
+            Err(withheld) => {
+                let (words, given) = self.withhold(&request, &withheld);
+                (words, given, Brings::Nothing)
+            }
+            Ok(shown) if is_error => (shown, Given::plain(Answer::Error), brings),
             Ok(shown) => {
                 let result = if shown.as_ptr() == bytes.as_ptr() {
                     part
                 } else {
                     result_of(&shown)?
                 };
-                let (shown, answer) = self.look_at_result(&shown, result, &request).await?;
-                (shown, Given::plain(answer))
+                match self.look_at_result(&shown, result, &request).await? {
+                    Looked::Result(shown, answer) => (shown, Given::plain(answer), brings),
+                    Looked::Refused(words) => {
+                        (words, Given::plain(Answer::ToolError), Brings::Nothing)
+                    }
+                }
             }
         };
         // The answer to another stream's request does not end this one's call.
-        Ok(Look::Pass(bytes, (whose == Whose::Own).then_some(given)))
+        let given = (whose == Whose::Own).then_some(given);
+        Ok(Look::Pass(bytes, given, brings))
     }
 
     fn withhold(&self, request: &Request, withheld: &Withheld) -> (Bytes, Given) {
@@ -205,7 +223,7 @@ impl Inspector {
         bytes: &Bytes,
         result: &str,
         request: &Request,
-    ) -> Result<(Bytes, Answer), String> {
+    ) -> Result<Looked, String> {
         let topic = request.matter.topic;
         let members = outline(result.as_bytes(), Rules::MESSAGE).map_err(|e| e.to_string())?;
         if let Some(key) = keys::result_variant(members.iter().map(|m| m.key.as_ref())) {
@@ -214,16 +232,18 @@ impl Inspector {
             ));
         }
         if let Topic::List(listed) = topic {
-            return Ok((list::filter(self, listed, bytes).await?, Answer::Ok));
+            let filtered = list::filter(self, listed, bytes).await?;
+            return Ok(Looked::Result(filtered, Answer::Ok));
         }
         let member = |name: &str| members.iter().find(|m| m.key == name).map(|m| m.value);
         if let Some(requests) = member("inputRequests")
             && let Some(refused) = self.judge_inputs(requests).await?
         {
-            return Ok((self.refusal(request, &refused), Answer::ToolError));
+            return Ok(Looked::Refused(self.refusal(request, &refused)));
         }
         if topic == Topic::Resource && member("cacheScope").is_some() {
-            return Ok((list::for_one_caller(bytes)?, Answer::Ok));
+            let private = list::for_one_caller(bytes)?;
+            return Ok(Looked::Result(private, Answer::Ok));
         }
         let failed = topic == Topic::Tool && member("isError") == Some("true");
         let kind = if failed {
@@ -231,7 +251,7 @@ impl Inspector {
         } else {
             Answer::Ok
         };
-        Ok((bytes.clone(), kind))
+        Ok(Looked::Result(bytes.clone(), kind))
     }
 
     fn refusal(&self, request: &Request, refused: &Refused) -> Bytes {
@@ -239,7 +259,7 @@ impl Inspector {
         Bytes::from(words)
     }
 
-    fn asked<'r>(&self, request: &'r Request) -> Asked<'r> {
+    pub(super) fn asked<'r>(&self, request: &'r Request) -> Asked<'r> {
         Asked {
             id: Some(&request.id),
             topic: request.matter.topic,
@@ -286,8 +306,13 @@ impl Inspector {
                 if !known && self.judge(method, message.params).await?.is_some() {
                     return Ok(Look::Drop("a notification that the policy does not allow"));
                 }
+                let brings = if names_only(method) {
+                    Brings::Names
+                } else {
+                    Brings::Something
+                };
                 Ok(match self.shown_beside(bytes) {
-                    Ok(shown) => Look::Pass(shown, None),
+                    Ok(shown) => Look::Pass(shown, None, brings),
                     Err(_) => Look::Drop("a notification that the policy withholds"),
                 })
             }
@@ -335,7 +360,12 @@ impl Inspector {
             }
         };
         if session.note_asked(id) {
-            return Ok(Look::Pass(shown, None));
+            let brings = if method == "ping" {
+                Brings::Names
+            } else {
+                Brings::Something
+            };
+            return Ok(Look::Pass(shown, None, brings));
         }
         Ok(Look::Decline(decline(
             "too many requests wait for an answer, or this id is in use",
@@ -361,7 +391,14 @@ impl Inspector {
         }
         let subject = subject_of_server(method, params);
         let moment = self.gate.moment();
-        let verdict = decide_subject(&self.visit, subject, None, moment.at);
+        let question = Question {
+            visit: &self.visit,
+            subject,
+            args: None,
+            client: None,
+            now: moment.at,
+        };
+        let verdict = decide_subject(&self.gate, &question);
         let Moment { id, at, watch } = moment;
         let call = Call {
             id,
@@ -372,6 +409,7 @@ impl Inspector {
             topic: Topic::Other,
             subject: Some(subject),
             arguments: None,
+            client: None,
             watched: Vec::new(),
         };
         let booked = match &verdict {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use portreeve_policy::ResultRules;
 
 use super::Visit;
+use super::brings::{Labels, labels_of};
 use super::registry::Ruling;
 use super::resolve::Call;
 use crate::mcp::method::Topic;
@@ -15,6 +16,8 @@ pub(super) struct Matter {
     pub topic: Topic,
     /// The tool that was called, if one was.
     pub tool: Option<Box<str>>,
+    /// What the answer tells whoever reads it; `None` where no subject was asked about.
+    pub labels: Option<Labels>,
     /// What the answer is held to before it is shown.
     pub answer: Arc<ResultRules>,
     /// What everything else is held to that comes on the same stream.
@@ -34,6 +37,7 @@ impl Matter {
         Self {
             topic: call.topic,
             tool: call.tool().map(Box::from),
+            labels: call.subject.as_ref().map(labels_of),
             answer,
             beside,
         }

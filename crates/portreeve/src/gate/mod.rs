@@ -7,7 +7,7 @@
 //! admit          charges taken, call booked     Verdict → Permit
 //! forward        the judged bytes go out        Permit → the server's answer
 //! inspect        what comes back, looked at     (list: filtered; relay: streams; release:
-//!                                               redacted, withheld)
+//!                                               redacted, withheld; brings: noted)
 //! record         what the ledger is told        the end of the call
 //! ```
 //!
@@ -19,7 +19,9 @@ mod admit;
 mod answered;
 mod authenticate;
 mod batch;
+mod brings;
 mod call_id;
+mod client;
 mod decide;
 mod forward;
 mod inspect;
@@ -34,7 +36,9 @@ mod registry;
 mod relay;
 mod release;
 mod resolve;
+mod seen;
 mod sessions;
+mod shadow;
 mod stream;
 mod turn;
 mod upkeep;
@@ -51,7 +55,7 @@ pub use authenticate::{Caller, Stranger};
 pub use decide::{How, Refused};
 pub use pins::FirstList;
 pub use record::Keeping;
-pub use registry::{GrantEntry, Registry, Ruling, ServerEntry, Surroundings};
+pub use registry::{GrantEntry, Registry, Ruling, ServerEntry, Surroundings, Trial};
 pub use sessions::{SessionError, SessionId};
 pub use upkeep::UpkeepError;
 
@@ -94,6 +98,7 @@ pub struct Gate {
     keeping: Keeping,
     surroundings: Surroundings,
     sessions: sessions::Sessions,
+    seen: seen::Seen,
     call_ids: call_id::CallIds,
     /// Read while charges and records are made to agree; written to see them agreeing.
     passage: RwLock<()>,
@@ -112,6 +117,13 @@ pub struct Visit {
     pub caller: Caller,
     pub server: Arc<ServerEntry>,
     pub ruling: Ruling,
+}
+
+impl Visit {
+    /// The policy that is tried on this caller's calls here, if one is.
+    fn trial(&self) -> Option<&Trial> {
+        self.caller.grant.trials.get(&self.server.name)
+    }
 }
 
 /// Why a caller cannot visit a server.
@@ -190,6 +202,7 @@ impl Gate {
             keeping: footing.keeping,
             surroundings: footing.surroundings,
             sessions: sessions::Sessions::default(),
+            seen: seen::Seen::default(),
             call_ids,
             passage: RwLock::new(()),
             closing: watch::Sender::new(false),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use portreeve_policy::json::{Rules, parse};
 use portreeve_policy::{Pin as Standing, Schema, Traits};
 
-use crate::store::model::{Accept, Definition, MAX_PINS, NewTools, Pin, PinState, Server};
+use crate::store::model::{Accept, Definition, MAX_PINS, Nature, NewTools, Pin, PinState, Server};
 
 /// A server's pins as the gate asks them.
 #[derive(Debug)]
@@ -61,11 +61,21 @@ impl Board {
         }
     }
 
-    /// What is known of a tool beyond its name. Nothing is known of its class yet.
+    /// What is known of a tool beyond its name.
     pub fn traits_of(&self, tool: &str) -> Traits<'_> {
-        Traits {
-            schema: self.schemas.get(tool),
-            ..Traits::UNKNOWN
+        let schema = self.schemas.get(tool);
+        let nature = self.pins.get(tool).and_then(|pin| pin.nature);
+        match nature {
+            Some(Nature { class, also, bits }) => Traits {
+                class,
+                also,
+                bits,
+                schema,
+            },
+            None => Traits {
+                schema,
+                ..Traits::UNKNOWN
+            },
         }
     }
 

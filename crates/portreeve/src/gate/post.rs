@@ -223,14 +223,17 @@ impl Exchange {
         };
         let moment = self.gate.moment();
         let call = match resolve(visit, message, method, moment.clone()) {
-            Ok(call) => call,
+            Ok(call) => Call {
+                client: self.client(message),
+                ..call
+            },
             Err(unjudgeable) => {
                 let call = Call::bare(visit, method, moment);
                 let refused = Refused::deny(Rule::MALFORMED, unjudgeable.0);
                 return self.refuse(&call, id, &refused).await;
             }
         };
-        let allowed = match decide(&call) {
+        let allowed = match decide(&self.gate, &call) {
             Verdict::Allow(allowed) => allowed,
             Verdict::Refuse(refused) => return self.refuse(&call, id, &refused).await,
         };
@@ -272,7 +275,7 @@ impl Exchange {
         let Some(definition) = call.tool().and_then(|tool| pins.definition(tool)) else {
             return Ok(());
         };
-        param_headers::agree(&self.headers, definition, call.arguments, self.era)
+        param_headers::agree(&self.headers, definition, call.arguments(), self.era)
     }
 
     async fn refuse_mismatch(
@@ -339,7 +342,7 @@ impl Exchange {
                 .refuse(&call, None, &Refused::deny(Rule::MALFORMED, reason))
                 .await;
         }
-        let allowed = match decide(&call) {
+        let allowed = match decide(&self.gate, &call) {
             Verdict::Allow(allowed) => allowed,
             Verdict::Refuse(refused) => return self.refuse(&call, None, &refused).await,
         };

@@ -14,7 +14,9 @@ use super::call_id::CallId;
 use super::decide::{How, Refused};
 use super::registry::Ruling;
 use super::resolve::Call;
+use super::shadow;
 use crate::clock::Stopwatch;
+use crate::counters::Side;
 use crate::ledger::{self, Answer, Arguments, Ended, LedgerError, PolicyRef};
 use crate::mcp::method::Topic;
 
@@ -38,7 +40,7 @@ struct Kept<'a> {
 }
 
 impl<'a> Kept<'a> {
-    fn of(gate: &Gate, call: &Call<'a>) -> Self {
+    fn of(gate: &Gate, call: &'a Call<'_>) -> Self {
         if call.topic != Topic::Tool || gate.keeping == Keeping::Nothing {
             return Self::default();
         }
@@ -47,7 +49,7 @@ impl<'a> Kept<'a> {
             .iter()
             .map(|m| m.key.as_ref())
             .collect();
-        let Some(arguments) = call.arguments else {
+        let Some(arguments) = call.arguments() else {
             return Self {
                 keys,
                 ..Self::default()
@@ -105,7 +107,34 @@ impl<'a> Described<'a> {
                 mac: self.kept.mac,
             },
             approval_id: None,
+            shadow: None,
         }
+    }
+}
+
+/// What charges were taken, in words that a record borrows.
+#[derive(Debug, Default)]
+pub(super) struct Taken(Vec<(String, String, u64)>);
+
+impl Taken {
+    pub(super) fn of(reservation: Option<&Reservation>) -> Self {
+        let booked = reservation.into_iter().flat_map(Reservation::booked);
+        let words = booked.map(|taken| {
+            let (key, amount) = (taken.key.to_string(), taken.amount.to_string());
+            (key, amount, taken.window_ms)
+        });
+        Self(words.collect())
+    }
+
+    fn booked(&self) -> Vec<ledger::Charge<'_>> {
+        let charges = self.0.iter();
+        charges
+            .map(|(key, amount, window_ms)| ledger::Charge {
+                key,
+                amount,
+                window_ms: *window_ms,
+            })
+            .collect()
     }
 }
 
@@ -120,13 +149,35 @@ pub(super) async fn refused(
         How::Deny => ledger::Refused::Deny,
         How::Hide => ledger::Refused::Hide,
     };
-    let refusal = ledger::Refusal {
-        call: described.under(&refused.rule),
-        outcome,
-        reason: &refused.reason,
-        retry_after_ms: refused.retry_after_ms,
+    let booking = async |shadow| {
+        let refusal = ledger::Refusal {
+            call: ledger::Call {
+                shadow,
+                ..described.under(&refused.rule)
+            },
+            outcome,
+            reason: &refused.reason,
+            retry_after_ms: refused.retry_after_ms,
+        };
+        gate.ledger.refuse(refusal).await.map(drop)
     };
-    gate.ledger.refuse(refusal).await.map(drop)
+    if !refused.decided || call.visit.trial().is_none() {
+        return booking(None).await;
+    }
+    // What the shadow takes and the record of it agree for a snapshot.
+    let _passage = gate.passage.read().await;
+    let Some(mut said) = shadow::ask(gate, call).await else {
+        return booking(None).await;
+    };
+    let charges = said.taken().booked();
+    let booked = booking(Some(said.booked(&charges))).await;
+    drop(charges);
+    if booked.is_err()
+        && let Some(reservation) = said.reservation()
+    {
+        gate.counters.refund(Side::Shadow, reservation).await;
+    }
+    booked
 }
 
 /// Books that a caller asked for a server that its grant does not reach.
@@ -145,6 +196,7 @@ pub(super) async fn foreign(gate: &Gate, caller: &Caller, server: &str) -> Resul
             rule: Rule::NO_POLICY.as_str(),
             arguments: Arguments::default(),
             approval_id: None,
+            shadow: None,
         },
         outcome: ledger::Refused::Deny,
         reason: "the grant may not use a server of this name",
@@ -161,30 +213,18 @@ pub(super) async fn begun(
     mut entry: OpenCall,
 ) -> Result<OpenCall, LedgerError> {
     let described = Described::new(gate, call);
-    let taken: Vec<(String, String, u64)> = entry
-        .reservation
-        .iter()
-        .flat_map(Reservation::booked)
-        .map(|taken| {
-            (
-                taken.key.to_string(),
-                taken.amount.to_string(),
-                taken.window_ms,
-            )
-        })
-        .collect();
-    let booked: Vec<ledger::Charge<'_>> = taken
-        .iter()
-        .map(|(key, amount, window_ms)| ledger::Charge {
-            key,
-            amount,
-            window_ms: *window_ms,
-        })
-        .collect();
+    let taken = Taken::of(entry.reservation.as_ref());
+    let mut said = shadow::ask(gate, call).await;
+    entry.shadow = said.as_mut().and_then(shadow::Said::reservation);
+    let shadow_charges = said.as_ref().map(|said| said.taken().booked());
+    let shadow_charges = shadow_charges.unwrap_or_default();
     entry.stage = Stage::Booking;
     let begin = ledger::Begin {
-        call: described.under(rule),
-        charges: &booked,
+        call: ledger::Call {
+            shadow: said.as_ref().map(|said| said.booked(&shadow_charges)),
+            ..described.under(rule)
+        },
+        charges: &taken.booked(),
     };
     match gate.ledger.begin(begin).await {
         Ok(_) => {
@@ -224,6 +264,8 @@ pub(super) struct OpenCall {
     at: Timestamp,
     watch: Stopwatch,
     reservation: Option<Reservation>,
+    /// What a shadow charged.
+    shadow: Option<Reservation>,
     stage: Stage,
 }
 
@@ -245,6 +287,7 @@ impl OpenCall {
             at,
             watch: call.watch,
             reservation,
+            shadow: None,
             stage: Stage::Charged,
         }
     }
@@ -288,7 +331,12 @@ impl OpenCall {
 
     async fn give_back(&mut self) {
         if let Some(reservation) = self.reservation.take() {
-            self.gate.counters.refund(reservation).await;
+            let refund = self.gate.counters.refund(Side::InForce, reservation);
+            refund.await;
+        }
+        if let Some(reservation) = self.shadow.take() {
+            let refund = self.gate.counters.refund(Side::Shadow, reservation);
+            refund.await;
         }
     }
 }
@@ -314,6 +362,7 @@ impl Drop for OpenCall {
             at: self.at,
             watch: self.watch,
             reservation: self.reservation.take(),
+            shadow: self.shadow.take(),
             stage: Stage::Closed,
         };
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
@@ -331,9 +380,14 @@ impl Drop for OpenCall {
 /// Books something that was allowed and is over with that: what a server brings up.
 pub(super) async fn passed(gate: &Gate, call: &Call<'_>, rule: &Rule) -> Result<(), LedgerError> {
     let described = Described::new(gate, call);
+    // What a server brings up is charged nowhere, so there is nothing to agree with.
+    let said = shadow::ask(gate, call).await;
     gate.ledger
         .begin(ledger::Begin {
-            call: described.under(rule),
+            call: ledger::Call {
+                shadow: said.as_ref().map(|said| said.booked(&[])),
+                ..described.under(rule)
+            },
             charges: &[],
         })
         .await?;

@@ -10,8 +10,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use portreeve_policy::Policy;
 use portreeve_policy::time::Timestamp;
+use portreeve_policy::{Label as PolicyLabel, Policy};
 
 use super::pins::Board;
 use crate::config::{self, Environment};
@@ -26,6 +26,8 @@ pub struct Registry {
     grants: HashMap<String, Arc<GrantEntry>>,
     servers: HashMap<Name, Arc<ServerEntry>>,
     policies: HashMap<Name, Arc<PolicyEntry>>,
+    /// For how long what a caller has seen can matter to a flow rule; nothing if none is in force.
+    flow_memory_ms: Option<u64>,
 }
 
 /// A caller's grant, ready to be asked.
@@ -38,6 +40,16 @@ pub struct GrantEntry {
     pub expires_at: Option<Timestamp>,
     /// Each server it may use, with the policy in force there.
     pub routes: HashMap<Name, Ruling>,
+    /// The policies that are tried on some of these servers.
+    pub trials: HashMap<Name, Trial>,
+}
+
+/// A policy that is tried beside the one in force.
+#[derive(Clone, Debug)]
+pub enum Trial {
+    Of(Arc<PolicyEntry>),
+    /// There is no such policy, or it does not compile: its name.
+    Broken(String),
 }
 
 /// What rules a grant's calls on one server.
@@ -106,11 +118,26 @@ impl Registry {
                 )
             })
             .collect();
+        let policies: HashMap<Name, Arc<PolicyEntry>> =
+            policies.into_iter().filter_map(usable).collect();
+        let memory = policies.values().filter_map(|e| e.policy.flow_memory_ms());
         Self {
+            flow_memory_ms: memory.max(),
             grants,
             servers,
-            policies: policies.into_iter().filter_map(usable).collect(),
+            policies,
         }
+    }
+
+    /// For how long what a caller has seen can matter; nothing if no policy has a flow rule.
+    pub(super) const fn flow_memory_ms(&self) -> Option<u64> {
+        self.flow_memory_ms
+    }
+
+    /// Whether a flow rule of any policy watches the label.
+    pub(super) fn watches(&self, label: &PolicyLabel<'_>) -> bool {
+        let mut policies = self.policies.values();
+        policies.any(|entry| entry.policy.watches(label))
     }
 
     /// The grant whose token has this SHA-256 (lower-case hex).
@@ -189,6 +216,11 @@ impl GrantEntry {
                 None => Ruling::Nothing(format!("there is no policy {name}")),
             },
         };
+        let trial = |policy: Name| match policies.get(&policy) {
+            Some(Ok(entry)) => Trial::Of(Arc::clone(entry)),
+            Some(Err(_)) | None => Trial::Broken(policy.to_string()),
+        };
+        let trials = grant.shadows.into_iter();
         let routes = grant
             .servers
             .into_iter()
@@ -197,6 +229,7 @@ impl GrantEntry {
             identity: grant.identity.unwrap_or_else(|| grant.label.to_string()),
             expires_at: grant.expires_at,
             routes: routes.collect(),
+            trials: trials.map(|(name, policy)| (name, trial(policy))).collect(),
             token_sha256: grant.token_sha256,
             label: grant.label,
         }

@@ -1,6 +1,7 @@
 //! Streams from a server to a client, event by event.
 
 use std::pin::pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::HeaderValue;
@@ -9,9 +10,12 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
+use super::brings::{self, Brings};
+use super::client::Introduction;
 use super::inspect::{Given, Inspector, Look};
 use super::post::no_session;
 use super::record::{End, OpenCall};
+use super::seen::NotNoted;
 use super::turn::Turn;
 use super::{
     Payload, Reply, STREAM_LIFE, STREAM_REST, STREAM_SILENCE, STREAM_STALL, Status, forward,
@@ -27,9 +31,11 @@ use crate::upstream::{EventSource, UpstreamError};
 pub(super) const IN_FLIGHT: usize = 16;
 
 /// The session that comes with a stream, if it answers `initialize`.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Opening {
     pub upstream: Option<HeaderValue>,
+    /// Who the client says it is.
+    pub client: Option<Arc<Introduction>>,
 }
 
 /// Relays a stream to the client in the background.
@@ -53,7 +59,7 @@ pub(super) async fn start(
             && holds(body, &["result"])
         {
             let (gate, visit) = (&inspector.gate, &inspector.visit);
-            match gate.open_session(visit, upstream, body) {
+            match gate.open_session(visit, (upstream, opening.client), body) {
                 Ok(opened) => {
                     session = Some(opened.id.clone());
                     inspector.session = Some(opened);
@@ -118,6 +124,14 @@ enum Stop {
     /// A free stream has lasted for long enough.
     Old,
     Server(UpstreamError),
+    /// What came could not be noted, so neither it nor anything after it goes on.
+    NotNoted(NotNoted),
+}
+
+impl From<NotNoted> for Stop {
+    fn from(error: NotNoted) -> Self {
+        Self::NotNoted(error)
+    }
 }
 
 impl Relay {
@@ -188,11 +202,20 @@ impl Relay {
             } else {
                 event.without_words()
             };
+            self.inspector.release(&Brings::Names).await?;
             return self.send(bytes).await;
         }
-        let look = self.inspector.look(&event.data).await;
-        match look.map_err(|what| Stop::Server(UpstreamError::Nonsense(what)))? {
-            Look::Pass(message, given) => {
+        let look = match self.inspector.look(&event.data).await {
+            Ok(look) => look,
+            Err(what) => {
+                // The words may quote the server.
+                self.inspector.release(&Brings::Names).await?;
+                return Err(Stop::Server(UpstreamError::Nonsense(what)));
+            }
+        };
+        match look {
+            Look::Pass(message, given, brings) => {
+                self.inspector.release(&brings).await?;
                 let bytes = if !self.inspector.may_show_form(event) {
                     sse::write(&message, event.id.as_deref())
                 } else if message == event.data {
@@ -241,7 +264,7 @@ impl Relay {
 
     fn decline(&self, words: Vec<u8>) {
         let session = self.inspector.session.clone();
-        let server = std::sync::Arc::clone(&self.inspector.visit.server);
+        let server = Arc::clone(&self.inspector.visit.server);
         tokio::spawn(async move {
             let mut headers =
                 forward::headers(&http::HeaderMap::new(), session.as_deref(), Era::Legacy);
@@ -268,6 +291,7 @@ impl Relay {
             // The entry closes itself as cancelled.
             Err(Stop::ClientGone | Stop::Answered) => return,
             Err(Stop::NotGranted) => return cut_off(entry).await,
+            Err(Stop::NotNoted(error)) => return self.withheld(entry, &error).await,
             Err(Stop::Old) => None,
             Ok(()) if self.to_client.is_closed() => return,
             Err(Stop::Server(error)) => Some(error),
@@ -295,6 +319,16 @@ impl Relay {
             .await;
         if let (Some(error), Some(id)) = (error, id) {
             let words = failure(Some(&id), &error, &call_id, true);
+            // If the client is gone as well, nobody is left to be told.
+            self.to_client.send(sse::write(&words, None)).await.ok();
+        }
+    }
+
+    /// The call was executed, or still is, and what came of it stays here.
+    async fn withheld(&self, entry: OpenCall, error: &NotNoted) {
+        let (end, words) = brings::withheld(&self.inspector, error);
+        entry.close(end).await;
+        if let Some(words) = words {
             // If the client is gone as well, nobody is left to be told.
             self.to_client.send(sse::write(&words, None)).await.ok();
         }

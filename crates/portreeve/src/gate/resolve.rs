@@ -1,11 +1,15 @@
 //! What is asked: a message becomes a call with everything its judgement needs, read once.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use portreeve_policy::json::{Kind, Member, Value};
 use portreeve_policy::time::Timestamp;
 use portreeve_policy::{Subject, ToolFacts};
 
 use super::Visit;
 use super::call_id::CallId;
+use super::client::Introduction;
 use crate::clock::Stopwatch;
 use crate::mcp::keys;
 use crate::mcp::message::Message;
@@ -25,9 +29,19 @@ pub(super) struct Call<'a> {
     /// What the policy is asked about; `None` for the protocol's own business and for lists.
     pub subject: Option<Subject<'a>>,
     /// The tool's or prompt's arguments: an object, or absent.
-    pub arguments: Option<&'a Value<'a>>,
+    pub arguments: Option<Arguments<'a>>,
+    /// Who the client says it is.
+    pub client: Option<Arc<Introduction>>,
     /// The resources that a subscription names; each is judged as a reading of it is.
     pub watched: Vec<&'a str>,
+}
+
+/// What a tool or prompt is asked with.
+#[derive(Debug)]
+pub(super) enum Arguments<'a> {
+    Sent(&'a Value<'a>),
+    /// Put together from what a completion says of its prompt's arguments.
+    Gathered(Value<'a>),
 }
 
 /// The name and the time of a call, taken once when it arrives.
@@ -52,6 +66,7 @@ impl<'a> Call<'a> {
             topic,
             subject: None,
             arguments: None,
+            client: None,
             watched: Vec::new(),
         }
     }
@@ -64,8 +79,17 @@ impl<'a> Call<'a> {
         }
     }
 
-    pub(super) fn argument_members(&self) -> &'a [Member<'a>] {
-        self.arguments.and_then(Value::members).unwrap_or_default()
+    pub(super) fn argument_members(&self) -> &[Member<'a>] {
+        let arguments = self.arguments();
+        arguments.and_then(Value::members).unwrap_or_default()
+    }
+
+    pub(super) const fn arguments(&self) -> Option<&Value<'a>> {
+        match &self.arguments {
+            Some(Arguments::Sent(value)) => Some(value),
+            Some(Arguments::Gathered(value)) => Some(value),
+            None => None,
+        }
     }
 }
 
@@ -84,7 +108,10 @@ pub(super) fn resolve<'a>(
     let topic = topic(method);
     let subject = subject(visit, message, method, topic)?;
     let arguments = match topic {
-        Topic::Tool | Topic::Prompt => arguments(message)?,
+        Topic::Tool | Topic::Prompt => arguments(message)?.map(Arguments::Sent),
+        Topic::Completion => {
+            completion_arguments(message, subject.as_ref())?.map(Arguments::Gathered)
+        }
         _ => None,
     };
     let watched = match method {
@@ -101,6 +128,7 @@ pub(super) fn resolve<'a>(
         topic,
         subject,
         arguments,
+        client: None,
         watched,
     })
 }
@@ -155,14 +183,9 @@ fn subject<'a>(
 
 fn completion_target<'a>(message: &Message<'a>) -> Result<Subject<'a>, Unjudgeable> {
     let target = message.param("ref");
-    let members = target.and_then(Value::members);
-    let members = members.ok_or_else(|| Unjudgeable("`ref` must be an object".into()))?;
-    if let Some(key) = keys::variant(members) {
-        return Err(Unjudgeable(format!(
-            "the key {key:?} of `ref` is a variant of another"
-        )));
-    }
-    let member = |name: &str| target.and_then(|t| t.get(name));
+    let target = target.ok_or_else(|| Unjudgeable("`ref` is missing".into()))?;
+    plain_members(target, "ref")?;
+    let member = |name: &str| target.get(name);
     match member("type").and_then(Value::as_str) {
         Some("ref/prompt") => Ok(Subject::Prompt {
             name: text(member("name"), "ref.name")?,
@@ -173,6 +196,60 @@ fn completion_target<'a>(message: &Message<'a>) -> Result<Subject<'a>, Unjudgeab
         _ => Err(Unjudgeable(
             "`ref.type` must be \"ref/prompt\" or \"ref/resource\"".into(),
         )),
+    }
+}
+
+/// What a prompt would be asked with: the argument that is being completed, and those that are
+/// settled already. A resource has no arguments.
+fn completion_arguments<'a>(
+    message: &Message<'a>,
+    subject: Option<&Subject<'_>>,
+) -> Result<Option<Value<'a>>, Unjudgeable> {
+    if !matches!(subject, Some(Subject::Prompt { .. })) {
+        return Ok(None);
+    }
+    let argument = message.param("argument");
+    let argument = argument.ok_or_else(|| Unjudgeable("`argument` is missing".into()))?;
+    plain_members(argument, "argument")?;
+    let name = text(argument.get("name"), "argument.name")?;
+    text(argument.get("value"), "argument.value")?;
+    let settled = match message.param("context") {
+        None => &[],
+        Some(context) => {
+            plain_members(context, "context")?;
+            let settled = context.get("arguments");
+            let members = settled.map(|all| plain_members(all, "context.arguments"));
+            members.transpose()?.unwrap_or_default()
+        }
+    };
+    if settled.iter().any(|member| member.key == name) {
+        let words = format!("the argument {name:?} is both completed and settled");
+        return Err(Unjudgeable(words));
+    }
+    let completed = argument.get("value").map(|value| Member {
+        key: Cow::Borrowed(name),
+        key_span: value.span,
+        value: value.clone(),
+    });
+    let members = completed.into_iter().chain(settled.iter().cloned());
+    Ok(Some(Value {
+        span: argument.span,
+        kind: Kind::Object(members.collect()),
+    }))
+}
+
+/// The members of an object that every reader takes for the same.
+fn plain_members<'v, 'a>(
+    value: &'v Value<'a>,
+    name: &str,
+) -> Result<&'v [Member<'a>], Unjudgeable> {
+    let members = value.members();
+    let members = members.ok_or_else(|| Unjudgeable(format!("`{name}` must be an object")))?;
+    match keys::variant(members) {
+        None => Ok(members),
+        Some(key) => Err(Unjudgeable(format!(
+            "the key {key:?} of `{name}` is a variant of another"
+        ))),
     }
 }
 

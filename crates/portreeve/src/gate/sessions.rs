@@ -15,6 +15,7 @@ use portreeve_policy::time::Timestamp;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::Visit;
+use super::client::Introduction;
 use super::turn::Turns;
 use crate::hex;
 use crate::mcp::message;
@@ -72,6 +73,8 @@ pub(super) struct Session {
     pub upstream: HeaderValue,
     /// The revision both sides agreed on.
     pub version: String,
+    /// Who the client said it was.
+    pub client: Option<Arc<Introduction>>,
     grant: Label,
     server: Name,
     /// The server's configuration when the session was opened. Another may be another server's,
@@ -118,13 +121,14 @@ impl Sessions {
         &self,
         visit: &Visit,
         upstream: HeaderValue,
-        version: String,
+        (version, client): (String, Option<Arc<Introduction>>),
         now: Timestamp,
     ) -> Result<Arc<Session>, SessionError> {
         let session = Arc::new(Session {
             id: SessionId::random()?,
             upstream,
             version,
+            client,
             grant: visit.caller.grant.label.clone(),
             server: visit.server.name.clone(),
             configuration: visit.server.configuration(),

@@ -38,7 +38,7 @@ impl Gate {
         let inspector = Inspector::new(self, &visit, session, Era::Legacy, None);
         match incoming.body {
             IncomingBody::Events(events) => {
-                relay::start(entry, inspector, events, Opening { upstream: None }).await
+                relay::start(entry, inspector, events, Opening::default()).await
             }
             _ => not_offered(entry, incoming.status).await,
         }
@@ -109,7 +109,7 @@ impl Gate {
         session: Option<&Session>,
         verb: Verb,
     ) -> Result<(OpenCall, Incoming), Reply> {
-        let permit = match decide(call) {
+        let permit = match decide(self, call) {
             Verdict::Refuse(refused) => return Err(self.refused(call, &refused).await),
             Verdict::Allow(allowed) => admit(self, call, allowed).await,
         };

@@ -5,11 +5,14 @@
 //! looked for. The protocol forbids to use an id twice in a session; here that is kept for as long
 //! as it matters.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use portreeve_policy::Label;
+
+use super::brings::Labels;
 use super::matter::Matter;
 use super::sessions::{MAX_OPEN, Session};
 use crate::mcp::message;
@@ -19,6 +22,9 @@ use crate::mcp::method::Topic;
 #[derive(Debug, Default)]
 pub(super) struct Turns {
     waiting: Mutex<HashMap<String, Waiting>>,
+    /// The names of tools whose calls ended without an answer. What still comes of them can come
+    /// on a stream that is resumed. As many as requests may wait.
+    lost: Mutex<BTreeSet<Label<'static>>>,
 }
 
 #[derive(Debug)]
@@ -53,6 +59,7 @@ impl Turns {
     }
 
     fn begin(&self, id: &str, matter: Matter) -> Result<(), IdTrouble> {
+        self.room_to_lose(matter.labels.as_ref())?;
         let mut waiting = self.lock();
         let full = waiting.len() >= MAX_OPEN;
         let stage = Stage::Running;
@@ -82,10 +89,43 @@ impl Turns {
             (Ending::SetAside, _) => known.stage = Stage::SetAside,
             // Only lists are filtered, so only a list does harm under another request's id.
             (Ending::Lost, Topic::List(_)) => known.stage = Stage::Abandoned,
-            (Ending::Lost | Ending::NeverSent | Ending::Answered, _) => {
+            (Ending::Lost, _) => {
+                if let Some(known) = waiting.remove(id) {
+                    self.lose(known.matter.labels.as_ref());
+                }
+            }
+            (Ending::NeverSent | Ending::Answered, _) => {
                 waiting.remove(id);
             }
         }
+    }
+
+    fn lost(&self) -> MutexGuard<'_, BTreeSet<Label<'static>>> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lose(&self, labels: Option<&Labels>) {
+        self.lost().extend(names(labels).cloned());
+    }
+
+    /// INVARIANT: a name that cannot be remembered as lost is not called.
+    fn room_to_lose(&self, labels: Option<&Labels>) -> Result<(), IdTrouble> {
+        let lost = self.lost();
+        let is_new = names(labels).any(|name| !lost.contains(name));
+        if is_new && lost.len() >= MAX_OPEN {
+            return Err(IdTrouble::TooMany);
+        }
+        Ok(())
+    }
+
+    /// What requests of the session have asked for that was not answered, or not on their streams.
+    pub(super) fn unanswered(&self) -> Vec<Label<'static>> {
+        let mut all: BTreeSet<Label<'static>> = self.lost().clone();
+        for waiting in self.lock().values() {
+            let labels = waiting.matter.labels.iter();
+            all.extend(labels.flat_map(|of_one| of_one.iter().cloned()));
+        }
+        all.into_iter().collect()
     }
 
     /// What the request was about whose answer comes on another stream. It may come once.
@@ -97,6 +137,12 @@ impl Turns {
         }
         waiting.remove(&id).map(|known| known.matter)
     }
+}
+
+/// The labels that name a tool. What else is lost is part of what a message can be anyhow.
+fn names(labels: Option<&Labels>) -> impl Iterator<Item = &Label<'static>> {
+    let labels = labels.into_iter().flat_map(|labels| labels.iter());
+    labels.filter(|label| matches!(label, Label::Tool(_)))
 }
 
 /// How a request came to its end.
@@ -184,6 +230,7 @@ mod tests {
         Matter {
             topic,
             tool: None,
+            labels: None,
             answer: Arc::default(),
             beside: Arc::default(),
         }
@@ -230,5 +277,50 @@ mod tests {
             Err(IdTrouble::TooMany)
         );
         assert_eq!(turns.begin("7", about(LIST)), Ok(()));
+    }
+
+    fn labels(tool: &str) -> Labels {
+        let name = Label::Tool(tool.to_owned().into());
+        vec![name, Label::Class(portreeve_policy::Class::Read)].into()
+    }
+
+    fn calling(tool: &str) -> Matter {
+        Matter {
+            labels: Some(labels(tool)),
+            ..about(Topic::Tool)
+        }
+    }
+
+    #[test]
+    fn what_was_never_answered_can_still_come() {
+        let turns = Turns::default();
+        for (id, tool, ending) in [
+            ("1", "lost", Some(Ending::Lost)),
+            ("2", "aside", Some(Ending::SetAside)),
+            ("3", "running", None),
+            ("4", "answered", Some(Ending::Answered)),
+            ("5", "unsent", Some(Ending::NeverSent)),
+        ] {
+            turns.begin(id, calling(tool)).unwrap();
+            if let Some(ending) = ending {
+                turns.end(id, ending);
+            }
+        }
+        let open: Vec<String> = turns.unanswered().iter().map(ToString::to_string).collect();
+        assert_eq!(
+            open,
+            ["class:read", "tool:aside", "tool:lost", "tool:running"]
+        );
+        assert!(turns.take_set_aside("1").is_none());
+        let aside = turns.take_set_aside("2").expect("set aside");
+        assert_eq!(aside.labels, Some(labels("aside")));
+
+        for n in 1..MAX_OPEN {
+            turns.begin("x", calling(&n.to_string())).unwrap();
+            turns.end("x", Ending::Lost);
+        }
+        let more = |tool: &str| turns.begin("y", calling(tool));
+        assert_eq!(more("more"), Err(IdTrouble::TooMany));
+        assert_eq!(more("lost"), Ok(()));
     }
 }

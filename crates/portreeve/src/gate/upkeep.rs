@@ -77,6 +77,7 @@ impl Gate {
     /// Builds the registry anew from the store and puts it in force for the next call.
     pub async fn reload(&self) -> Result<(), UpkeepError> {
         let _newest_wins = self.reloading.lock().await;
+        self.load_seen().await?;
         let snapshot = self.store.load_all().await?;
         let registry = Registry::build(snapshot, &self.surroundings, &self.registry());
         self.registry.store(Arc::new(registry));

@@ -63,8 +63,19 @@ pub struct BookedCall {
     pub args_mac: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approval_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<ShadowVerdict>,
     #[serde(flatten)]
     pub end: CallEnd,
+}
+
+/// What a policy would have said that was being tried beside the one in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ShadowVerdict {
+    pub policy: String,
+    /// `allow`, `deny`, `hide` or `ask`; `error` if it could not say.
+    pub outcome: String,
+    pub rule: String,
 }
 
 /// How a call ended, as far as the book knows.
@@ -142,8 +153,27 @@ impl BookedCall {
             arguments: record.arguments.map(ToOwned::to_owned),
             args_mac: record.args_mac.as_deref().map(str::to_owned),
             approval_id: record.approval_id.as_deref().map(str::to_owned),
+            shadow: record.shadow.as_ref().map(|shadow| ShadowVerdict {
+                policy: shadow.policy.to_string(),
+                outcome: shadow.outcome.to_string(),
+                rule: shadow.rule.to_string(),
+            }),
             end,
         }
+    }
+
+    /// Whether a policy that was being tried would have answered otherwise, or could not.
+    pub fn shadow_differs(&self) -> bool {
+        let refused = [Refused::Deny, Refused::Hide, Refused::Ask].map(Refused::word);
+        let outcome = self.end.outcome.as_str();
+        // However a call ended that was begun: it was allowed.
+        let decided = if refused.contains(&outcome) {
+            outcome
+        } else {
+            Ended::Allow.word()
+        };
+        let shadow = self.shadow.as_ref();
+        shadow.is_some_and(|shadow| shadow.outcome != decided)
     }
 }
 
@@ -162,6 +192,8 @@ pub struct Filter {
     pub outcome: Option<String>,
     pub call_id: Option<String>,
     pub rule: Option<String>,
+    /// Only calls that a shadow policy would have answered otherwise.
+    pub shadow_differs: bool,
     /// At most so many: the newest.
     pub limit: Option<usize>,
 }
@@ -181,6 +213,7 @@ impl Filter {
             && is(&self.outcome, Some(&call.end.outcome))
             && is(&self.call_id, Some(&call.call_id))
             && is(&self.rule, Some(&call.rule))
+            && (!self.shadow_differs || call.shadow_differs())
     }
 }
 

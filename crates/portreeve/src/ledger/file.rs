@@ -80,7 +80,6 @@ impl FileLedger {
         if !opening.accept_cut
             && let Some(objection) = refused.next()
         {
-            tracing::error!(%objection, "the ledger does not open");
             return Err(objection);
         }
         let accepted: Vec<OpenError> = refused.collect();
@@ -143,8 +142,8 @@ impl FileLedger {
                 tracing::error!(seq = torn.seq, kept = %torn.kept.display(),
                     "a record that an anchor proves to have been whole is torn: it was damaged after it was written");
             } else {
-                tracing::warn!(seq = torn.seq, kept = %torn.kept.display(),
-                    "the ledger ended in half a record; it was cut off");
+                tracing::warn!(seq = torn.seq, bytes = torn.bytes, kept = %torn.kept.display(),
+                    "a record that a crash left unfinished was cut off");
             }
             let file = torn.kept.file_name().unwrap_or_default().to_string_lossy();
             let detail = serde_json::json!({

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::chain::{Head, close_line};
 use super::record::{
-    ARG_KEYS_MAX, AdminAct, Arguments, Begin, Call, Charge, Finish, PolicyRef, Refusal,
+    ARG_KEYS_MAX, AdminAct, Arguments, Begin, Call, Charge, Finish, PolicyRef, Refusal, Shadow,
 };
 use crate::clock;
 
@@ -159,6 +159,16 @@ fn write_call(out: &mut Vec<u8>, call: &Call<'_>) {
     maybe(out, call.approval_id, |out, id| {
         text(out, "approval_id", id);
     });
+    maybe(out, call.shadow, write_shadow);
+}
+
+fn write_shadow(out: &mut Vec<u8>, shadow: Shadow<'_>) {
+    out.extend_from_slice(b",\"shadow\":{\"policy\":");
+    quoted(out, shadow.policy, TEXT_MAX);
+    word(out, "outcome", shadow.outcome.word());
+    text(out, "rule", shadow.rule);
+    write_charges(out, shadow.charges);
+    out.push(b'}');
 }
 
 fn write_policy(out: &mut Vec<u8>, policy: PolicyRef<'_>) {

@@ -49,7 +49,9 @@ use futures_util::future::BoxFuture;
 
 pub use acts::{BookedAct, acts};
 pub use anchor::{AnchorError, Anchors, FileAnchor, KnownAnchor, MemoryAnchors, SecondPlace};
-pub use calls::{BookedCall, CallEnd, Calls, Filter, OUTCOMES, UNKNOWN, calls, query, tail};
+pub use calls::{
+    BookedCall, CallEnd, Calls, Filter, OUTCOMES, ShadowVerdict, UNKNOWN, calls, query, tail,
+};
 pub use chain::{Anchor, Digest, Head};
 pub use ending::CallsByEnd;
 pub use export::{Follow, export};
@@ -57,10 +59,10 @@ pub use file::FileLedger;
 pub use in_store::StoreAnchors;
 pub use keep::{Cadence, keep_anchored, keep_probing};
 pub use open::{OpenError, Opened, Opening, Torn};
-pub use read::{BookedCharge, Phase, Record, Text};
+pub use read::{BookedCharge, BookedShadow, Phase, Record, Text};
 pub use record::{
     ARG_KEYS_MAX, AdminAct, Answer, Arguments, Begin, Call, Charge, Ended, Finish, PolicyRef,
-    Refusal, Refused,
+    Refusal, Refused, Shadow, Shadowed,
 };
 pub use records::{ReadError, Records, replay_from};
 pub use report::{Fault, Report, What};

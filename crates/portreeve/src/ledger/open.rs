@@ -52,8 +52,9 @@ pub struct Torn {
     pub anchored: bool,
 }
 
-const WAY_OUT: &str = "run `portreeve ledger verify` to see what is missing; then restore the \
-     ledger directory from a backup, or start once with `--accept-ledger-cut`, which is booked";
+const WAY_OUT: &str = "`portreeve ledger verify` shows what is wrong; put the ledger directory back from \
+     a backup, or go on without what is missing: `portreeve up --accept-ledger-cut` gives it up, rate \
+     limits forget the calls that stood in it, and the ledger says from then on that it was cut";
 
 /// Why the book can't be opened.
 #[derive(Debug, thiserror::Error)]
@@ -61,25 +62,37 @@ pub enum OpenError {
     #[error("the ledger can't be opened: {}: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
     #[error(
-        "the ledger was cut: {} knew record {} at {}, but the last one present is {}; {WAY_OUT}",
-        anchor.place, anchor.anchor.head.seq, clock::rfc3339(anchor.anchor.at), head.seq
+        "the ledger was cut: it ends with record {}, and {} knew record {} at {}",
+        head.seq, anchor.place, anchor.anchor.head.seq, clock::rfc3339(anchor.anchor.at)
     )]
     CutTail { anchor: KnownAnchor, head: Head },
     #[error(
-        "the ledger was rewritten: {} knew record {} at {} with another hash than it has now; \
-         {WAY_OUT}",
+        "the ledger was rewritten: {} knew record {} at {} with another hash than it has now",
         anchor.place, anchor.anchor.head.seq, clock::rfc3339(anchor.anchor.at)
     )]
     Rewritten { anchor: KnownAnchor },
-    #[error("the ledger was changed: record {seq} in {segment} does not fit; {WAY_OUT}")]
+    #[error("the ledger was changed: record {seq} in {segment} does not fit")]
     Altered { segment: String, seq: u64 },
-    #[error("the ledger's segments before {segment} are gone, and it holds no record; {WAY_OUT}")]
+    #[error("the ledger's segments before {segment} are gone, and it holds no record")]
     Headless { segment: String },
-    #[error(
-        "the ledger's checkpoints are signed with another key ({theirs}) than {ours}: restore the \
-         data directory's `key` file that belongs to this ledger"
-    )]
+    #[error("the ledger's checkpoints are signed with another key ({theirs}) than {ours}")]
     ForeignKey { theirs: PublicKey, ours: PublicKey },
+}
+
+impl OpenError {
+    /// What the person who sees this can do.
+    pub const fn advice(&self) -> &'static str {
+        match self {
+            Self::Io { .. } => "check the disk, and whose the directory is",
+            Self::ForeignKey { .. } => {
+                "restore the data directory's `key` file that belongs to this ledger"
+            }
+            Self::CutTail { .. }
+            | Self::Rewritten { .. }
+            | Self::Altered { .. }
+            | Self::Headless { .. } => WAY_OUT,
+        }
+    }
 }
 
 /// The state of a book's files, before anything is touched.

@@ -68,6 +68,19 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 pub struct BookedCharge<'a>(#[serde(borrow)] pub Text<'a>, pub Text<'a>, pub u64);
 
+/// What a policy would have said that was being tried beside the one in force.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+pub struct BookedShadow<'a> {
+    #[serde(borrow)]
+    pub policy: Text<'a>,
+    #[serde(borrow)]
+    pub outcome: Text<'a>,
+    #[serde(borrow)]
+    pub rule: Text<'a>,
+    #[serde(borrow, default)]
+    pub charges: Vec<BookedCharge<'a>>,
+}
+
 /// One record. What its phase does not have is absent.
 #[derive(Clone, Debug, serde::Deserialize)]
 pub struct Record<'a> {
@@ -105,6 +118,8 @@ pub struct Record<'a> {
     #[serde(borrow, default)]
     pub charges: Vec<BookedCharge<'a>>,
     #[serde(borrow)]
+    pub shadow: Option<BookedShadow<'a>>,
+    #[serde(borrow)]
     pub outcome: Option<Text<'a>>,
     #[serde(borrow)]
     pub result: Option<Text<'a>>,
@@ -141,6 +156,11 @@ impl<'a> Record<'a> {
             Some(member) => Err(de::Error::missing_field(member)),
             None => Ok(record),
         }
+    }
+
+    /// What the call would have taken under a shadow, from counters of the shadows.
+    pub fn shadow_charges(&self) -> &[BookedCharge<'a>] {
+        self.shadow.as_ref().map_or(&[], |shadow| &shadow.charges)
     }
 
     /// The identity, which is not written when it is the grant's own label.

@@ -23,6 +23,42 @@ pub struct Call<'a> {
     pub rule: &'a str,
     pub arguments: Arguments<'a>,
     pub approval_id: Option<&'a str>,
+    /// What a policy would have said that is being tried beside the one in force.
+    pub shadow: Option<Shadow<'a>>,
+}
+
+/// What a policy that is being tried would have said of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shadow<'a> {
+    /// `name@version`; the name alone where there is no such policy.
+    pub policy: &'a str,
+    pub outcome: Shadowed,
+    pub rule: &'a str,
+    /// What it would have charged, in counters of its own.
+    pub charges: &'a [Charge<'a>],
+}
+
+/// How a policy that is being tried would have answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shadowed {
+    Allow,
+    Deny,
+    Hide,
+    Ask,
+    /// It could not say.
+    Error,
+}
+
+impl Shadowed {
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::Hide => "hide",
+            Self::Ask => "ask",
+            Self::Error => "error",
+        }
+    }
 }
 
 /// A policy and its version, written `name@version`.

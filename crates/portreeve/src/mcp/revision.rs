@@ -3,6 +3,9 @@
 /// `params._meta` member that carries the revision in the modern era.
 pub const META_PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 
+/// `params._meta` member in which a modern client introduces itself.
+pub const META_CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
+
 /// The only revision that has JSON-RPC batches; also what a missing version header means.
 pub const WITH_BATCHES: &str = "2025-03-26";
 

@@ -21,6 +21,6 @@ pub(super) async fn start(data_dir: &Path) -> Result<demo::Handle, NodeError> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let listener = TcpListener::bind(address)
         .await
-        .map_err(|source| NodeError::Listen { address, source })?;
+        .map_err(NodeError::DemoListen)?;
     Ok(demo::serve_http(listener, &options)?)
 }

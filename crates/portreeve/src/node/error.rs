@@ -1,9 +1,9 @@
 //! Why a gate does not start, or does not end well.
 
 use std::io;
-use std::net::SocketAddr;
 
-use crate::admin::{Failure, SocketError};
+use super::listen::ListenError;
+use crate::admin::{Answer, Failure, SocketError};
 use crate::counters::RebuildError;
 use crate::demo;
 use crate::gate::UpkeepError;
@@ -15,13 +15,8 @@ use crate::upstream::UpstreamError;
 /// Why the gate cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
-    #[error(
-        "cannot listen on {address}: {source}; is another gateway running, or is `--listen` wrong?"
-    )]
-    Listen {
-        address: SocketAddr,
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     #[error(transparent)]
     Key(#[from] KeyError),
     #[error(transparent)]
@@ -40,6 +35,8 @@ pub enum NodeError {
     Upstream(#[from] UpstreamError),
     #[error("the built-in server does not start: {0}")]
     Demo(#[from] demo::Error),
+    #[error("the built-in server cannot listen on this machine: {0}")]
+    DemoListen(io::Error),
     #[error(transparent)]
     Socket(#[from] SocketError),
     #[error(transparent)]
@@ -52,5 +49,23 @@ impl NodeError {
     #[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
     pub(super) fn task(error: tokio::task::JoinError) -> Self {
         Self::Task(error.to_string())
+    }
+}
+
+impl From<NodeError> for Failure {
+    fn from(error: NodeError) -> Self {
+        let advice = match &error {
+            NodeError::Listen(listen) => listen.advice().to_owned(),
+            NodeError::Store(store) => store.advice(),
+            NodeError::Open(open) => open.advice().to_owned(),
+            _ => String::new(),
+        };
+        match error {
+            NodeError::Declared(failure) => Self {
+                answer: Answer::Cannot,
+                ..failure
+            },
+            error => Self::cannot(error.to_string(), advice),
+        }
     }
 }

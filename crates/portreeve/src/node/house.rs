@@ -78,10 +78,6 @@ impl House {
         let (ledger, opened) = tokio::task::spawn_blocking(opening)
             .await
             .map_err(NodeError::task)??;
-        if let Some(torn) = &opened.torn {
-            tracing::warn!(seq = torn.seq, bytes = torn.bytes, kept = %torn.kept.display(),
-                "a record that a crash left unfinished was cut off");
-        }
         let (ledger, clock) = (Arc::new(ledger), options.clock);
         Ok(Self {
             keys,

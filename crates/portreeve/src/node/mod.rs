@@ -8,6 +8,7 @@ mod declared;
 mod effects;
 mod error;
 mod house;
+mod listen;
 mod tasks;
 
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ use tokio::task::JoinSet;
 
 pub use error::NodeError;
 pub use house::{House, HouseOptions};
+pub use listen::{ListenError, listen};
 
 use crate::admin::{Office, Socket};
 use crate::config::{Config, Environment};
@@ -77,7 +79,10 @@ impl Node {
         let demo_url = Arc::new(OnceLock::new());
         let gate = open_gate(&plan, &house, &counters, &demo_url)?;
         let listener = listen(plan.listen).await?;
-        let address = listener.local_addr().map_err(listen_error(plan.listen))?;
+        let address = listener.local_addr().map_err(|source| ListenError {
+            address: plan.listen,
+            source,
+        })?;
         let url = plan
             .public_url
             .clone()
@@ -156,14 +161,13 @@ impl Node {
             self.serving
                 .spawn(socket.serve(Arc::clone(&self.office), stop));
         }
-        if let Some((path, config)) = plan.configuration {
-            let watching = Watching {
-                path,
-                config,
-                environment: plan.environment,
-                office: Arc::clone(&self.office),
-                effects: Arc::clone(&self.effects),
-            };
+        if let Some(configuration) = plan.configuration {
+            let watching = Watching::new(
+                configuration,
+                plan.environment,
+                Arc::clone(&self.office),
+                Arc::clone(&self.effects),
+            );
             self.serving.spawn(watching.run(stopping.clone()));
         }
         tasks::spawn(self, &front, plan.retention, stopping);
@@ -210,16 +214,6 @@ fn open_gate(
             environment: plan.environment.clone(),
         },
     })?)
-}
-
-async fn listen(address: SocketAddr) -> Result<TcpListener, NodeError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(listen_error(address))
-}
-
-fn listen_error(address: SocketAddr) -> impl Fn(std::io::Error) -> NodeError {
-    move |source| NodeError::Listen { address, source }
 }
 
 async fn rebuild_counters(house: &House) -> Result<(MemoryCounters, Rebuilt), NodeError> {

@@ -1,4 +1,4 @@
-//! What must outlive the process: servers, policies, grants, pins, anchors.
+//! What must outlive the process: servers, policies, grants, pins, labels, anchors.
 //!
 //! The traits are what the program sees; a backend implements them all, and the only SQL is in
 //! the backends. Every operation is one transaction: it happened whole, or an error says that it
@@ -23,8 +23,8 @@ pub use seal::{SealError, Sealer};
 
 use crate::name::{Label, Name};
 use model::{
-    Accepting, Anchor, Change, Declared, Definition, Drift, Grant, NewGrant, NewServer, Pin,
-    PolicyVersion, Server, Snapshot,
+    Accepting, Anchor, Change, Declared, Definition, Drift, Grant, Nature, NewGrant, NewServer,
+    Pin, PolicyVersion, SeenLabel, Server, Snapshot,
 };
 
 /// A backend's answer; it may come over a network.
@@ -65,11 +65,12 @@ pub trait Grants {
     /// A new token from now on; the old one is worth nothing.
     fn rotate_grant(&self, label: &Label, token_sha256: String, at: Timestamp) -> Answer<Grant>;
     fn revoke_grant(&self, label: &Label, at: Timestamp) -> Answer<Grant>;
-    /// Makes these the grant's servers and policies, and its end.
+    /// Makes these the grant's servers and policies, its shadow policies, and its end.
     fn rewrite_grant(
         &self,
         label: &Label,
         servers: BTreeMap<Name, Option<Name>>,
+        shadows: BTreeMap<Name, Name>,
         expires_at: Option<Timestamp>,
     ) -> Answer<Grant>;
     fn remove_grant(&self, label: &Label) -> Answer<()>;
@@ -84,6 +85,24 @@ pub trait Pins {
     fn observe(&self, server: &Name, list: Vec<Definition>, at: Timestamp) -> Answer<Vec<Drift>>;
     /// Accepts what waits; returns the pins that were accepted by this.
     fn accept(&self, server: &Name, which: Accepting, at: Timestamp) -> Answer<Vec<Pin>>;
+    /// Keeps what a verdict says of the definition with this hash. `false`: the tool is not pinned
+    /// with it, or not any more, and nothing has changed.
+    fn put_nature(
+        &self,
+        server: &Name,
+        tool: &str,
+        hash: &str,
+        nature: Option<Nature>,
+    ) -> Answer<bool>;
+}
+
+/// What callers have seen, for flow rules.
+pub trait Labels {
+    fn labels(&self) -> Answer<Vec<SeenLabel>>;
+    /// Notes all of them or none. Of two times of one label the later stays.
+    fn put_labels(&self, seen: Vec<SeenLabel>) -> Answer<()>;
+    /// Forgets what was seen before this; returns how many.
+    fn forget_labels(&self, before: Timestamp) -> Answer<usize>;
 }
 
 /// The ledger's anchors, and small values that need no table of their own.
@@ -98,7 +117,9 @@ pub trait Book {
 }
 
 /// A whole backend.
-pub trait Store: Servers + Policies + Grants + Pins + Book + fmt::Debug + Send + Sync {
+pub trait Store:
+    Servers + Policies + Grants + Pins + Labels + Book + fmt::Debug + Send + Sync
+{
     /// Everything the gate decides by, from one moment.
     fn load_all(&self) -> Answer<Snapshot>;
     /// What [`Store::apply_declared`] would change now, or why it would refuse.

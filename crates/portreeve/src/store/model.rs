@@ -9,6 +9,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use portreeve_policy::time::Timestamp;
+use portreeve_policy::{Bits, Class, Classes};
 use serde::{Deserialize, Serialize};
 
 use crate::name::{Label, Name};
@@ -189,6 +190,8 @@ pub struct Grant {
     pub token_sha256: String,
     /// Each server it may use, and the policy in force there. Without one everything is denied.
     pub servers: BTreeMap<Name, Option<Name>>,
+    /// The policies that are tried on some of these servers beside those in force.
+    pub shadows: BTreeMap<Name, Name>,
     pub expires_at: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
     pub created_at: Timestamp,
@@ -203,6 +206,7 @@ pub struct NewGrant {
     pub identity: Option<String>,
     pub token_sha256: String,
     pub servers: BTreeMap<Name, Option<Name>>,
+    pub shadows: BTreeMap<Name, Name>,
     pub expires_at: Option<Timestamp>,
 }
 
@@ -245,6 +249,18 @@ pub struct Pin {
     pub state: PinState,
     pub first_seen: Timestamp,
     pub accepted_at: Option<Timestamp>,
+    /// What a verdict says of `definition`, if there is one.
+    pub nature: Option<Nature>,
+}
+
+/// What a verdict says of a tool's definition: what it can do, and what it does with data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nature {
+    pub class: Class,
+    /// Other classes that some evidence speaks for.
+    pub also: Classes,
+    /// Nothing if they are not known.
+    pub bits: Option<Bits>,
 }
 
 impl Pin {
@@ -288,6 +304,17 @@ pub enum DriftKind {
     Changed,
     /// The server shows the accepted definition again; nothing waits any more.
     Restored,
+}
+
+/// Something a caller has seen, for flow rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenLabel {
+    /// The identity; where the grant has none, its label.
+    pub subject: String,
+    /// In the policy language's written form, such as `bit:reads-private`.
+    pub label: String,
+    /// Nothing it stands for was released later than this.
+    pub at: Timestamp,
 }
 
 /// The ledger's head as it was at a time, kept outside of the ledger.

@@ -17,7 +17,7 @@ const FLOORS: &[&[&str]] = &[
     &["store"],
     &["demo", "grants", "keys", "mcp", "policy_text", "server_url"],
     &["name", "nearest", "duration"],
-    &["base64", "clock", "hex", "pieces"],
+    &["base64", "clock", "excerpt", "hex", "pieces", "refused"],
 ];
 
 fn sources(dir: &Path) -> Vec<PathBuf> {

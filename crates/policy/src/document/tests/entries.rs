@@ -125,10 +125,10 @@ fn flow_rules() {
                 "error at line 2, column 20 (/flow/0/after): at least one selector is expected here",
                 "error at line 2, column 31 (/flow/0/then/0): \"@egres\" is no class of tools; a literal name that begins with @ is written \"\\\\@egres\"; did you mean `@egress`?",
                 "error at line 2, column 40 (/flow/0/then/1): a string is expected here, not a number",
-                "error at line 2, column 52 (/flow/0/action): \"ask\" is no action of a flow rule; it is one of \"deny\" or \"require_approval\"",
+                "error at line 2, column 52 (/flow/0/action): \"ask\" is no action of a flow rule; it is one of \"deny\" or \"require_approval\"; did you mean `require_approval`?",
                 "error at line 2, column 64 (/flow/0/for): `for` is at least 1 s and at most 366 d",
                 "error at line 2, column 81 (/flow/0/on_deny): a string is expected here, not a number",
-                "error at line 2, column 83 (/flow/0/reason): unknown key \"reason\"",
+                "error at line 2, column 83 (/flow/0/reason): unknown key \"reason\"; did you mean `on_deny`?",
             ],
         ),
         (

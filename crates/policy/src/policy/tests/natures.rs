@@ -158,3 +158,28 @@ fn an_unknown_bit_is_every_bit() {
         .collect();
     assert_eq!(known, [Bit::Egress, Bit::Local]);
 }
+
+#[test]
+fn a_policy_knows_which_labels_it_watches() {
+    let watching = policy(
+        r#"{"version":"1","default":"allow","flow":[
+            {"name":"a","after":["mail_*"],"then":["x"],"action":"deny","for":"30m"},
+            {"name":"b","after":["@reads-private","exact"],"then":["x"],"action":"require_approval","for":"2h"}]}"#,
+    );
+    assert_eq!(watching.flow_memory_ms(), Some(2 * 60 * 60 * 1_000));
+    for (label, watched) in [
+        ("tool:mail_read", true),
+        ("tool:exact", true),
+        ("tool:other", false),
+        ("bit:reads-private", true),
+        ("bit:egress", false),
+        ("class:unknown", true),
+        ("class:read", false),
+    ] {
+        let label: crate::Label<'_> = label.parse().expect("a label");
+        assert_eq!(watching.watches(&label), watched, "{label}");
+    }
+    let plain = policy(r#"{"version":"1","default":"allow"}"#);
+    assert_eq!(plain.flow_memory_ms(), None);
+    assert!(!plain.watches(&"class:unknown".parse().expect("a label")));
+}

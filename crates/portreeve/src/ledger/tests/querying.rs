@@ -313,3 +313,60 @@ async fn a_call_is_followed_to_its_end_also_when_it_began_before() {
         [("refused", "deny"), ("late", "allow"), ("early", "failed")]
     );
 }
+
+#[tokio::test]
+async fn calls_that_a_shadow_would_have_answered_otherwise_are_found() {
+    let room = Room::new();
+    let ledger = room.open();
+    let shadow = |outcome| Shadow {
+        policy: "next@2",
+        outcome,
+        rule: "/tools/\"odd\"",
+        charges: CHARGES,
+    };
+    let said = [
+        Shadowed::Allow,
+        Shadowed::Deny,
+        Shadowed::Hide,
+        Shadowed::Ask,
+        Shadowed::Error,
+    ];
+    for outcome in said {
+        let word = outcome.word();
+        let (passed, refused) = (format!("begun-{word}"), format!("refused-{word}"));
+        let mut begin = begin(&passed);
+        begin.call.shadow = Some(shadow(outcome));
+        ledger.begin(begin).await.unwrap();
+        ledger.finish(finish(&passed, Ended::Failed)).await.unwrap();
+        let mut refusal = refusal(&refused);
+        refusal.call.shadow = Some(shadow(outcome));
+        ledger.refuse(refusal).await.unwrap();
+    }
+    ledger.refuse(refusal("alone")).await.unwrap();
+    let filter = |shadow_differs| Filter {
+        shadow_differs,
+        ..Filter::default()
+    };
+    let all = query(&room.dir(), filter(false)).unwrap();
+    assert_eq!(all.len(), 11);
+    let shadow = all[0].shadow.as_ref().unwrap();
+    assert_eq!(
+        (&*shadow.policy, &*shadow.rule),
+        ("next@2", "/tools/\"odd\"")
+    );
+    let differing = query(&room.dir(), filter(true)).unwrap();
+    let differing: Vec<&str> = ids(&differing);
+    assert_eq!(
+        differing,
+        [
+            "refused-allow",
+            "begun-deny",
+            "begun-hide",
+            "refused-hide",
+            "begun-ask",
+            "refused-ask",
+            "begun-error",
+            "refused-error"
+        ]
+    );
+}

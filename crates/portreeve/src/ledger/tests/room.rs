@@ -139,6 +139,7 @@ pub(super) fn call(call_id: &str) -> Call<'_> {
             mac: Some([7; 16]),
         },
         approval_id: None,
+        shadow: None,
     }
 }
 

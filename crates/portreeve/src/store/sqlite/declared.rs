@@ -181,7 +181,7 @@ impl Applying<'_> {
         if old.token_sha256 != new.token_sha256 {
             grants::write_token(self.db, &new.label, &new.token_sha256, self.at)?;
         }
-        grants::write_servers(self.db, &new.label, &new.servers)
+        grants::write_servers(self.db, &new.label, &new.servers, &new.shadows)
     }
 }
 
@@ -189,6 +189,7 @@ fn same(old: &Grant, new: &NewGrant) -> bool {
     old.identity == new.identity
         && old.token_sha256 == new.token_sha256
         && old.servers == new.servers
+        && old.shadows == new.shadows
         && old.expires_at == new.expires_at
 }
 

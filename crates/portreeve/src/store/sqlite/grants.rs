@@ -19,6 +19,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Grant> {
         identity: row.get(1)?,
         token_sha256: row.get(2)?,
         servers: BTreeMap::new(),
+        shadows: BTreeMap::new(),
         expires_at: time(3)?,
         revoked_at: time(4)?,
         created_at: Timestamp(row.get(5)?),
@@ -38,12 +39,12 @@ pub(super) fn all(db: &Connection, live_only: bool) -> Result<Vec<Grant>, StoreE
         let grant = row?;
         grants.insert(grant.label.clone(), grant);
     }
-    let mut query = db.prepare_cached("SELECT label, server, policy FROM grant_servers")?;
+    let mut query = db.prepare_cached("SELECT label, server, policy, shadow FROM grant_servers")?;
     let mut rows = query.query([])?;
     while let Some(row) = rows.next()? {
         let label: String = row.get(0)?;
         if let Some(grant) = grants.get_mut(label.as_str()) {
-            grant.servers.insert(row.get(1)?, row.get(2)?);
+            take_server(grant, row, 1)?;
         }
     }
     Ok(grants.into_values().collect())
@@ -58,10 +59,22 @@ pub(super) fn one(db: &Connection, label: &Label) -> Result<Option<Grant>, Store
         return Ok(None);
     };
     let mut query =
-        db.prepare_cached("SELECT server, policy FROM grant_servers WHERE label = ?1")?;
-    let rows = query.query_map([label], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    grant.servers = rows.collect::<Result<_, _>>()?;
+        db.prepare_cached("SELECT server, policy, shadow FROM grant_servers WHERE label = ?1")?;
+    let mut rows = query.query([label])?;
+    while let Some(row) = rows.next()? {
+        take_server(&mut grant, row, 0)?;
+    }
     Ok(Some(grant))
+}
+
+/// Adds to a grant the server whose columns begin at `first`.
+fn take_server(grant: &mut Grant, row: &Row<'_>, first: usize) -> rusqlite::Result<()> {
+    let server: Name = row.get(first)?;
+    if let Some(shadow) = row.get(first + 2)? {
+        grant.shadows.insert(server.clone(), shadow);
+    }
+    grant.servers.insert(server, row.get(first + 1)?);
+    Ok(())
 }
 
 pub(super) fn add(
@@ -89,12 +102,13 @@ pub(super) fn add(
             owner
         ],
     )?;
-    write_servers(db, &grant.label, &grant.servers)?;
+    write_servers(db, &grant.label, &grant.servers, &grant.shadows)?;
     Ok(Grant {
         label: grant.label,
         identity: grant.identity,
         token_sha256: grant.token_sha256,
         servers: grant.servers,
+        shadows: grant.shadows,
         expires_at: grant.expires_at,
         revoked_at: None,
         created_at: at,
@@ -121,12 +135,14 @@ pub(super) fn write_servers(
     db: &Connection,
     label: &Label,
     servers: &BTreeMap<Name, Option<Name>>,
+    shadows: &BTreeMap<Name, Name>,
 ) -> Result<(), StoreError> {
     db.execute("DELETE FROM grant_servers WHERE label = ?1", [label])?;
-    let mut insert =
-        db.prepare_cached("INSERT INTO grant_servers (label, server, policy) VALUES (?1, ?2, ?3)")?;
+    let mut insert = db.prepare_cached(
+        "INSERT INTO grant_servers (label, server, policy, shadow) VALUES (?1, ?2, ?3, ?4)",
+    )?;
     for (server, policy) in servers {
-        insert.execute(params![label, server, policy])?;
+        insert.execute(params![label, server, policy, shadows.get(server)])?;
     }
     Ok(())
 }

@@ -17,10 +17,24 @@ pub(super) struct Migration {
     pub(super) sql: &'static str,
 }
 
-pub(super) const MIGRATIONS: &[Migration] = &[Migration {
-    name: "0001_start",
-    sql: include_str!("migrations/0001_start.sql"),
-}];
+pub(super) const MIGRATIONS: &[Migration] = &[
+    Migration {
+        name: "0001_start",
+        sql: include_str!("migrations/0001_start.sql"),
+    },
+    Migration {
+        name: "0002_tool_nature",
+        sql: include_str!("migrations/0002_tool_nature.sql"),
+    },
+    Migration {
+        name: "0003_flow_labels",
+        sql: include_str!("migrations/0003_flow_labels.sql"),
+    },
+    Migration {
+        name: "0004_shadow",
+        sql: include_str!("migrations/0004_shadow.sql"),
+    },
+];
 
 /// Marks the file as ours (`PRAGMA application_id`): "prv1".
 const APPLICATION_ID: i32 = 0x7072_7631;

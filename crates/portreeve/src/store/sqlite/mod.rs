@@ -6,7 +6,9 @@
 mod book;
 mod declared;
 mod grants;
+mod labels;
 mod migrate;
+mod nature;
 mod pins;
 mod policies;
 mod read_only;
@@ -27,10 +29,10 @@ use portreeve_policy::time::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::model::{
-    Accepting, Anchor, Change, Declared, Definition, Drift, Grant, NewGrant, NewServer, Owner, Pin,
-    PolicyVersion, Server, Snapshot,
+    Accepting, Anchor, Change, Declared, Definition, Drift, Grant, Nature, NewGrant, NewServer,
+    Owner, Pin, PolicyVersion, SeenLabel, Server, Snapshot,
 };
-use super::{Answer, Book, Grants, Pins, Policies, Sealer, Servers, Store, StoreError};
+use super::{Answer, Book, Grants, Labels, Pins, Policies, Sealer, Servers, Store, StoreError};
 use crate::name::{Label, Name};
 use declared::Applying;
 use policies::Putting;
@@ -225,13 +227,14 @@ impl Grants for SqliteStore {
         &self,
         label: &Label,
         servers: BTreeMap<Name, Option<Name>>,
+        shadows: BTreeMap<Name, Name>,
         expires_at: Option<Timestamp>,
     ) -> Answer<Grant> {
         let label = label.clone();
         self.write(move |db, _| {
             grants::change(db, &label, |_| {
                 grants::write_end(db, &label, expires_at)?;
-                grants::write_servers(db, &label, &servers)
+                grants::write_servers(db, &label, &servers, &shadows)
             })
         })
     }
@@ -261,6 +264,31 @@ impl Pins for SqliteStore {
     fn accept(&self, server: &Name, which: Accepting, at: Timestamp) -> Answer<Vec<Pin>> {
         let server = server.clone();
         self.write(move |db, _| pins::accept(db, &server, &which, at))
+    }
+
+    fn put_nature(
+        &self,
+        server: &Name,
+        tool: &str,
+        hash: &str,
+        nature: Option<Nature>,
+    ) -> Answer<bool> {
+        let (server, tool, hash) = (server.clone(), tool.to_owned(), hash.to_owned());
+        self.write(move |db, _| nature::put(db, &server, (&tool, &hash), nature))
+    }
+}
+
+impl Labels for SqliteStore {
+    fn labels(&self) -> Answer<Vec<SeenLabel>> {
+        self.read(|db, _| labels::all(db))
+    }
+
+    fn put_labels(&self, seen: Vec<SeenLabel>) -> Answer<()> {
+        self.write(move |db, _| labels::put(db, &seen))
+    }
+
+    fn forget_labels(&self, before: Timestamp) -> Answer<usize> {
+        self.write(move |db, _| labels::forget(db, before))
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use portreeve_policy::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::nature::{self, Written};
 use crate::name::Name;
 use crate::store::StoreError;
 use crate::store::model::{
@@ -13,6 +14,7 @@ use crate::store::model::{
 
 const COLUMNS: &str = "server, tool, hash, definition, state, changed_hash, changed_definition, \
                        first_seen, accepted_at";
+const NATURE: &str = nature::COLUMNS;
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Pin> {
     let state: String = row.get(4)?;
@@ -32,19 +34,21 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Pin> {
         },
         first_seen: Timestamp(row.get(7)?),
         accepted_at: row.get::<_, Option<i64>>(8)?.map(Timestamp),
+        nature: nature::read(row, 9)?,
     })
 }
 
 pub(super) fn all(db: &Connection) -> Result<Vec<Pin>, StoreError> {
-    let mut query =
-        db.prepare_cached(&format!("SELECT {COLUMNS} FROM pins ORDER BY server, tool"))?;
+    let mut query = db.prepare_cached(&format!(
+        "SELECT {COLUMNS}, {NATURE} FROM pins ORDER BY server, tool"
+    ))?;
     let rows = query.query_map([], read)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
 pub(super) fn of(db: &Connection, server: &Name) -> Result<Vec<Pin>, StoreError> {
     let mut query = db.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM pins WHERE server = ?1 ORDER BY tool"
+        "SELECT {COLUMNS}, {NATURE} FROM pins WHERE server = ?1 ORDER BY tool"
     ))?;
     let rows = query.query_map([server], read)?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -56,11 +60,12 @@ fn write(db: &Connection, pin: &Pin) -> Result<(), StoreError> {
         PinState::New => ("new", None),
         PinState::Changed { hash, definition } => ("changed", Some((hash, definition))),
     };
+    let Written { class, also, bits } = nature::write(pin.nature);
     db.prepare_cached(
         "INSERT OR REPLACE INTO pins
              (server, tool, hash, definition, state, changed_hash, changed_definition,
-              first_seen, accepted_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+              first_seen, accepted_at, class, also, bits)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     )?
     .execute(params![
         pin.server,
@@ -71,7 +76,10 @@ fn write(db: &Connection, pin: &Pin) -> Result<(), StoreError> {
         changed.map(|(hash, _)| hash),
         changed.map(|(_, definition)| definition),
         pin.first_seen.0,
-        pin.accepted_at.map(|at| at.0)
+        pin.accepted_at.map(|at| at.0),
+        class,
+        also,
+        bits
     ])?;
     Ok(())
 }
@@ -137,6 +145,7 @@ fn fresh(server: &Name, definition: Definition, at: Timestamp) -> Pin {
         state: PinState::New,
         first_seen: at,
         accepted_at: None,
+        nature: None,
     }
 }
 
@@ -193,6 +202,8 @@ fn compare(mut pin: Pin, seen: Definition, judged: bool) -> (Pin, Option<DriftKi
         PinState::New if !judged => {
             pin.hash = seen.hash;
             pin.definition = seen.text;
+            // A verdict is about one definition.
+            pin.nature = None;
             (pin, Some(DriftKind::Changed))
         }
         PinState::New | PinState::Accepted | PinState::Changed { .. } => {
@@ -219,6 +230,7 @@ pub(super) fn accept(
         if let PinState::Changed { hash, definition } = pin.state {
             pin.hash = hash;
             pin.definition = definition;
+            pin.nature = None;
         }
         pin.state = PinState::Accepted;
         pin.accepted_at = Some(at);

@@ -168,7 +168,7 @@ pub(super) fn withdraw(db: &Connection, name: &Name) -> Result<(), StoreError> {
 fn users(db: &Connection, name: &Name) -> Result<Vec<String>, StoreError> {
     let mut query = db.prepare_cached(
         "SELECT label, server FROM grant_servers JOIN grants USING (label)
-         WHERE policy = ?1 AND revoked_at IS NULL ORDER BY label, server",
+         WHERE (policy = ?1 OR shadow = ?1) AND revoked_at IS NULL ORDER BY label, server",
     )?;
     let rows = query.query_map([name], |row| {
         let (label, server): (String, String) = (row.get(0)?, row.get(1)?);

@@ -27,10 +27,15 @@ fn a_configuration_is_checked_with_everything_it_refers_to() {
     let bad = home.run(&["config", "check", "bad.toml"]);
     assert_eq!(bad.code, 1);
     assert!(
-        bad.out
-            .contains("bad.toml:1:1: error: `lisen` is not a known key"),
+        bad.out.starts_with(
+            "error: `lisen` is not a known key; did you mean `listen`?\n --> bad.toml:1:1\n"
+        ),
         "{bad:?}"
     );
+    assert!(bad.out.contains("\n1 | lisen = …\n  | ^\n"), "{bad:?}");
+    let up = home.run(&["up", "--config", "bad.toml"]);
+    assert_eq!((up.code, up.out.as_str()), (3, ""));
+    assert!(up.err.contains("\n1 | lisen = …\n  | ^\n"), "{up:?}");
     let told = home.run(&["config", "check", "bad.toml", "--json"]);
     assert_eq!(told.code, 1);
     let told: serde_json::Value = serde_json::from_str(&told.out).expect("JSON");

@@ -161,3 +161,59 @@ fn a_grant_that_ended_is_told_and_can_be_extended() {
     }
     assert_eq!(home.json(&["grant", "revoke", "ci"])["state"], "revoked");
 }
+
+#[test]
+fn a_policy_is_tried_beside_the_one_in_force() {
+    let home = Home::new();
+    home.furnish();
+    home.ok(&["policy", "put", "next", "p.json"]);
+    home.ok(&["policy", "put", "later", "p.json"]);
+    let beside = ["--server", "runs=p", "--shadow", "runs=next"];
+    home.ok(&[&["grant", "create", "ci"], &beside[..]].concat());
+    let listed = home.json(&["grant", "list"]);
+    assert_eq!(listed[0]["servers"]["runs"], "p");
+    assert_eq!(listed[0]["shadows"]["runs"], "next");
+    assert!(home.ok(&["grant", "list"]).contains("runs=p (shadow next)"));
+    let used = home.run(&["policy", "remove", "next"]);
+    assert_eq!(used.code, 3, "{used:?}");
+
+    let changed = home.ok(&["grant", "shadow", "ci", "runs=later"]);
+    assert!(changed.contains("runs=p (shadow later)"), "{changed}");
+    home.ok(&["grant", "set", "ci", "--server", "runs=next"]);
+    let kept = home.json(&["grant", "list"]);
+    assert_eq!(kept[0]["shadows"]["runs"], "later", "it stays");
+    for (bad, code, words) in [
+        (
+            &["grant", "shadow", "ci", "run=later"][..],
+            3,
+            "did you mean `runs`?",
+        ),
+        (&["grant", "shadow", "ci", "runs=latter"], 3, "latter"),
+        (&["grant", "shadow", "ci"], 2, "SERVER=POLICY"),
+        (
+            &[
+                "grant",
+                "create",
+                "x",
+                "--server",
+                "runs=p",
+                "--shadow",
+                "other=next",
+            ],
+            3,
+            "other",
+        ),
+    ] {
+        let said = home.run(bad);
+        assert_eq!(said.code, code, "{said:?}");
+        assert!(said.err.contains(words), "{said:?}");
+    }
+    let ended = home.json(&["grant", "shadow", "ci", "runs=none"]);
+    assert_eq!(ended["shadows"], serde_json::Value::Null);
+    let acts = home.acts();
+    let told = acts
+        .iter()
+        .filter(|act| act.starts_with("grant.shadow"))
+        .count();
+    assert_eq!(told, 2, "{acts:?}");
+}

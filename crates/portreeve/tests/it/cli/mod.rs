@@ -236,6 +236,64 @@ fn a_mistyped_data_directory_is_told_and_not_made() {
 }
 
 #[test]
+fn help_can_be_asked_for_in_words() {
+    let home = Home::new();
+    assert!(home.ok(&["help"]).contains("Begin with `portreeve up`"));
+    assert_eq!(
+        home.ok(&["help", "server", "add"]),
+        home.ok(&["server", "add", "--help"])
+    );
+    assert_eq!(home.run(&["help", "nonsense"]).code, 2);
+}
+
+#[test]
+fn what_is_mistyped_is_told_and_touches_nothing() {
+    let home = Home::new();
+    for (arguments, says) in [
+        (
+            &["policy", "check", "nope.json"][..],
+            "nope.json: no such file or directory",
+        ),
+        (&["policy", "check", "."], ".: it is a directory"),
+        (
+            &["config", "check", "nope.toml"],
+            "nope.toml: no such file or directory",
+        ),
+        (
+            &["up", "--data-dir", "/proc/nope"],
+            "/proc/nope: no such file or directory: choose",
+        ),
+        (
+            &["server", "add", "x", "--url", "mcp.example.com"],
+            "this is not a URL",
+        ),
+        (
+            &["server", "add", "x", "--url", "builtin:run"],
+            "`builtin:runs` is the only",
+        ),
+        (
+            &["server", "add", "x", "npx", "y"],
+            "portreeve server add [OPTIONS] NAME -- COMMAND",
+        ),
+        (
+            &["grant", "set", "g", "--server", "a=p", "--without", "a"],
+            "both given and taken away",
+        ),
+        (&["demo", "--page-size", "0"], "a whole number of 1 or more"),
+        (&["demo", "--listen", "8790"], "such as 127.0.0.1:8787"),
+    ] {
+        let said = home.run(arguments);
+        let told = format!("{}{}", said.out, said.err);
+        assert!(
+            said.code > 0 && told.contains(says),
+            "{arguments:?}: {said:?}"
+        );
+        assert!(!told.contains("os error"), "{said:?}");
+    }
+    assert!(!home.path("data").exists(), "nothing was touched");
+}
+
+#[test]
 fn completions_are_printed() {
     let home = Home::new();
     assert!(home.ok(&["completions", "bash"]).contains("portreeve"));

@@ -222,7 +222,24 @@ fn a_second_gate_is_told_who_owns_the_directory() {
     );
     let used = home.run(&["up", "--data-dir", "other", "--listen", &up.address]);
     assert_eq!(used.code, 3);
-    assert!(used.err.contains("cannot listen on"), "{}", used.err);
+    let says = format!(
+        "cannot listen on {}: a program listens there already\n",
+        up.address
+    );
+    assert!(used.err.contains(&says), "{}", used.err);
+    assert!(
+        used.err.contains("to do: stop that program"),
+        "{}",
+        used.err
+    );
+    let elsewhere = home.run(&["up", "--data-dir", "other", "--listen", "192.0.2.1:8787"]);
+    assert!(
+        elsewhere
+            .err
+            .contains("this machine does not have the address 192.0.2.1"),
+        "{}",
+        elsewhere.err
+    );
 }
 
 #[test]
@@ -251,8 +268,15 @@ fn the_configuration_is_followed_and_a_broken_one_changes_nothing() {
     assert!(up.passes("list_jobs"));
 
     home.write("portreeve.toml", &configuration("runs"));
+    up.wait_for("the configuration is sound again and in force");
+    assert!(up.passes("list_runs"));
+    let larger = format!("max_body = 5000\n{}", configuration("runs"));
+    home.write("portreeve.toml", &larger);
+    up.wait_for("not those in use; restart to use them: max_body");
+    home.write("portreeve.toml", &configuration("runs"));
+    up.wait_for("the settings of the file are again those in use");
     up.signal("-HUP");
-    up.until("list_runs", true);
+    up.wait_for("told to read the configuration again");
     up.stop();
     let policies = home.json(&["policy", "list"]);
     assert_eq!(policies[0]["version"], 3, "{policies}");
@@ -479,10 +503,12 @@ fn a_book_that_was_changed_is_told_from_one_that_holds() {
     let refused = home.run(&["up", "--listen", "127.0.0.1:0"]);
     assert_eq!(refused.code, 3);
     assert!(
-        refused.err.contains("--accept-ledger-cut"),
+        refused.err.contains("--accept-ledger-cut` gives it up"),
         "{}",
         refused.err
     );
+    let times = refused.err.matches("the ledger was cut").count();
+    assert_eq!(times, 1, "it is said once: {}", refused.err);
     let up = Up::start(&home, &["--accept-ledger-cut"]);
     up.wait_for("accepted and booked");
     up.stop();

@@ -2,12 +2,16 @@
 
 mod attacks;
 mod failures;
+mod flow;
 mod hostile;
 mod lists;
+mod natures;
 mod results;
 mod rules;
+mod shadow;
 mod streams;
 mod survival;
+mod targets;
 
 use serde_json::{Value, json};
 

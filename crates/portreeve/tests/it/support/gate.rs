@@ -173,6 +173,7 @@ impl TestGate {
             identity: None,
             token_sha256: token::sha256(token),
             servers,
+            shadows: BTreeMap::new(),
             expires_at: None,
         };
         self.node

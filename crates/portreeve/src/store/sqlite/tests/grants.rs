@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::store::model::PolicyVersion;
 use crate::store::{Grants, Policies, Store, StoreError};
@@ -79,7 +81,8 @@ fn a_grant_is_created_attached_rotated_and_revoked() {
     assert_eq!(rotated.servers.len(), 1);
 
     let wider = grant("ci", '1', &[("s", Some("q")), ("t", None)]).servers;
-    let attached = wait(store.rewrite_grant(&ci, wider.clone(), None)).expect("attached");
+    let attached =
+        wait(store.rewrite_grant(&ci, wider.clone(), BTreeMap::new(), None)).expect("attached");
     assert_eq!(attached.servers, wider);
 
     let revoked = wait(store.revoke_grant(&ci, Timestamp(9))).expect("revoked");
@@ -88,7 +91,7 @@ fn a_grant_is_created_attached_rotated_and_revoked() {
     assert_eq!(wait(store.grants()).expect("list"), [revoked]);
     for again in [
         wait(store.rotate_grant(&ci, "4".repeat(64), NOON)),
-        wait(store.rewrite_grant(&ci, wider, None)),
+        wait(store.rewrite_grant(&ci, wider, BTreeMap::new(), None)),
         wait(store.revoke_grant(&ci, NOON)),
     ] {
         assert!(matches!(again, Err(StoreError::Revoked { .. })));

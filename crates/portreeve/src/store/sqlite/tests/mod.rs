@@ -81,6 +81,7 @@ fn grant(called: &str, hash_digit: char, servers: &[(&str, Option<&str>)]) -> Ne
             .iter()
             .map(|(server, policy)| (name(server), policy.map(name)))
             .collect(),
+        shadows: std::collections::BTreeMap::new(),
         expires_at: None,
     }
 }

@@ -1,5 +1,7 @@
+use portreeve_policy::{Bit, Bits, Class, Classes};
+
 use super::*;
-use crate::store::model::{Accepting, Definition, Drift, DriftKind, Pin, PinState};
+use crate::store::model::{Accepting, Definition, Drift, DriftKind, Nature, Pin, PinState};
 use crate::store::{Pins, Servers, StoreError};
 
 fn shown(tools: &[(&str, &str)]) -> Vec<Definition> {
@@ -151,4 +153,42 @@ fn pins_of_an_unknown_server_are_an_error() {
     assert!(wait(watched.store.observe(&nobody, list.clone(), NOON)).is_err());
     assert!(wait(watched.store.accept_first(&nobody, list, NOON)).is_err());
     assert!(wait(watched.store.accept(&nobody, Accepting::All, NOON)).is_err());
+}
+
+#[test]
+fn a_nature_belongs_to_one_definition() {
+    let watched = Watched::new();
+    watched.first(&[("t", "1"), ("u", "1")]);
+    let nature = Nature {
+        class: Class::Read,
+        also: Classes::NONE.with(Class::Write),
+        bits: Some(Bits::NONE.with(Bit::ReadsPrivate).with(Bit::Egress)),
+    };
+    let put = |hash: &str| {
+        let put = watched
+            .store
+            .put_nature(&watched.server, "t", hash, Some(nature));
+        wait(put).expect("answered")
+    };
+    assert!(!put("2"), "another definition");
+    assert_eq!(watched.pin("t").nature, None);
+    assert!(put("1"));
+    assert_eq!(watched.pin("t").nature, Some(nature));
+    assert_eq!(watched.pin("u").nature, None);
+
+    watched.see(&[("t", "2")]);
+    assert_eq!(watched.pin("t").nature, Some(nature), "of what is accepted");
+    watched.see(&[("t", "1")]);
+    assert_eq!(watched.pin("t").nature, Some(nature), "it is back");
+    watched.see(&[("t", "2")]);
+    watched.accept(Accepting::All).expect("accepted");
+    assert_eq!(watched.pin("t").nature, None, "nobody has judged this one");
+
+    watched.see(&[("new", "1")]);
+    let put = watched
+        .store
+        .put_nature(&watched.server, "new", "1", Some(nature));
+    assert!(wait(put).expect("answered"));
+    watched.see(&[("new", "2")]);
+    assert_eq!(watched.pin("new").nature, None);
 }

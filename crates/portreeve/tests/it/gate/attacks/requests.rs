@@ -177,7 +177,9 @@ async fn a_session_does_not_follow_a_name_to_another_server() {
         .await;
     let routes = [(name, Some("p".parse().unwrap()))].into();
     let label = "tester".parse().unwrap();
-    store.rewrite_grant(&label, routes, None).await.unwrap();
+    let shadows = std::collections::BTreeMap::new();
+    let rewriting = store.rewrite_grant(&label, routes, shadows, None);
+    rewriting.await.unwrap();
     gate.node.gate.reload().await.unwrap();
     let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
     let stale = gate.post_with(&[("mcp-session-id", &session)], ping).await;
