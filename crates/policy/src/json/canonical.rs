@@ -48,6 +48,48 @@ fn write_value(value: &Value<'_>, out: &mut String) {
     }
 }
 
+/// Writes `value` for people: members in their order, one to a line, numbers as they were.
+pub(crate) fn pretty(value: &Value<'_>) -> String {
+    let mut out = String::new();
+    write_pretty(value, 0, &mut out);
+    out
+}
+
+// The recursion is bounded by the depth the value was read or made with.
+fn write_pretty(value: &Value<'_>, depth: usize, out: &mut String) {
+    let inner = depth.saturating_add(1);
+    let line = |out: &mut String, depth: usize| {
+        out.push('\n');
+        out.push_str(&"  ".repeat(depth));
+    };
+    match &value.kind {
+        Kind::Number(text) => out.push_str(text),
+        Kind::Array(elements) if !elements.is_empty() => {
+            out.push('[');
+            for (i, element) in elements.iter().enumerate() {
+                out.push_str(if i > 0 { "," } else { "" });
+                line(out, inner);
+                write_pretty(element, inner, out);
+            }
+            line(out, depth);
+            out.push(']');
+        }
+        Kind::Object(members) if !members.is_empty() => {
+            out.push('{');
+            for (i, member) in members.iter().enumerate() {
+                out.push_str(if i > 0 { "," } else { "" });
+                line(out, inner);
+                write_string(&member.key, out);
+                out.push_str(": ");
+                write_pretty(&member.value, inner, out);
+            }
+            line(out, depth);
+            out.push('}');
+        }
+        _ => write_value(value, out),
+    }
+}
+
 fn write_string(text: &str, out: &mut String) {
     out.push('"');
     for c in text.chars() {

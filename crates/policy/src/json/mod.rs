@@ -17,6 +17,7 @@ mod slip;
 mod value;
 
 pub use canonical::canonical;
+pub(crate) use canonical::pretty;
 pub use error::{JsonError, Place, Trouble};
 pub use outline::{RawMember, outline};
 pub use slip::{Slip, slip};

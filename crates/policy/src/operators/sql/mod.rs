@@ -52,6 +52,12 @@ pub struct Spec {
     functions: Functions,
 }
 
+/// The words for kinds of statements.
+pub(crate) fn kinds() -> Vec<String> {
+    let words = effects::KINDS.iter().map(|(word, _)| *word);
+    words.map(str::to_owned).collect()
+}
+
 impl Spec {
     /// Reads `["select"]` or `{"statements": ["select"], "dialect": "sqlite", "functions": [..]}`.
     pub fn compile(value: &Value<'_>) -> Result<Self, String> {
