@@ -14,6 +14,7 @@
 mod architecture;
 mod cli;
 mod demo;
+mod docs;
 mod findings;
 mod gate;
 mod support;
