@@ -57,7 +57,7 @@ impl Up {
     }
 
     /// The next line that contains `words`.
-    pub(super) fn wait_for(&self, words: &str) -> String {
+    fn wait_for(&self, words: &str) -> String {
         let mut before = Vec::new();
         loop {
             match self.said.recv_timeout(Duration::from_secs(20)) {
