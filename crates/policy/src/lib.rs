@@ -54,6 +54,7 @@ mod document;
 mod facts;
 mod fold;
 mod glob;
+mod keys;
 mod label;
 mod meant;
 mod path;
@@ -67,6 +68,7 @@ mod visible;
 
 pub use compare::{Change, ChangeKind, Shift, compare, overall};
 pub use decision::{Admission, Asking, Decision, Need, Refusal, Rule, refusal};
+pub use document::schema as document_schema;
 pub use facts::{Client, Facts, Pin, ServerRequest, Subject, ToolFacts};
 pub use fold::fold;
 pub use label::{BadLabel, Held, Label};

@@ -65,6 +65,10 @@ pub(crate) enum Found<'a> {
 }
 
 impl Path {
+    /// What every path looks like, for editors; more must hold of one.
+    pub(crate) const LOOK: &'static str =
+        "^(args|tool|server|grant|identity|client|time)([.\\[]|$)";
+
     /// Reads a path; the error says what is wrong with it.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let end = text.find(['.', '[']).unwrap_or(text.len());

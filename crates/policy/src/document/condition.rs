@@ -1,9 +1,11 @@
 //! Conditions as they are written.
 
-use super::node::{Keys, Node};
+use super::node::Node;
+use super::operator::{OPERATORS, WORD, words};
 use super::test;
 use crate::condition::{Leaf, Test};
 use crate::json::Value;
+use crate::keys::{Conditions, Key, Keys, Shape};
 use crate::path::{Path, Root};
 use crate::problem::Problems;
 
@@ -63,8 +65,30 @@ impl Within {
     }
 }
 
-const TEST: Keys = Keys {
-    known: &["path", "op", "value", "any", "all", "not"],
+static TEST: Keys = Keys {
+    name: "condition",
+    about: "A test of one value, or `any`, `all` or `not` around others.",
+    known: &[
+        Key::new(
+            "path",
+            Shape::Like(Path::LOOK),
+            "What is looked at, as in args.amount, args.list[*], identity, time.hour.",
+        ),
+        Key::new("op", WORD, "How it is tested."),
+        Key::new("value", Shape::Any, "What it is tested against."),
+        Key::new("any", Shape::FilledList(&CONDITION), "One of these holds."),
+        Key::new("all", Shape::FilledList(&CONDITION), "All of these hold."),
+        Key::new("not", Shape::Condition(&CONDITIONS), "This does not hold."),
+    ],
+};
+
+/// One condition.
+pub(super) static CONDITION: Shape = Shape::Condition(&CONDITIONS);
+
+static CONDITIONS: Conditions = Conditions {
+    keys: &TEST,
+    test: &["path", "op", "value"],
+    operators: &OPERATORS,
 };
 
 /// Reads `conditions`.
@@ -157,7 +181,7 @@ fn written_test(
     let path = parts.path.and_then(|node| path(node, within, problems));
     let op = parts
         .op
-        .and_then(|node| node.word(problems, "operator", &test::WORDS));
+        .and_then(|node| node.word(problems, "operator", &words()));
     let (op, value) = (op?, parts.value?);
     let read = test::read(op, value, path.as_ref().map(Path::root), problems);
     let (test, inverse) = read?;

@@ -1,7 +1,8 @@
 //! Flow rules as they are written.
 
-use super::node::{Keys, Node};
+use super::node::Node;
 use super::selector::Selector;
+use crate::keys::{Key, Keys, SELECTOR, SPAN, Shape};
 use crate::problem::{Pointer, Problems};
 
 /// What may not follow what.
@@ -16,9 +17,31 @@ pub(crate) struct WrittenFlow {
     pub(crate) on_deny: Option<String>,
 }
 
-const FLOW: Keys = Keys {
-    known: &["name", "after", "then", "action", "for", "on_deny"],
+pub(super) const FLOW: Keys = Keys {
+    name: "flow_rule",
+    about: "What may not follow what: once a call that matches `after` has shown something to the \
+            caller, calls that match `then` are refused or wait.",
+    known: &[
+        Key::new(
+            "name",
+            Shape::Filled,
+            "What it is called; no two have the same name.",
+        )
+        .needed(),
+        Key::new("after", Shape::FilledList(&SELECTOR), "What was seen.").needed(),
+        Key::new("then", Shape::FilledList(&SELECTOR), "What may not follow.").needed(),
+        Key::new(
+            "action",
+            Shape::Word(&ACTIONS),
+            "Whether it is refused or waits.",
+        )
+        .needed(),
+        Key::new("for", SPAN, "For how long it counts, as in \"30m\".").needed(),
+        Key::new("on_deny", Shape::Text, "What the agent is told."),
+    ],
 };
+
+const ACTIONS: [&str; 2] = ["deny", "require_approval"];
 
 const SHORTEST_MS: u64 = 1_000;
 const LONGEST_MS: u64 = 366 * 86_400_000;
@@ -42,7 +65,7 @@ pub(super) fn flow(node: &Node<'_>, problems: &mut Problems<'_>) -> Vec<WrittenF
 fn rule(node: &Node<'_>, problems: &mut Problems<'_>) -> Option<WrittenFlow> {
     let members = node.members(problems, &FLOW);
     node.value.members()?;
-    for key in ["name", "after", "then", "action", "for"] {
+    for key in FLOW.needed() {
         if node.lacks(key, &FLOW) {
             node.error(problems, format!("a flow rule needs `{key}`"));
         }
@@ -62,8 +85,7 @@ fn rule(node: &Node<'_>, problems: &mut Problems<'_>) -> Option<WrittenFlow> {
             "after" => flow.after = selectors(value, problems),
             "then" => flow.then = selectors(value, problems),
             "action" => {
-                let words = ["deny", "require_approval"];
-                let word = value.word(problems, "action of a flow rule", &words);
+                let word = value.word(problems, "action of a flow rule", &ACTIONS);
                 flow.denies = word != Some("require_approval");
             }
             "for" => {

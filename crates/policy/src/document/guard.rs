@@ -1,8 +1,9 @@
 //! The entries of `deny_if`, `require` and `require_approval` as they are written.
 
-use super::condition::{Within, WrittenCondition, conditions};
-use super::node::{Keys, Node};
+use super::condition::{CONDITION, Within, WrittenCondition, conditions};
+use super::node::Node;
 use crate::decimal::Decimal;
+use crate::keys::{Key, Keys, SPAN, Shape};
 use crate::problem::{Pointer, Problems};
 
 /// One entry of `deny_if` or `require`.
@@ -27,18 +28,47 @@ pub(crate) struct WrittenApproval {
     pub(crate) approvers: Vec<String>,
 }
 
-const GUARD: Keys = Keys {
-    known: &["conditions", "on_deny"],
+pub(super) const GUARD: Keys = Keys {
+    name: "guard",
+    about: "Conditions, and what the agent is told if the call is refused for them.",
+    known: &[
+        Key::new("conditions", CONDITIONS, "All of them together.").needed(),
+        Key::new("on_deny", Shape::Text, "What the agent is told."),
+    ],
 };
 
-const APPROVAL: Keys = Keys {
+const CONDITIONS: Shape = Shape::List(&CONDITION);
+
+pub(super) const APPROVAL: Keys = Keys {
+    name: "approval",
+    about: "A call for which all conditions hold, or cannot be told, waits for people.",
     known: &[
-        "conditions",
-        "message",
-        "timeout",
-        "hold",
-        "approvals",
-        "approvers",
+        Key::new("conditions", CONDITIONS, "All of them together.").needed(),
+        Key::new(
+            "message",
+            Shape::Text,
+            "What the people who decide are told.",
+        ),
+        Key::new(
+            "timeout",
+            SPAN,
+            "For how long an approval is good; 30m unless it is said.",
+        ),
+        Key::new(
+            "hold",
+            SPAN,
+            "For how long the caller is kept waiting; 20s unless it is said.",
+        ),
+        Key::new(
+            "approvals",
+            Shape::Whole(1, MOST_APPROVALS),
+            "How many different people must approve; 1 unless it is said.",
+        ),
+        Key::new(
+            "approvers",
+            Shape::FilledList(&Shape::Filled),
+            "Who they may be; everybody who may approve unless it is said.",
+        ),
     ],
 };
 

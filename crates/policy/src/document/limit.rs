@@ -1,7 +1,8 @@
 //! Limits as they are written.
 
-use super::node::{Keys, Node};
+use super::node::Node;
 use crate::decimal::Decimal;
+use crate::keys::{Key, Keys, SPAN, Shape};
 use crate::limits::{Scope, window};
 use crate::path::{Path, Root};
 use crate::problem::{Pointer, Problems};
@@ -30,22 +31,52 @@ pub(crate) enum WrittenCost {
     Path(Path),
 }
 
-const LIMIT: Keys = Keys {
+pub(super) const LIMIT: Keys = Keys {
+    name: "limit",
+    about: "At no time is more than `max` charged within `window`.",
     known: &[
-        "counter",
-        "window",
-        "max",
-        "scope",
-        "cost",
-        "allow_zero",
-        "per",
-        "max_keys",
-        "on_deny",
+        Key::new(
+            "counter",
+            Shape::Filled,
+            "Its name; limits of the same name share one counter.",
+        )
+        .needed(),
+        Key::new("window", SPAN, WINDOW).needed(),
+        Key::new("max", Shape::Amount, MAX).needed(),
+        Key::new(
+            "scope",
+            Shape::Word(&Scope::WORDS),
+            "Whose counter it is; `grant` unless it is said.",
+        ),
+        Key::new(
+            "cost",
+            COST,
+            "What one call takes: a number, or a path to one as in args.amount.",
+        ),
+        Key::new("allow_zero", Shape::Flag, "May a call cost nothing?"),
+        Key::new("per", PATH, "A path to a value that splits the counter."),
+        Key::new(
+            "max_keys",
+            Shape::Whole(1, MOST_MAX_KEYS as u64),
+            "How many such values at a time; 1000 unless it is said.",
+        ),
+        Key::new("on_deny", Shape::Text, "What the agent is told."),
     ],
 };
 
-const RATE_LIMIT: Keys = Keys {
-    known: &["max", "window"],
+const PATH: Shape = Shape::Like(Path::LOOK);
+const COST: Shape = Shape::Either(&[Shape::Amount, PATH]);
+const WINDOW: &str =
+    "second, minute, hour, day, week, a number of seconds, or as in 90s, 15m, 6h, 30d.";
+const MAX: &str = "How much a window may hold.";
+
+pub(super) const RATE_LIMIT: Keys = Keys {
+    name: "rate_limit",
+    about: "One limit on the number of calls, for each grant.",
+    known: &[
+        Key::new("max", Shape::Amount, MAX).needed(),
+        Key::new("window", SPAN, WINDOW).needed(),
+    ],
 };
 
 pub(super) const DEFAULT_MAX_KEYS: u32 = 1_000;
@@ -129,8 +160,8 @@ fn parts(node: &Node<'_>, keys: &Keys, problems: &mut Problems<'_>) -> Option<Pa
         }
     }
     node.value.members()?;
-    for key in ["counter", "window", "max"] {
-        if keys.known.contains(&key) && node.lacks(key, keys) {
+    for key in keys.needed() {
+        if node.lacks(key, keys) {
             node.error(problems, format!("a limit needs `{key}`"));
         }
     }

@@ -9,6 +9,7 @@ mod guard;
 mod limit;
 mod locate;
 mod node;
+mod operator;
 mod results;
 mod root;
 mod rules;
@@ -23,10 +24,11 @@ pub(crate) use guard::{DEFAULT_HOLD_MS, DEFAULT_TIMEOUT_MS, WrittenApproval, Wri
 pub(crate) use limit::{WrittenCost, WrittenLimit};
 pub(crate) use locate::pointer_at;
 pub(crate) use results::{WrittenDetector, WrittenRedaction};
+pub use root::schema;
 pub(crate) use root::{Entry, PolicyDocument, Verdict, document, read};
 pub(crate) use rules::{Action, Validate, WrittenRules};
-pub(crate) use selector::{Selector, ToolKind};
+pub(crate) use selector::{Selector, ToolKind, kind_words};
 pub(crate) use write::normal;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

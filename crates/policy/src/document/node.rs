@@ -2,6 +2,7 @@
 
 use super::selector::{NoSelector, Selector};
 use crate::json::{Kind, Value};
+use crate::keys::Keys;
 use crate::limits::window;
 use crate::meant;
 use crate::path::Path;
@@ -14,12 +15,9 @@ pub(super) struct Node<'v> {
     pub(super) pointer: Pointer,
 }
 
-/// The keys an object may have.
-///
-// INVARIANT: any other key is an error; a rule that is silently ignored would be worse than none.
-pub(super) struct Keys {
-    pub(super) known: &'static [&'static str],
-}
+/// Where the schema belongs that an author wants to have named in the document.
+const OF_THE_EDITOR: &str = "; tell the editor in its settings which schema these files have \
+                             (`portreeve policy schema` prints it)";
 
 impl<'v> Node<'v> {
     pub(super) fn at(&self) -> usize {
@@ -210,8 +208,7 @@ impl<'v> Node<'v> {
         let members = self.value.members().unwrap_or_default();
         !members.iter().any(|member| {
             *member.key == *key
-                || !keys.known.contains(&&*member.key)
-                    && probably(&member.key, keys.known) == Some(key)
+                || !keys.knows(&member.key) && probably(&member.key, &keys.words()) == Some(key)
         })
     }
 
@@ -219,10 +216,13 @@ impl<'v> Node<'v> {
     pub(super) fn members(&self, problems: &mut Problems<'_>, keys: &Keys) -> Vec<(&'v str, Self)> {
         let mut known = Vec::new();
         for (key, at, node) in self.entries(problems) {
-            if keys.known.contains(&key) {
+            if keys.knows(key) {
                 known.push((key, node));
+            } else if key == "$schema" {
+                let message = format!("unknown key {key:?}{OF_THE_EDITOR}");
+                problems.error(&node.pointer, at, message);
             } else {
-                problems.bad_key(&node.pointer, at, key, keys.known);
+                problems.bad_key(&node.pointer, at, key, &keys.words());
             }
         }
         known

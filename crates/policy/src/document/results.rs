@@ -2,9 +2,10 @@
 
 use regex::Regex;
 
-use super::node::{Keys, Node};
+use super::node::Node;
 use super::test::regex;
 use crate::decimal::Decimal;
+use crate::keys::{Key, Keys, Shape};
 use crate::problem::{Pointer, Problems};
 
 /// One entry of `redact`.
@@ -24,11 +25,24 @@ pub(crate) enum WrittenDetector {
     Regex(Regex),
 }
 
-const REDACTION: Keys = Keys {
-    known: &["detect", "replace"],
+pub(super) const REDACTION: Keys = Keys {
+    name: "redaction",
+    about: "What is taken out of every text of a result.",
+    known: &[
+        Key::new("detect", DETECT, "What is looked for.").needed(),
+        Key::new("replace", Shape::Text, "What stands in its place."),
+    ],
 };
 
-const DETECTOR: Keys = Keys { known: &["regex"] };
+const DETECT: Shape = Shape::Either(&[Shape::Word(&DETECTORS), Shape::Object(&DETECTOR)]);
+
+const DETECTORS: [&str; 4] = ["secret", "email", "card", "phone"];
+
+const DETECTOR: Keys = Keys {
+    name: "detector",
+    about: "A detector of one's own.",
+    known: &[Key::new("regex", Shape::Filled, "What matches this is replaced.").needed()],
+};
 
 pub(super) fn redact(node: &Node<'_>, problems: &mut Problems<'_>) -> Vec<WrittenRedaction> {
     let elements = node.elements(problems);
@@ -75,8 +89,7 @@ fn detector(node: &Node<'_>, problems: &mut Problems<'_>) -> Option<WrittenDetec
         }
         return Some(WrittenDetector::Regex(compiled));
     }
-    let words = ["secret", "email", "card", "phone"];
-    Some(match node.word(problems, "detector", &words)? {
+    Some(match node.word(problems, "detector", &DETECTORS)? {
         "secret" => WrittenDetector::Secret,
         "email" => WrittenDetector::Email,
         "card" => WrittenDetector::Card,

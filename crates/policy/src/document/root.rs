@@ -1,14 +1,15 @@
 //! The document itself and its uppermost keys.
 
-use super::flow::{WrittenFlow, flow};
+use super::flow::{FLOW, WrittenFlow, flow};
 use super::locate::pointer_at;
-use super::node::{Keys, Node, is_plain};
-use super::rules::{About, Action, WrittenRules, rules};
+use super::node::{Node, is_plain};
+use super::rules::{About, Action, RULES, WrittenRules, rules};
 use super::selector::Selector;
 use crate::calendar::Zone;
 use crate::facts::ServerRequest;
 use crate::glob::Glob;
 use crate::json::{self, Rules, Trouble, Value};
+use crate::keys::{self, Key, Keys, SELECTOR, Shape};
 use crate::problem::{Pointer, Problems};
 
 /// A policy as it is written.
@@ -66,22 +67,99 @@ impl Verdict {
     }
 }
 
-const DOCUMENT: Keys = Keys {
+pub(crate) const DOCUMENT: Keys = Keys {
+    name: "policy",
+    about: "What one grant may list, call and read on one server.",
     known: &[
-        "version",
-        "default",
-        "description",
-        "hide",
-        "all_tools",
-        "tools",
-        "resources",
-        "prompts",
-        "methods",
-        "server_requests",
-        "flow",
-        "timezone",
+        Key::new(
+            "version",
+            Shape::Word(&["1"]),
+            "The version of the language.",
+        )
+        .needed(),
+        Key::new("default", VERDICT, "For what nothing names.").needed(),
+        Key::new("description", Shape::Text, "For people."),
+        Key::new(
+            "hide",
+            Shape::List(&SELECTOR),
+            "Not listed, and answered as unknown.",
+        ),
+        Key::new(
+            "all_tools",
+            Shape::Object(&RULES),
+            "Rules for every tool call.",
+        ),
+        Key::new(
+            "tools",
+            Shape::Tools(&Shape::Object(&RULES)),
+            "Names, globs or classes of tools, and their rules. {} under an exact name allows the tool.",
+        ),
+        Key::new(
+            "resources",
+            Shape::Others(&RULES),
+            "URIs or globs of resources, and their rules.",
+        ),
+        Key::new(
+            "prompts",
+            Shape::Others(&RULES),
+            "Names or globs of prompts, and their rules.",
+        ),
+        Key::new(
+            "methods",
+            Shape::Map(&VERDICT),
+            "Methods that the protocol does not know.",
+        ),
+        Key::new(
+            "server_requests",
+            Shape::Object(&SERVER_REQUESTS),
+            "What the server may ask of the client.",
+        ),
+        Key::new(
+            "flow",
+            Shape::List(&Shape::Object(&FLOW)),
+            "What may not follow what.",
+        ),
+        Key::new(
+            "timezone",
+            Shape::Filled,
+            "For conditions on the time, as in Europe/Berlin; UTC unless it is said.",
+        ),
     ],
 };
+
+const VERDICT: Shape = Shape::Word(&Verdict::WORDS);
+
+const SERVER_REQUESTS: Keys = Keys {
+    name: "server_requests",
+    about: "What the server may ask of the client.",
+    known: &[
+        Key::new(
+            "sampling",
+            VERDICT,
+            "A completion by the client's model; denied unless it is said.",
+        ),
+        Key::new(
+            "elicitation",
+            VERDICT,
+            "A question to the user; allowed unless it is said.",
+        ),
+        Key::new(
+            "elicitation_url",
+            VERDICT,
+            "To open a URL; denied unless it is said.",
+        ),
+        Key::new(
+            "roots",
+            VERDICT,
+            "The client's folders; allowed unless it is said.",
+        ),
+    ],
+};
+
+/// The JSON Schema of policies, for editors.
+pub fn schema() -> String {
+    keys::schema(&DOCUMENT, "A policy of Portreeve, version 1")
+}
 
 /// The smallest policy, for messages.
 const SMALLEST: &str = r#"{"version": "1", "default": "deny"}"#;
@@ -115,7 +193,7 @@ pub(crate) fn document(value: &Value<'_>, problems: &mut Problems<'_>) -> Option
     let members = root.members(problems, &DOCUMENT);
     value.members()?;
     let mut document = PolicyDocument::default();
-    for key in ["version", "default"] {
+    for key in DOCUMENT.needed() {
         if root.lacks(key, &DOCUMENT) {
             root.error(
                 problems,
@@ -266,11 +344,8 @@ fn server_requests(
     node: &Node<'_>,
     problems: &mut Problems<'_>,
 ) -> Vec<Named<ServerRequest, Verdict>> {
-    const KEYS: Keys = Keys {
-        known: &["sampling", "elicitation", "elicitation_url", "roots"],
-    };
     let mut requests = Vec::new();
-    for (key, value) in node.members(problems, &KEYS) {
+    for (key, value) in node.members(problems, &SERVER_REQUESTS) {
         let request = ServerRequest::ALL.into_iter().find(|r| r.key() == key);
         let verdict = Verdict::read(&value, "verdict on a server's request", problems);
         if let (Some(name), Some(says)) = (request, verdict) {

@@ -1,11 +1,12 @@
 //! Rule sets as they are written.
 
-use super::guard::{self, WrittenApproval, WrittenGuard};
-use super::limit::{self, WrittenLimit};
-use super::node::{Keys, Node};
-use super::results::{self, WrittenRedaction};
+use super::guard::{self, APPROVAL, GUARD, WrittenApproval, WrittenGuard};
+use super::limit::{self, LIMIT, RATE_LIMIT, WrittenLimit};
+use super::node::Node;
+use super::results::{self, REDACTION, WrittenRedaction};
 use super::selector::Selector;
 use crate::json::Kind;
+use crate::keys::{Key, Keys, Shape};
 use crate::meant::meant;
 use crate::problem::{Pointer, Problems};
 
@@ -51,20 +52,66 @@ pub(super) enum About {
     Prompts,
 }
 
-const RULES: Keys = Keys {
+pub(super) const RULES: Keys = Keys {
+    name: "rules",
+    about: "The rules for what a selector matches. A rule can only refuse.",
     known: &[
-        "action",
-        "reason",
-        "deny_if",
-        "require",
-        "validate",
-        "require_approval",
-        "limits",
-        "rate_limit",
-        "redact",
-        "max_result_bytes",
+        Key::new(
+            "action",
+            Shape::Word(&ACTIONS),
+            "What is done with a call whatever its arguments.",
+        ),
+        Key::new(
+            "reason",
+            Shape::Text,
+            "What the agent is told when `action` refuses.",
+        ),
+        Key::new(
+            "deny_if",
+            Shape::List(&Shape::Object(&GUARD)),
+            "Refused if all conditions of one entry hold, or cannot be told.",
+        ),
+        Key::new(
+            "require",
+            Shape::List(&Shape::Object(&GUARD)),
+            "Refused unless all conditions of every entry hold.",
+        ),
+        Key::new(
+            "validate",
+            VALIDATE,
+            "true: arguments are as the pinned schema says, with nothing undeclared; \"schema\": as it says.",
+        ),
+        Key::new(
+            "require_approval",
+            Shape::List(&Shape::Object(&APPROVAL)),
+            "A call for which one entry holds waits for people.",
+        ),
+        Key::new(
+            "limits",
+            Shape::List(&Shape::Object(&LIMIT)),
+            "How much may be charged within a window.",
+        ),
+        Key::new(
+            "rate_limit",
+            Shape::Object(&RATE_LIMIT),
+            "How many calls may be made within a window.",
+        ),
+        Key::new(
+            "redact",
+            Shape::List(&Shape::Object(&REDACTION)),
+            "What is taken out of results.",
+        ),
+        Key::new(
+            "max_result_bytes",
+            Shape::Whole(1, u64::MAX),
+            "A larger result is withheld.",
+        ),
     ],
 };
+
+const VALIDATE: Shape = Shape::Either(&[Shape::True, Shape::Word(&["schema"])]);
+
+const ACTIONS: [&str; 4] = ["allow", "deny", "hide", "require_approval"];
 
 /// Reads a rule set; `selector` is the key it stands under.
 pub(super) fn rules(
@@ -148,8 +195,6 @@ fn no_rules(node: &Node<'_>, selector: &str, problems: &mut Problems<'_>) {
 
 /// Where the rules stand that no selector is above.
 const ALL_TOOLS: &str = "/all_tools";
-
-const ACTIONS: [&str; 4] = ["allow", "deny", "hide", "require_approval"];
 
 fn action(node: &Node<'_>, problems: &mut Problems<'_>) -> Option<Action> {
     Some(match node.word(problems, "action", &ACTIONS)? {

@@ -46,6 +46,11 @@ impl ToolKind {
     }
 }
 
+/// The selectors that are about a tool's nature.
+pub(crate) fn kind_words() -> Vec<String> {
+    ToolKind::words()
+}
+
 impl Selector {
     /// Reads a selector.
     pub(super) fn read(text: &str) -> Result<Self, NoSelector> {

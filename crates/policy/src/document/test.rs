@@ -14,31 +14,6 @@ use crate::path::{Root, TimePart};
 use crate::problem::Problems;
 use crate::schema::Types;
 
-pub(super) const WORDS: [&str; 22] = [
-    "eq",
-    "neq",
-    "lt",
-    "lte",
-    "gt",
-    "gte",
-    "in",
-    "not_in",
-    "exists",
-    "regex",
-    "contains",
-    "matches",
-    "starts_with",
-    "ends_with",
-    "glob",
-    "length_lte",
-    "length_gte",
-    "type_is",
-    "host_in",
-    "path_within",
-    "sql_only",
-    "command_in",
-];
-
 /// How large a compiled pattern may be.
 const LARGEST_REGEX: usize = 1 << 20;
 const LONGEST_PATTERN: usize = 8 * 1_024;

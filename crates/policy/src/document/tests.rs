@@ -4,13 +4,17 @@ mod conditions;
 mod entries;
 mod meanings;
 mod rows;
+pub(crate) mod schema;
 
 use crate::compile;
 
 /// Every problem as the terminal shows it.
 fn told(text: &str) -> Vec<String> {
     let problems = match compile(text.as_bytes()) {
-        Ok(checked) => checked.warnings,
+        Ok(checked) => {
+            schema::assert_described(text);
+            checked.warnings
+        }
         Err(problems) => problems,
     };
     problems.iter().map(ToString::to_string).collect()

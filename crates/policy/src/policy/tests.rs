@@ -12,7 +12,10 @@ use crate::{Decision, Facts, Pin, Subject, ToolFacts};
 
 fn policy(text: &str) -> Policy {
     match compile(text.as_bytes()) {
-        Ok(checked) => checked.policy,
+        Ok(checked) => {
+            crate::document::tests::schema::assert_described(text);
+            checked.policy
+        }
         Err(problems) => panic!("{text}\n{problems:#?}"),
     }
 }

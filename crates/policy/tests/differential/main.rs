@@ -20,6 +20,7 @@ mod commands;
 mod mutate;
 mod paths;
 mod programs;
+mod schema;
 mod servers;
 mod sql;
 mod urls;

@@ -41,6 +41,8 @@ pub(super) enum Policy {
     Explain(explain::Explain),
     /// Tell what is different in meaning between two policies; exit code 1 if anything is
     Diff(diff::Diff),
+    /// Print the JSON Schema of policies, with which editors complete and explain them
+    Schema,
     /// Store a file as the newest version of a policy; it is in force from the next call on
     Put {
         /// What it is called in grants
@@ -106,6 +108,7 @@ impl Policy {
             Self::Test(test) => test.run(paint),
             Self::Explain(explain) => explain.run(paint),
             Self::Diff(diff) => diff.run(paint),
+            Self::Schema => Ok(Output::text(portreeve_policy::document_schema())),
             Self::Put {
                 name,
                 file,

@@ -38,17 +38,25 @@ fn describe(command: &Command, text: &mut String) {
 #[cfg(test)]
 mod tests {
     #[test]
+    fn the_reference_of_commands_is_up_to_date() {
+        is_up_to_date("cli.md", &super::reference());
+    }
+
+    #[test]
+    fn the_reference_of_policies_is_up_to_date() {
+        is_up_to_date("policy.schema.json", &portreeve_policy::document_schema());
+    }
+
     #[expect(
         clippy::disallowed_methods,
         reason = "a test is told to write what it would compare"
     )]
-    fn the_reference_of_commands_is_up_to_date() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/cli.md");
-        let text = super::reference();
+    fn is_up_to_date(file: &str, text: &str) {
+        let path = format!("{}/../../docs/{file}", env!("CARGO_MANIFEST_DIR"));
         if std::env::var_os("UPDATE").is_some() {
-            std::fs::write(path, &text).unwrap();
+            std::fs::write(&path, text).unwrap();
         }
-        let written = std::fs::read_to_string(path).unwrap_or_default();
+        let written = std::fs::read_to_string(&path).unwrap_or_default();
         assert_eq!(
             written, text,
             "run `UPDATE=1 cargo test -p portreeve reference`"

@@ -123,3 +123,20 @@ fn putting_for_a_server_says_how_to_attach() {
     assert_eq!(said.code, 3);
     assert!(said.err.contains("did you mean `runs`?"), "{said:?}");
 }
+
+#[test]
+fn the_schema_is_printed_as_it_is_in_the_docs() {
+    let home = Home::new();
+    let written = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/policy.schema.json");
+    let written = std::fs::read_to_string(written).expect("it is there");
+    assert_eq!(home.ok(&["policy", "schema"]), written);
+    home.write(
+        "p.json",
+        r#"{"$schema":"policy.schema.json","version":"1","default":"deny"}"#,
+    );
+    let said = home.run(&["policy", "check", "p.json"]);
+    assert!(
+        said.out.contains("tell the editor in its settings"),
+        "{said:?}"
+    );
+}
