@@ -285,6 +285,9 @@ pub struct ToolView {
     pub state: ToolState,
     pub hash: String,
     pub definition: Box<RawValue>,
+    /// The class that a verdict gives the definition, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
     /// What waits in the place of the accepted definition.
     pub waiting_hash: Option<String>,
     pub waiting_definition: Option<Box<RawValue>>,
@@ -304,6 +307,7 @@ impl ToolView {
             state,
             hash: pin.hash.clone(),
             definition: raw(&pin.definition),
+            class: pin.nature.map(|nature| nature.class.as_str().to_owned()),
             waiting_hash: pin.waiting().map(str::to_owned),
             waiting_definition: waiting,
             first_seen: rfc3339(pin.first_seen),
