@@ -86,10 +86,12 @@ const LENGTH: Shape = Shape::Whole(0, u64::MAX);
 const TYPE: Shape = Shape::Word(&Types::WORDS);
 const TYPES: Shape = Shape::Either(&[TYPE, Shape::FilledList(&TYPE)]);
 const TEXTS: Shape = Shape::FilledList(&Shape::Filled);
-const KINDS: Shape = Shape::FilledList(&Shape::Listed(|| {
-    let kinds = operators::sql::kinds().into_iter();
-    kinds.map(str::to_owned).collect()
-}));
+fn statements() -> Vec<String> {
+    let kinds = operators::sql::kinds();
+    kinds.into_iter().map(str::to_owned).collect()
+}
+
+const KINDS: Shape = Shape::FilledList(&Shape::Listed(statements));
 const SQL: Shape = Shape::Either(&[KINDS, Shape::Object(&SQL_ONLY)]);
 
 const SQL_ONLY: Keys = Keys {
