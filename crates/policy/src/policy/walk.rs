@@ -302,11 +302,9 @@ impl Call<'_> {
             return witness.refuse(Decision::Deny(refusal(&charge, &shortfall)));
         }
         witness.note(&limit.rule, false, || {
-            format!(
-                "there is room for {} more on {}",
-                charge.cost,
-                shown(charge.key.counter())
-            )
+            // The cost may be an argument's value, which is not told.
+            let counter = shown(charge.key.counter());
+            format!("there is room for this call on {counter}")
         });
         dues.charges.push(charge);
         ControlFlow::Continue(())

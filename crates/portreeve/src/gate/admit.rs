@@ -86,6 +86,20 @@ pub(super) async fn admit(
         .map_err(|error| NotAdmitted::Unavailable(error.into()))
 }
 
+/// Whether the charges could be taken now. Nothing is: they are given back at once.
+pub(super) async fn has_room(
+    gate: &Gate,
+    call: &Call<'_>,
+    charges: &[Charge],
+) -> Result<(), NotAdmitted> {
+    let _passage = gate.passage.read().await;
+    let charges = tagged(gate, charges.to_vec());
+    if let Some(reservation) = reserve(gate, call, &charges).await? {
+        gate.counters.refund(Side::InForce, reservation).await;
+    }
+    Ok(())
+}
+
 /// Values that split a counter are only known by their fingerprint from here on.
 pub(super) fn tagged(gate: &Gate, charges: Vec<Charge>) -> Vec<Charge> {
     let tag = |value: &str| {

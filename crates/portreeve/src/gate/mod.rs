@@ -4,7 +4,7 @@
 //! authenticate   who calls                      token → Caller
 //! resolve        what is asked                  Message → Call
 //! decide         what the rules say             Call → Verdict
-//! ask            put before people              Asking → Allowed, or the caller waits
+//! ask            put before people              Asking → Allowed, or the caller waits (hold)
 //! admit          charges taken, call booked     Verdict → Permit
 //! forward        the judged bytes go out        Permit → the server's answer
 //! inspect        what comes back, looked at     (list: filtered; relay: streams; release:
@@ -29,6 +29,7 @@ mod decide;
 mod event_ids;
 mod farewell;
 mod forward;
+mod hold;
 mod inspect;
 mod list;
 mod matter;
@@ -116,7 +117,7 @@ pub struct Gate {
     first_lists: upkeep::FirstLists,
     noted: upkeep::Noted,
     rechecked: upkeep::Noted,
-    decisions: ask::Decisions,
+    decisions: hold::Decisions,
 }
 
 /// One caller at one server, under the policy in force when the request arrived.
@@ -219,7 +220,7 @@ impl Gate {
             first_lists: upkeep::FirstLists::default(),
             noted: upkeep::Noted::default(),
             rechecked: upkeep::Noted::default(),
-            decisions: ask::Decisions::default(),
+            decisions: hold::Decisions::default(),
         }))
     }
 

@@ -235,10 +235,31 @@ async fn of_many_retries_at_once_one_passes() {
         town.decide(&id, Says::Approve, &people[0]).await.unwrap();
         assert!(passed(&town.call(&json!({})).await));
     }
-    let id = id_of(&town.call(&json!({})).await);
-    town.decide(&id, Says::Approve, &people[0]).await.unwrap();
+    // Nobody is asked about a call that a limit refuses.
+    let before = town.all().await.len();
     let refused = town.call(&json!({})).await;
     assert_eq!(decision(&refused)["rule"], "/tools/t/limits/0");
+    assert_eq!(town.all().await.len(), before);
+}
+
+#[tokio::test]
+async fn a_limit_that_fills_up_meanwhile_refuses_what_was_approved() {
+    let policy = r#"{"version":"1","default":"deny","tools":{
+        "t":{"limits":[{"counter":"c","window":"hour","max":1}],
+             "require_approval":[{"conditions":[],"hold":"0s"}]}}}"#;
+    let (town, people) = Town::new(policy).await;
+    town.approved(&json!({ "a": 1 }), &people[0]).await;
+    let id = town.approved(&json!({ "a": 2 }), &people[0]).await;
+    assert!(passed(&town.call(&json!({ "a": 1 })).await));
+    let refused = town.call(&json!({ "a": 2 })).await;
+    assert_eq!(decision(&refused)["rule"], "/tools/t/limits/0");
+    town.gate.clock.advance(Duration::from_mins(20));
+    let approval = town.gate.node.house.store.approval(&id).await.unwrap();
+    assert_eq!(
+        approval.unwrap().state,
+        State::Approved,
+        "it was not used up"
+    );
 }
 
 #[tokio::test]
