@@ -212,9 +212,17 @@ fn sql(which: usize, text: &str) {
     }
 }
 
-/// Nothing before a statement is as good as a statement of its own.
+/// Nothing, or nothing but comments, before a statement is as good as a statement of its own.
 fn text_is_blank(text: &str, before: Option<bool>) -> bool {
-    before == Some(false) && !text.contains(|c: char| c.is_ascii_alphanumeric())
+    let mut code = text.to_owned();
+    while let Some((head, rest)) = code.split_once("/*") {
+        let rest = rest.split_once("*/").map_or("", |(_, rest)| rest);
+        code = format!("{head} {rest}");
+    }
+    let mut code = code
+        .lines()
+        .map(|line| line.split("--").next().unwrap_or_default());
+    before == Some(false) && !code.any(|line| line.contains(|c: char| c.is_ascii_alphanumeric()))
 }
 
 fn command(which: usize, text: &str) {
