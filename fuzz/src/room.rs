@@ -23,6 +23,7 @@ use portreeve::ledger::Retention;
 use portreeve::name::{Label, Name};
 use portreeve::node::{HouseOptions, Node, Plan};
 use portreeve::store::model::{Accept, NewGrant, NewServer, NewTools, Target};
+use portreeve::upstream::stdio::ChildSettings;
 use portreeve_policy::time::Timestamp;
 use serde_json::json;
 use tempfile::TempDir;
@@ -193,6 +194,7 @@ async fn furnished(dir: &TempDir, desk: &Arc<Mutex<Desk>>) -> Node {
         retention: Retention::default(),
         default_timeout: HANGS,
         environment: Environment::given([]),
+        children: ChildSettings::new("portreeve".into(), MAX_BODY),
         control_socket: None,
         configuration: None,
     };

@@ -5,6 +5,7 @@
 mod approvals;
 mod backup;
 mod book;
+mod child;
 mod config;
 mod demo;
 mod desk;
@@ -91,6 +92,8 @@ enum Command {
         /// The command, such as `server add`
         words: Vec<String>,
     },
+    #[command(hide = true)]
+    Child(child::Child),
 }
 
 /// Where the state is.
@@ -110,6 +113,15 @@ struct FormatArg {
 }
 
 type Done = Result<Output, Failure>;
+
+/// This program, to be started again: as it runs, even if its file was replaced meanwhile.
+fn own_program() -> PathBuf {
+    let running = PathBuf::from("/proc/self/exe");
+    if cfg!(target_os = "linux") && running.exists() {
+        return running;
+    }
+    std::env::current_exe().unwrap_or_else(|_| PathBuf::from("portreeve"))
+}
 
 /// The whole program.
 pub fn main() -> ExitCode {
@@ -141,6 +153,7 @@ impl Command {
             Self::Backup(backup) => backup.run(),
             Self::Restore(restore) => restore.run(),
             Self::Config(config) => config.run(paint),
+            Self::Child(child) => Ok(child.run()),
             Self::Completions { shell } => {
                 let mut script = Vec::new();
                 clap_complete::generate(shell, &mut Cli::command(), "portreeve", &mut script);

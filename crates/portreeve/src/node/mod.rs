@@ -31,6 +31,7 @@ use crate::front::{Allowed, Front, FrontSettings};
 use crate::gate::{Footing, Gate, Keeping, Surroundings};
 use crate::ledger::{Ledger as _, Retention};
 use crate::upstream::Network;
+use crate::upstream::stdio::{ChildSettings, Children};
 use declared::Watching;
 use effects::Running;
 
@@ -48,6 +49,8 @@ pub struct Plan {
     /// How long one request to a server may take where the server does not say.
     pub default_timeout: Duration,
     pub environment: Environment,
+    /// The bounds of stdio servers' processes.
+    pub children: ChildSettings,
     /// Where other processes of this user reach this one.
     pub control_socket: Option<PathBuf>,
     /// The configuration file, as it was read; watched from then on.
@@ -64,6 +67,7 @@ pub struct Node {
     address: SocketAddr,
     counters: Arc<MemoryCounters>,
     effects: Arc<Running>,
+    children: Children,
     stop: watch::Sender<bool>,
     serving: JoinSet<()>,
     keeping: JoinSet<()>,
@@ -77,7 +81,8 @@ impl Node {
         let (counters, rebuilt) = rebuild_counters(&house).await?;
         let counters = Arc::new(counters);
         let demo_url = Arc::new(OnceLock::new());
-        let gate = open_gate(&plan, &house, &counters, &demo_url)?;
+        let children = Children::new(plan.children.clone());
+        let gate = open_gate(&plan, &house, &counters, &demo_url, &children)?;
         let listener = listen(plan.listen).await?;
         let address = listener.local_addr().map_err(|source| ListenError {
             address: plan.listen,
@@ -111,6 +116,7 @@ impl Node {
             address,
             counters,
             effects,
+            children,
             stop,
             serving: JoinSet::new(),
             keeping: JoinSet::new(),
@@ -179,6 +185,11 @@ impl Node {
         self.address
     }
 
+    /// The processes of stdio servers.
+    pub const fn children(&self) -> &Children {
+        &self.children
+    }
+
     /// Ends in order: no new calls, running ones to their end, the counters' snapshot, the ledger
     /// with its checkpoint and anchors.
     pub async fn stop(mut self) -> Result<(), NodeError> {
@@ -186,6 +197,7 @@ impl Node {
         self.gate.close_free_streams();
         while self.serving.join_next().await.is_some() {}
         self.effects.stop_demo().await;
+        self.children.shut_down().await;
         tasks::snapshot(&self.gate, &self.counters, &self.house).await;
         self.house.ledger.close().await?;
         // The keepers tell the anchors the last head once the ledger is closed, and then end.
@@ -199,6 +211,7 @@ fn open_gate(
     house: &Arc<House>,
     counters: &Arc<MemoryCounters>,
     demo_url: &Arc<OnceLock<String>>,
+    children: &Children,
 ) -> Result<Arc<Gate>, NodeError> {
     Ok(Gate::new(Footing {
         store: Arc::clone(&house.store),
@@ -209,6 +222,7 @@ fn open_gate(
         keeping: plan.keeping,
         surroundings: Surroundings {
             network: Network::new(plan.front.max_body, plan.front.max_large_answers)?,
+            children: children.clone(),
             demo_url: Arc::clone(demo_url),
             default_timeout: plan.default_timeout,
             environment: plan.environment.clone(),

@@ -16,7 +16,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::timeout;
 
 use super::address::{self, GuardedResolver};
-use super::{EventSource, Incoming, IncomingBody, Outgoing, UpstreamError, Verb};
+use super::{EventSource, Incoming, IncomingBody, Outgoing, UpstreamError, UpstreamSession, Verb};
 use crate::budget::{Budget, Part};
 use crate::mcp::header;
 use crate::pieces::Pieces;
@@ -180,6 +180,7 @@ impl HttpServer {
     ) -> Result<Incoming, UpstreamError> {
         let (head, body) = response.into_parts();
         let session = head.headers.get(header::SESSION_ID).cloned();
+        let session = session.map(UpstreamSession::named);
         let media = media_type(&head.headers);
         let status = head.status;
         let body = if media == "text/event-stream" && status.is_success() {

@@ -17,4 +17,5 @@ mod demo;
 mod docs;
 mod findings;
 mod gate;
+mod stdio;
 mod support;
