@@ -20,9 +20,11 @@ mod policy;
 mod reference;
 mod secret_prompt;
 mod server;
+mod stdio;
 mod up;
 mod user;
 mod verify;
+mod wrap;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -72,6 +74,10 @@ enum Command {
     Ledger(ledger::Ledger),
     /// The `runs` demo server by itself
     Demo(demo::Demo),
+    /// Carry a stdio client to a running gateway; the token is in `PORTREEVE_TOKEN`
+    Stdio(stdio::Stdio),
+    /// One stdio server behind a policy, without a gateway that runs
+    Wrap(wrap::Wrap),
     /// Write everything durable into one file; works while portreeve runs
     Backup(backup::Backup),
     /// Make a data directory from a backup
@@ -150,6 +156,8 @@ impl Command {
             Self::User(user) => user.run(paint),
             Self::Ledger(ledger) => ledger.run(paint),
             Self::Demo(demo) => demo.run(),
+            Self::Stdio(stdio) => stdio.run(),
+            Self::Wrap(wrap) => wrap.run(),
             Self::Backup(backup) => backup.run(),
             Self::Restore(restore) => restore.run(),
             Self::Config(config) => config.run(paint),

@@ -118,7 +118,7 @@ impl Up {
         let days = ledger.retain_days.and_then(|days| i64::try_from(days).ok());
         Plan {
             house,
-            listen: self.listen.unwrap_or(config.listen),
+            listen: Some(self.listen.unwrap_or(config.listen)),
             public_url: config.public_url.clone(),
             allowed_hosts: config.allowed_hosts.clone(),
             allowed_origins: config.allowed_origins.clone(),

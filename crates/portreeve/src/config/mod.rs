@@ -25,7 +25,7 @@ pub mod watch;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-pub use environment::{DATA_DIR_VARIABLE, Environment};
+pub use environment::{DATA_DIR_VARIABLE, Environment, TOKEN_VARIABLE};
 pub use problem::{ConfigError, Problem, Severity};
 pub use program::{INHERITED, ProgramError, find_program, server_environment};
 pub use reference::reference;

@@ -11,7 +11,7 @@ mod house;
 mod listen;
 mod tasks;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -35,11 +35,15 @@ use crate::upstream::stdio::{ChildSettings, Children};
 use declared::Watching;
 use effects::Running;
 
+/// The address of a gate that does not listen; it still answers to it.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
 /// How a gate is to run.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub house: HouseOptions,
-    pub listen: SocketAddr,
+    /// Where agents connect; `None` for a gate that only this process talks to.
+    pub listen: Option<SocketAddr>,
     pub public_url: Option<String>,
     pub allowed_hosts: Vec<String>,
     pub allowed_origins: Vec<String>,
@@ -65,6 +69,7 @@ pub struct Node {
     pub office: Arc<Office>,
     pub rebuilt: Rebuilt,
     address: SocketAddr,
+    front: OnceLock<Arc<Front>>,
     counters: Arc<MemoryCounters>,
     effects: Arc<Running>,
     children: Children,
@@ -83,11 +88,17 @@ impl Node {
         let demo_url = Arc::new(OnceLock::new());
         let children = Children::new(plan.children.clone());
         let gate = open_gate(&plan, &house, &counters, &demo_url, &children)?;
-        let listener = listen(plan.listen).await?;
-        let address = listener.local_addr().map_err(|source| ListenError {
-            address: plan.listen,
-            source,
-        })?;
+        let (listener, address) = match plan.listen {
+            Some(at) => {
+                let listener = listen(at).await?;
+                let address = listener.local_addr().map_err(|source| ListenError {
+                    address: at,
+                    source,
+                })?;
+                (Some(listener), address)
+            }
+            None => (None, NOWHERE),
+        };
         let url = plan
             .public_url
             .clone()
@@ -114,6 +125,7 @@ impl Node {
             office,
             rebuilt,
             address,
+            front: OnceLock::new(),
             counters,
             effects,
             children,
@@ -145,7 +157,7 @@ impl Node {
     fn open_doors(
         &mut self,
         plan: Plan,
-        listener: TcpListener,
+        listener: Option<TcpListener>,
         stopping: &watch::Receiver<bool>,
     ) -> Result<(), NodeError> {
         let public = plan.public_url.as_deref();
@@ -156,8 +168,11 @@ impl Node {
             &plan.allowed_origins,
         );
         let front = Front::new(Arc::clone(&self.gate), allowed, plan.front);
-        self.serving
-            .spawn(Arc::clone(&front).serve(listener, stopping.clone()));
+        self.front.get_or_init(|| Arc::clone(&front));
+        if let Some(listener) = listener {
+            self.serving
+                .spawn(Arc::clone(&front).serve(listener, stopping.clone()));
+        }
         if let Some(path) = plan.control_socket {
             let socket = Socket::bind(&path)?;
             let mut stop = stopping.clone();
@@ -180,7 +195,12 @@ impl Node {
         Ok(())
     }
 
-    /// Where agents reach it.
+    /// The face to agents, for whoever brings connections of its own.
+    pub fn front(&self) -> Option<&Arc<Front>> {
+        self.front.get()
+    }
+
+    /// Where agents reach it: nowhere has port 0.
     pub const fn address(&self) -> SocketAddr {
         self.address
     }

@@ -17,7 +17,8 @@ pub use definition::{DefinitionError, definition_of};
 pub use discover::discover;
 pub use error::UpstreamError;
 pub use events::EventSource;
-pub use http::{HttpServer, Network};
+pub(crate) use http::innermost;
+pub use http::{HttpServer, Network, OpenClient, open_client};
 
 use ::http::{HeaderMap, HeaderValue, StatusCode};
 use bytes::Bytes;

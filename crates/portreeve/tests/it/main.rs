@@ -12,6 +12,7 @@
 )]
 
 mod architecture;
+mod bridge;
 mod cli;
 mod demo;
 mod docs;

@@ -17,9 +17,9 @@ use super::chatter::{Noise, log_stderr};
 use super::children::{Children, Place};
 use super::launch::Launch;
 use super::mux::{Route, Serves, Table};
-use super::pipe::Lines;
 use super::process::{self, Process};
-use super::wire::{self, Parts};
+use crate::mcp::lines::Lines;
+use crate::mcp::parts::{self, Parts};
 use crate::name::Name;
 
 /// What may lie in the queue to one process, in bytes.
@@ -153,7 +153,7 @@ impl Child {
         let line = if mark.value == wire_id {
             line
         } else {
-            wire::patched(&line, vec![mark.replaced(&wire_id)])
+            parts::patched(&line, vec![mark.replaced(&wire_id)])
         };
         self.tell(line).await?;
         self.0.table().fail(&wire_id, UpstreamError::Cancelled);
@@ -187,7 +187,7 @@ impl Shared {
     /// A request whose client is gone: the server need not go on.
     pub(super) fn abandon(&self, wire_id: &str, written: &str) {
         if self.table().abandon(wire_id) {
-            self.push(wire::cancellation(written));
+            self.push(parts::cancellation(written));
         }
     }
 
@@ -239,7 +239,7 @@ impl Shared {
         };
         let why = "the client does not take what the server sends".to_owned();
         if self.table().fail(wire_id, UpstreamError::Broken(why)) {
-            self.push(wire::cancellation(wire_id));
+            self.push(parts::cancellation(wire_id));
         }
     }
 }
@@ -251,7 +251,7 @@ async fn read(shared: Arc<Shared>, stdout: ChildStdout, max_line: usize) -> Opti
     loop {
         match lines.next().await {
             Ok(Some(line)) => {
-                for message in wire::messages(line) {
+                for message in parts::messages(line) {
                     shared.hear(message, &mut noise).await;
                 }
                 if shared.own_words.available_permits() == 0 {

@@ -59,6 +59,11 @@ impl Launch {
             .map_err(|error| UpstreamError::Unusable(error.to_string()))
     }
 
+    /// Whether there is such a program.
+    pub fn check(&self) -> Result<(), UpstreamError> {
+        self.program().map(drop)
+    }
+
     pub(super) fn arguments(&self) -> &[String] {
         self.argv.get(1..).unwrap_or_default()
     }

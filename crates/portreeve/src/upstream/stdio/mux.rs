@@ -14,9 +14,9 @@ use tokio::sync::mpsc;
 
 use super::super::UpstreamError;
 use super::outlet::{Delivery, Outlet, Room};
-use super::wire::{self, Kind, Mark, Parts};
 use crate::clock::Stopwatch;
 use crate::mcp::answer;
+use crate::mcp::parts::{self, Kind, Mark, Parts};
 
 /// Requests that one process may have open.
 const MAX_RUNNING: usize = 1_000;
@@ -178,7 +178,7 @@ impl Table {
             let ours = number.to_string();
             let token = parts.progress.iter();
             let patches = token.chain([id]).map(|mark| mark.replaced(&ours)).collect();
-            (wire::own_id(number), ours, wire::patched(line, patches))
+            (parts::own_id(number), ours, parts::patched(line, patches))
         } else {
             (id.value.clone(), id.written.clone(), line.clone())
         };
@@ -290,7 +290,7 @@ impl Table {
 
     /// Decides where a line goes.
     pub(super) fn route(&mut self, line: Bytes) -> Route {
-        let Ok(parts) = wire::read(&line) else {
+        let Ok(parts) = parts::read(&line) else {
             return Route::Noise("a line that is no JSON object");
         };
         match parts.kind() {
@@ -322,7 +322,7 @@ impl Table {
             patches.extend(subscription.map(|mark| mark.replaced(&running.own_id)));
         }
         let code = parts.error_code.or(parts.is_error.then_some(0));
-        let answer = wire::patched(line, patches);
+        let answer = parts::patched(line, patches);
         running.outlet.push(Delivery::Answer(answer, code));
         Route::Done
     }
@@ -358,7 +358,7 @@ impl Table {
     ) -> Route {
         match self.running.get(wire_id) {
             Some(running) => {
-                let line = wire::patched(line, patches(running).unwrap_or_default());
+                let line = parts::patched(line, patches(running).unwrap_or_default());
                 Route::To(running.outlet.clone(), line, Some(wire_id.to_owned()))
             }
             None => Route::Done,

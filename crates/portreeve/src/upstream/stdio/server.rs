@@ -28,10 +28,10 @@ use super::child::{Child, Start};
 use super::children::Children;
 use super::launch::Launch;
 use super::mux::Serves;
-use super::pipe::one_line;
-use super::wire::{self, Kind, Parts};
 use crate::mcp::header;
+use crate::mcp::lines::one_line;
 use crate::mcp::method::{Topic, topic};
+use crate::mcp::parts::{self, Kind, Parts};
 use crate::mcp::revision::{self, Era};
 use crate::name::Name;
 
@@ -142,7 +142,7 @@ impl StdioServer {
     }
 
     async fn post(&self, line: Bytes, headers: &HeaderMap) -> Result<Incoming, NotServed> {
-        let parts = wire::read(&line).map_err(|e| UpstreamError::Unusable(e.to_string()))?;
+        let parts = parts::read(&line).map_err(|e| UpstreamError::Unusable(e.to_string()))?;
         let version = headers.get(&header::PROTOCOL_VERSION);
         let version = version.and_then(|version| version.to_str().ok());
         let era = version.map_or(Era::Legacy, revision::era);
@@ -271,7 +271,7 @@ impl StdioServer {
             revision::NEWEST_LEGACY,
             env!("CARGO_PKG_VERSION"),
         ));
-        let parts = wire::read(&hello).map_err(|e| UpstreamError::Unusable(e.to_string()))?;
+        let parts = parts::read(&hello).map_err(|e| UpstreamError::Unusable(e.to_string()))?;
         let mut answers = child.ask(&hello, &parts).await?;
         let shaking = async {
             loop {

@@ -34,7 +34,7 @@ impl TestGate {
             keeping: Keeping::Keys,
             surroundings: Surroundings {
                 children: self.node.children().clone(),
-            network: Network::new(1024 * 1024, 256 * 1024 * 1024).unwrap(),
+                network: Network::new(1024 * 1024, 256 * 1024 * 1024).unwrap(),
                 demo_url: Arc::default(),
                 default_timeout: Duration::from_secs(2),
                 environment: Environment::given([]),

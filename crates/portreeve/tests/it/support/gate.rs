@@ -85,7 +85,7 @@ impl Answer {
 pub fn plan(dir: &Path, clock: &Clock) -> Plan {
     Plan {
         house: HouseOptions::new(dir, clock.clone()),
-        listen: "127.0.0.1:0".parse().unwrap(),
+        listen: "127.0.0.1:0".parse().ok(),
         public_url: None,
         allowed_hosts: Vec::new(),
         allowed_origins: Vec::new(),

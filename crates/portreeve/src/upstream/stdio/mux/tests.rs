@@ -5,7 +5,7 @@ use super::*;
 
 fn begin(table: &mut Table, message: &Value) -> Begun {
     let line = Bytes::from(message.to_string());
-    let parts = wire::read(&line).expect("a message");
+    let parts = parts::read(&line).expect("a message");
     table.begin(&line, &parts).expect("it is taken")
 }
 
@@ -103,7 +103,7 @@ fn requests_in_flight_are_bounded() {
         begin(&mut table, &call(&json!(1), None));
     }
     let line = Bytes::from(call(&json!(1), None).to_string());
-    let parts = wire::read(&line).unwrap();
+    let parts = parts::read(&line).unwrap();
     let refused = table.begin(&line, &parts).unwrap_err();
     assert!(refused.surely_not_sent(), "{refused}");
 }

@@ -1,4 +1,5 @@
-//! One message a line: cutting what a server writes, and making one line of what it is sent.
+//! One message a line, as the stdio transport has it: cutting a stream into lines, and making one line
+//! of a message.
 
 use std::io;
 
@@ -11,9 +12,8 @@ const PIECE: usize = 64 * 1024;
 /// A message as one line.
 ///
 /// A strictly read message has raw line breaks between its tokens only, for JSON forbids them in
-/// strings. There a blank means the same, and this is the one change that bytes undergo on their way
-/// to a stdio server.
-pub fn one_line(message: Bytes) -> Bytes {
+/// strings. There a blank means the same, and this is the one change that a message undergoes.
+pub(crate) fn one_line(message: Bytes) -> Bytes {
     if memchr::memchr2(b'\n', b'\r', &message).is_none() {
         return message;
     }

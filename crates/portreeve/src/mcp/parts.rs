@@ -1,22 +1,24 @@
-//! What the routing of a line depends on: its id, its method, and the tokens that tie a notification
-//! to a request. Everything else in a message is looked at by the gate, or by nobody.
+//! The parts of a message that routing depends on: its id, its method, and the tokens that tie a
+//! notification to a request.
+//!
+//! For whoever carries messages without judging them: strict reading is [`message`]'s.
 
 use bytes::Bytes;
 use portreeve_policy::json::{JsonError, RawMember, Rules, Span, Value, canonical, outline, parse};
 
-use crate::mcp::message;
-use crate::mcp::splice::{Patch, apply};
+use super::message;
+use super::splice::{Patch, apply};
 
 /// In a modern server's notifications: the id of the `subscriptions/listen` they belong to.
 const META_SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
 
 /// A value that names something, and where it stands in its line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Mark {
+pub(crate) struct Mark {
     /// One text for all the ways to write it.
-    pub value: String,
+    pub(crate) value: String,
     /// As it is written.
-    pub written: String,
+    pub(crate) written: String,
     span: (usize, usize),
 }
 
@@ -30,7 +32,7 @@ impl Mark {
     }
 
     /// The patch that puts another value in its place.
-    pub(super) fn replaced(&self, with: &str) -> Patch {
+    pub(crate) fn replaced(&self, with: &str) -> Patch {
         let narrow = |at| u32::try_from(at).unwrap_or(u32::MAX);
         Patch {
             span: Span {
@@ -44,28 +46,28 @@ impl Mark {
 
 /// A line's parts.
 #[derive(Debug, Default)]
-pub(super) struct Parts {
-    pub method: Option<String>,
-    pub id: Option<Mark>,
+pub(crate) struct Parts {
+    pub(crate) method: Option<String>,
+    pub(crate) id: Option<Mark>,
     /// Of a progress notification, or the one a request asks to be told under.
-    pub progress: Option<Mark>,
-    pub subscription: Option<Mark>,
+    pub(crate) progress: Option<Mark>,
+    pub(crate) subscription: Option<Mark>,
     /// The request that a cancellation is about.
-    pub cancels: Option<Mark>,
-    pub is_error: bool,
-    pub error_code: Option<i64>,
+    pub(crate) cancels: Option<Mark>,
+    pub(crate) is_error: bool,
+    pub(crate) error_code: Option<i64>,
 }
 
 /// What a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Request,
     Notification,
     Response,
 }
 
 impl Parts {
-    pub(super) const fn kind(&self) -> Option<Kind> {
+    pub(crate) const fn kind(&self) -> Option<Kind> {
         match (&self.method, &self.id) {
             (Some(_), Some(_)) => Some(Kind::Request),
             (Some(_), None) => Some(Kind::Notification),
@@ -74,13 +76,13 @@ impl Parts {
         }
     }
 
-    pub(super) fn method(&self) -> &str {
+    pub(crate) fn method(&self) -> &str {
         self.method.as_deref().unwrap_or_default()
     }
 }
 
 /// Reads the parts of a message.
-pub(super) fn read(line: &[u8]) -> Result<Parts, JsonError> {
+pub(crate) fn read(line: &[u8]) -> Result<Parts, JsonError> {
     let members = outline(line, Rules::MESSAGE)?;
     let mut parts = Parts::default();
     for member in &members {
@@ -146,7 +148,7 @@ fn find(object: &str, at: usize, name: &str) -> Option<Mark> {
 }
 
 /// The line with other values in the places of these marks.
-pub(super) fn patched(line: &Bytes, patches: Vec<Patch>) -> Bytes {
+pub(crate) fn patched(line: &Bytes, patches: Vec<Patch>) -> Bytes {
     if patches.is_empty() {
         line.clone()
     } else {
@@ -155,7 +157,7 @@ pub(super) fn patched(line: &Bytes, patches: Vec<Patch>) -> Bytes {
 }
 
 /// The messages of a line: one, or those of a batch.
-pub(super) fn messages(line: Bytes) -> Vec<Bytes> {
+pub(crate) fn messages(line: Bytes) -> Vec<Bytes> {
     if line.first() != Some(&b'[') {
         return vec![line];
     }
@@ -170,14 +172,14 @@ pub(super) fn messages(line: Bytes) -> Vec<Bytes> {
 }
 
 /// The cancellation of a request, by its id as JSON text.
-pub(super) fn cancellation(id: &str) -> Bytes {
+pub(crate) fn cancellation(id: &str) -> Bytes {
     Bytes::from(format!(
         r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id},"reason":"the client is gone"}}}}"#
     ))
 }
 
 /// The canonical text of an id of our own.
-pub(super) fn own_id(number: u64) -> String {
+pub(crate) fn own_id(number: u64) -> String {
     let written = number.to_string();
     parse(written.as_bytes(), Rules::MESSAGE).map_or(written.clone(), |id| canonical(&id))
 }
