@@ -34,9 +34,12 @@ pub(super) struct Wait {
 }
 
 impl Backoff {
-    pub(super) fn died(&self, words: &str) {
+    /// A process died. One that had answered got on its feet, so it begins a new row: who makes his
+    /// own session's process crash must not keep others from theirs.
+    pub(super) fn died(&self, words: &str, had_answered: bool) {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = last.as_ref().filter(|death| death.since.elapsed() < QUIET);
+        let recent = |death: &&Death| !had_answered && death.since.elapsed() < QUIET;
+        let before = last.as_ref().filter(recent);
         *last = Some(Death {
             count: before.map_or(1, |death| death.count.saturating_add(1)),
             since: Stopwatch::start(),
@@ -80,10 +83,13 @@ mod tests {
         let backoff = Backoff::default();
         assert_eq!(backoff.wait(), None);
         for _ in 0..5 {
-            backoff.died("exit code 1");
+            backoff.died("exit code 1", false);
         }
         let wait = backoff.wait().expect("five deaths in a row");
         assert_eq!((wait.deaths, wait.last.as_str()), (5, "exit code 1"));
         assert!(wait.left <= Duration::from_millis(1_600));
+        backoff.died("exit code 2", true);
+        let deaths = backoff.wait().map_or(1, |wait| wait.deaths);
+        assert_eq!(deaths, 1, "it had been on its feet");
     }
 }

@@ -312,7 +312,8 @@ impl Watch {
         let why = match &fate {
             Fate::Died(why) | Fate::Unfit(why) => {
                 tracing::warn!(server = %self.shared.server, "{why}");
-                self.backoff.died(why);
+                let had_answered = self.shared.table().had_answered();
+                self.backoff.died(why, had_answered);
                 why.as_str()
             }
             Fate::Dismissed(why) => {

@@ -70,6 +70,7 @@ pub(super) struct Table {
     /// Why the process takes nothing any more.
     gone: Option<String>,
     used: Stopwatch,
+    had_answered: bool,
 }
 
 #[derive(Debug)]
@@ -141,11 +142,17 @@ impl Table {
             free: Free::Waiting(VecDeque::new(), 0),
             gone: None,
             used: Stopwatch::start(),
+            had_answered: false,
         }
     }
 
     pub(super) fn gone(&self) -> Option<&str> {
         self.gone.as_deref()
+    }
+
+    /// Whether it ever answered a request.
+    pub(super) const fn had_answered(&self) -> bool {
+        self.had_answered
     }
 
     /// How long nobody has used the process; `None` while somebody does.
@@ -312,6 +319,7 @@ impl Table {
                 Route::Noise("an answer to nothing that was asked")
             };
         };
+        self.had_answered = true;
         if self.serves == Serves::Session {
             self.answered.insert(id.value.clone());
         }
