@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::headers::{Addressed, address};
 use super::run::{Bridge, Ending};
-use super::stream::{Brought, Heard, hear};
+use super::stream::{Brought, Events, Heard, hear};
 use crate::mcp::parts::{self, Parts};
 use crate::mcp::revision;
 use crate::mcp::splice::{Patch, apply};
@@ -101,13 +101,9 @@ impl Bridge {
                 is_answer(&message);
                 self.tell(message).await;
             }
-            Heard::Events(mut events) => {
+            Heard::Events(events) => {
                 self.note_fine();
-                let brought = match self.hand_on(&mut events, &mut is_answer).await {
-                    Brought::Broken(Some(last)) => self.resume(last, &mut is_answer).await,
-                    other => other,
-                };
-                if let Brought::Broken(_) = brought {
+                if !self.bring(events, &mut is_answer).await {
                     let words = "the gateway's stream ended before the answer";
                     self.fail(id, code::UPSTREAM_FAILED, words).await;
                 }
@@ -124,6 +120,16 @@ impl Bridge {
             }
         }
         None
+    }
+
+    /// Hands a stream on up to its answer, and takes it up again where it breaks; false if there is
+    /// no answer.
+    async fn bring(&self, mut events: Events, mut is_answer: impl FnMut(&[u8]) -> bool) -> bool {
+        match self.hand_on(&mut events, &mut is_answer).await {
+            Brought::Answer => true,
+            Brought::Broken(None) => false,
+            Brought::Broken(Some(last)) => self.resume(last, is_answer).await == Brought::Answer,
+        }
     }
 
     /// Carries what has no answer. What comes after it is sent after it.

@@ -3,7 +3,7 @@
 //! ```text
 //! server    which process serves which request        launch    what a process is started with
 //! child     one process, from the gate's side         children  all of them, and their bounds
-//! mux       whom a message belongs to (outlet,        process   started, ended, reaped
+//! mux       whom a message belongs to (outlet, past,  process   started, ended, reaped
 //!           answers)                                  warden    the process that ends it with the gate
 //! chatter   what is no message goes into the log      backoff   when one that died is started again
 //! ```
@@ -18,6 +18,7 @@ mod children;
 mod launch;
 mod mux;
 mod outlet;
+mod past;
 mod process;
 mod server;
 pub mod warden;

@@ -7,21 +7,20 @@
 //! INVARIANT: an answer reaches the request it answers or nobody (`stdio::sessions`,
 //! `stdio::shared`, `an_answer_is_never_anothers`).
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::super::UpstreamError;
 use super::outlet::{Delivery, Outlet, Room};
+use super::past::Past;
 use crate::clock::Stopwatch;
 use crate::mcp::answer;
 use crate::mcp::parts::{self, Kind, Mark, Parts};
 
 /// Requests that one process may have open.
 const MAX_RUNNING: usize = 1_000;
-/// Ids of requests that are over and are kept apart by name.
-const MAX_PAST: usize = 4_096;
 /// What waits for a client to open its free stream.
 const MAX_WAITING: usize = 256;
 const MAX_WAITING_BYTES: usize = 4 * 1024 * 1024;
@@ -81,33 +80,6 @@ struct Running {
     wire_token: Option<String>,
     /// Whether id and token on the wire are ours.
     renamed: bool,
-}
-
-/// The newest ids and tokens of requests that are over.
-#[derive(Debug, Default)]
-struct Past {
-    names: HashSet<String>,
-    order: VecDeque<String>,
-    /// Some were forgotten.
-    overflown: bool,
-}
-
-impl Past {
-    fn insert(&mut self, name: String) {
-        if self.order.len() >= MAX_PAST
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.names.remove(&oldest);
-            self.overflown = true;
-        }
-        if self.names.insert(name.clone()) {
-            self.order.push_back(name);
-        }
-    }
-
-    fn contains(&self, name: &str) -> bool {
-        self.names.contains(name)
-    }
 }
 
 /// A session's stream that answers no request.
@@ -220,7 +192,7 @@ impl Table {
     fn must_rename(&self, id: &Mark, token: Option<&Mark>) -> bool {
         let was = |name: &str| self.abandoned.contains(name) || self.answered.contains(name);
         self.serves == Serves::Everybody
-            || self.abandoned.overflown
+            || self.abandoned.has_forgotten()
             || was(&id.value)
             || self.running.contains_key(&id.value)
             || token

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::super::past::MAX_PAST;
 use super::*;
 
 fn begin(table: &mut Table, message: &Value) -> Begun {
