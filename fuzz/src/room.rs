@@ -23,6 +23,7 @@ use portreeve::ledger::Retention;
 use portreeve::name::{Label, Name};
 use portreeve::node::{HouseOptions, Node, Plan};
 use portreeve::store::model::{Accept, NewGrant, NewServer, NewTools, Target};
+use portreeve::upstream::stdio::ChildSettings;
 use portreeve_policy::time::Timestamp;
 use serde_json::json;
 use tempfile::TempDir;
@@ -184,7 +185,7 @@ async fn furnished(dir: &TempDir, desk: &Arc<Mutex<Desk>>) -> Node {
     let clock = Clock::manual(Timestamp(1_795_000_000_000));
     let plan = Plan {
         house: HouseOptions::new(dir.path(), clock.clone()),
-        listen: "127.0.0.1:0".parse().expect("an address"),
+        listen: "127.0.0.1:0".parse().ok(),
         public_url: None,
         allowed_hosts: Vec::new(),
         allowed_origins: Vec::new(),
@@ -193,6 +194,7 @@ async fn furnished(dir: &TempDir, desk: &Arc<Mutex<Desk>>) -> Node {
         retention: Retention::default(),
         default_timeout: HANGS,
         environment: Environment::given([]),
+        children: ChildSettings::new("portreeve".into(), MAX_BODY),
         control_socket: None,
         configuration: None,
     };

@@ -6,6 +6,7 @@ pub mod admin;
 
 pub mod backup;
 mod base64;
+pub mod bridge;
 mod budget;
 pub mod cli;
 pub mod clock;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
+use crate::config::Environment;
 use crate::store::model::{Definition, Server};
 
 /// An effect under way; an error is a text for a person.
@@ -33,8 +34,6 @@ pub trait Booker: fmt::Debug + Send + Sync {
 pub enum UpstreamError {
     #[error("portreeve is not running, so nobody asked the server for its tools")]
     NotRunning,
-    #[error("this version cannot connect to stdio servers yet")]
-    Unsupported,
     #[error("{0}")]
     Failed(String),
 }
@@ -47,6 +46,10 @@ pub trait Effects: Booker {
     fn discover(&self, server: Server) -> Doing<'_, Vec<Definition>, UpstreamError>;
     /// Tells the calls that wait for this approval that people have spoken.
     fn approval_decided(&self, id: &str);
+    /// The environment that servers are started in.
+    fn environment(&self) -> Environment {
+        Environment::system()
+    }
     fn status(&self) -> Status;
 }
 

@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use super::effects::UpstreamError;
 use super::failure::{Answer, Failure};
 use super::office::Office;
 use super::request::{NewTarget, Plain, Request};
 use super::response::{Discovery, Pinned, Response, ServerView, ToolView};
+use crate::config::{Environment, find_program, server_environment};
 use crate::name::Name;
 use crate::nearest::did_you_mean;
 use crate::server_url;
@@ -25,7 +25,7 @@ impl Office {
             } => {
                 let server = NewServer {
                     name,
-                    target: checked(target, private)?,
+                    target: checked(target, private, &self.effects.environment())?,
                     new_tools,
                     accept,
                     private,
@@ -89,9 +89,6 @@ impl Office {
     /// other is compared with the pins. No turn is held while the server thinks: a slow server
     /// must not keep anybody from revoking a grant.
     async fn discover(&self, actor: &str, server: Server) -> Result<Discovery, Failure> {
-        if matches!(server.target, Target::Command { .. }) {
-            return Ok(Discovery::Failed(UpstreamError::Unsupported.to_string()));
-        }
         let list = match self.effects.discover(server.clone()).await {
             Ok(list) => list,
             Err(error) => return Ok(Discovery::Failed(error.to_string())),
@@ -232,7 +229,7 @@ pub(super) fn missing<'a>(
 }
 
 /// The target, if it may be one.
-fn checked(target: NewTarget, private: bool) -> Result<Target, Failure> {
+fn checked(target: NewTarget, private: bool, environment: &Environment) -> Result<Target, Failure> {
     let seal = |pairs: Vec<(String, Plain)>| {
         let pair = |(name, Plain(text))| (name, Secret::literal(text));
         pairs.into_iter().map(pair).collect()
@@ -257,9 +254,31 @@ fn checked(target: NewTarget, private: bool) -> Result<Target, Failure> {
                 "write `-- PROGRAM ARGUMENT…`",
             ))
         }
-        NewTarget::Command { argv, env } => Ok(Target::Command {
-            argv,
-            env: seal(env),
-        }),
+        NewTarget::Command { argv, env } => {
+            check_program(&argv, &env, environment)?;
+            Ok(Target::Command {
+                argv,
+                env: seal(env),
+            })
+        }
     }
+}
+
+/// Whoever adds a server is told at once that there is no such program.
+fn check_program(
+    argv: &[String],
+    env: &[(String, Plain)],
+    environment: &Environment,
+) -> Result<(), Failure> {
+    let declared = env
+        .iter()
+        .map(|(name, Plain(value))| (name.clone(), value.into()));
+    let variables = server_environment(environment, declared);
+    let program = argv.first().map(String::as_str).unwrap_or_default();
+    find_program(program, &variables)
+        .map(drop)
+        .map_err(|error| {
+            let advice = "install it, correct the name, or write its whole path";
+            Failure::cannot(error.to_string(), advice)
+        })
 }

@@ -5,6 +5,7 @@
 mod approvals;
 mod backup;
 mod book;
+mod child;
 mod config;
 mod demo;
 mod desk;
@@ -19,9 +20,11 @@ mod policy;
 mod reference;
 mod secret_prompt;
 mod server;
+mod stdio;
 mod up;
 mod user;
 mod verify;
+mod wrap;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -71,6 +74,10 @@ enum Command {
     Ledger(ledger::Ledger),
     /// The `runs` demo server by itself
     Demo(demo::Demo),
+    /// Carry a stdio client to a running gateway; the token is in `PORTREEVE_TOKEN`
+    Stdio(stdio::Stdio),
+    /// One stdio server behind a policy, without a gateway that runs
+    Wrap(wrap::Wrap),
     /// Write everything durable into one file; works while portreeve runs
     Backup(backup::Backup),
     /// Make a data directory from a backup
@@ -91,6 +98,8 @@ enum Command {
         /// The command, such as `server add`
         words: Vec<String>,
     },
+    #[command(hide = true)]
+    Child(child::Child),
 }
 
 /// Where the state is.
@@ -110,6 +119,15 @@ struct FormatArg {
 }
 
 type Done = Result<Output, Failure>;
+
+/// This program, to be started again: as it runs, even if its file was replaced meanwhile.
+fn own_program() -> PathBuf {
+    let running = PathBuf::from("/proc/self/exe");
+    if cfg!(target_os = "linux") && running.exists() {
+        return running;
+    }
+    std::env::current_exe().unwrap_or_else(|_| PathBuf::from("portreeve"))
+}
 
 /// The whole program.
 pub fn main() -> ExitCode {
@@ -138,9 +156,12 @@ impl Command {
             Self::User(user) => user.run(paint),
             Self::Ledger(ledger) => ledger.run(paint),
             Self::Demo(demo) => demo.run(),
+            Self::Stdio(stdio) => stdio.run(),
+            Self::Wrap(wrap) => wrap.run(),
             Self::Backup(backup) => backup.run(),
             Self::Restore(restore) => restore.run(),
             Self::Config(config) => config.run(paint),
+            Self::Child(child) => Ok(child.run()),
             Self::Completions { shell } => {
                 let mut script = Vec::new();
                 clap_complete::generate(shell, &mut Cli::command(), "portreeve", &mut script);

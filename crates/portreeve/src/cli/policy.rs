@@ -155,7 +155,7 @@ impl Policy {
 }
 
 /// A policy's text and the name to show for it.
-fn read(file: &Path) -> Result<(String, Vec<u8>), Failure> {
+pub(super) fn read(file: &Path) -> Result<(String, Vec<u8>), Failure> {
     let cannot = |why: String| {
         let file = file.display();
         Failure::cannot(
@@ -179,7 +179,7 @@ fn read(file: &Path) -> Result<(String, Vec<u8>), Failure> {
 }
 
 /// The problems as a compiler shows them.
-fn shown(problems: &[Problem], (name, text): (&str, &[u8]), paint: Paint) -> String {
+pub(super) fn shown(problems: &[Problem], (name, text): (&str, &[u8]), paint: Paint) -> String {
     let text = String::from_utf8_lossy(text);
     let show = |problem: &Problem| painted(&policy_text::show(problem, name, &text), paint);
     let all: Vec<String> = problems.iter().map(show).collect();

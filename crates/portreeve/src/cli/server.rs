@@ -20,7 +20,7 @@ use crate::store::model::{Accept, Accepting, NewTools, Owner};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Server {
-    /// Register a server: a URL, or a command after `--`, which this version cannot start yet
+    /// Register a server: a URL, or a command after `--`
     Add(Add),
     /// List the servers
     List {
@@ -92,7 +92,7 @@ pub(super) struct Add {
     dir: DataDirArg,
     #[command(flatten)]
     format: FormatArg,
-    /// A stdio server's command and arguments; it is stored, but this version cannot start it yet
+    /// A stdio server's command and arguments; no shell reads them
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<String>,
 }
@@ -128,6 +128,16 @@ fn variable(text: &str) -> Result<(String, String), String> {
         return Err("the variable has no name".to_owned());
     }
     Ok((name.to_owned(), value.to_owned()))
+}
+
+/// A path means what it means here, where the person is, and not where the gate was started.
+fn whole_path(mut argv: Vec<String>) -> Vec<String> {
+    if let Some(program) = argv.first_mut().filter(|program| program.contains('/'))
+        && let Ok(path) = std::path::absolute(&program)
+    {
+        *program = path.to_string_lossy().into_owned();
+    }
+    argv
 }
 
 /// Reads references here, where the person is: the gate gets the secrets themselves.
@@ -183,7 +193,7 @@ impl Add {
     fn run(self) -> Done {
         let target = match self.url {
             None => NewTarget::Command {
-                argv: self.command,
+                argv: whole_path(self.command),
                 env: read_secrets(self.env)?,
             },
             Some(url) if url == BUILTIN_DEMO => NewTarget::Demo,
@@ -212,30 +222,15 @@ impl Add {
         };
         match request(self.dir.data_dir.as_deref(), add)? {
             Response::ServerAdded { server, discovery } => {
-                let output = if self.format.json {
-                    Output::json(&server)?
-                } else if server.kind == "command" {
-                    Output::text(first_line(&server))
+                if self.format.json {
+                    Output::json(&server)
                 } else {
-                    added(&server, &discovery)
-                };
-                Ok(if server.kind == "command" {
-                    output.remark(&not_yet(&server.name))
-                } else {
-                    output
-                })
+                    Ok(added(&server, &discovery))
+                }
             }
             _ => Err(unexpected()),
         }
     }
-}
-
-/// The server is stored, but that is all this version can do with it.
-fn not_yet(name: &Name) -> String {
-    format!(
-        "warning: this version cannot start stdio servers yet: until it can, calls to {name} are \
-         refused; to use it now, give it an HTTP front and add that with --url"
-    )
 }
 
 fn first_line(server: &ServerView) -> String {

@@ -9,7 +9,7 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::output::{Paint, Tone};
-use super::{DataDirArg, Done, Output, first_minute, log};
+use super::{DataDirArg, Done, Output, first_minute, log, own_program};
 use crate::admin::{Answer, Failure};
 use crate::clock::Clock;
 use crate::config::{self, Arguments, Config, ConfigError, Environment};
@@ -18,6 +18,7 @@ use crate::front::FrontSettings;
 use crate::gate::Keeping;
 use crate::ledger::{Durability, Retention, Rotation, SecondPlace};
 use crate::node::{HouseOptions, Node, Plan};
+use crate::upstream::stdio::ChildSettings;
 
 /// How long one request to a server may take where neither file nor server says.
 const DEFAULT_TIMEOUT: Duration = Duration::from_mins(1);
@@ -113,15 +114,16 @@ impl Up {
             accept_cut: self.accept_ledger_cut,
             ..HouseOptions::new(dir.path(), Clock::system())
         };
+        let max_body = usize::try_from(config.max_body).unwrap_or(usize::MAX);
         let days = ledger.retain_days.and_then(|days| i64::try_from(days).ok());
         Plan {
             house,
-            listen: self.listen.unwrap_or(config.listen),
+            listen: Some(self.listen.unwrap_or(config.listen)),
             public_url: config.public_url.clone(),
             allowed_hosts: config.allowed_hosts.clone(),
             allowed_origins: config.allowed_origins.clone(),
             front: FrontSettings {
-                max_body: usize::try_from(config.max_body).unwrap_or(usize::MAX),
+                max_body,
                 ..FrontSettings::default()
             },
             keeping: match ledger.arguments {
@@ -136,6 +138,7 @@ impl Up {
             },
             default_timeout: DEFAULT_TIMEOUT,
             environment,
+            children: ChildSettings::new(own_program(), max_body),
             control_socket: Some(socket),
             configuration,
         }

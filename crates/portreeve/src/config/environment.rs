@@ -8,6 +8,9 @@ use std::sync::Arc;
 /// Names the data directory when no `--data-dir` does.
 pub const DATA_DIR_VARIABLE: &str = "PORTREEVE_DATA_DIR";
 
+/// Holds the grant's token for `portreeve stdio`.
+pub const TOKEN_VARIABLE: &str = "PORTREEVE_TOKEN";
+
 /// Where variables come from; a test brings its own.
 #[derive(Clone, Debug)]
 pub struct Environment(Source);
@@ -53,6 +56,11 @@ impl Environment {
     pub fn approver_token(&self) -> Option<String> {
         self.get("PORTREEVE_APPROVER_TOKEN")
             .filter(|token| !token.is_empty())
+    }
+
+    /// The grant's token, with which this process calls a gateway.
+    pub fn token(&self) -> Option<String> {
+        self.get(TOKEN_VARIABLE)
     }
 
     /// Whether people asked programs not to use colours (<https://no-color.org>).

@@ -178,8 +178,9 @@ pub(super) const KEYS: &[Key] = &[
         "servers.NAME.command",
         Form::Texts,
         "this or `url` is required",
-        "The command of a stdio server and its arguments. This version stores it but cannot connect \
-         to stdio servers yet.",
+        "The command of a stdio server and its arguments; no shell reads it. A program without `/` is \
+         looked for in PATH, a path starts at this file's folder. The server runs where the gate \
+         was started.",
     ),
     key(
         "servers.NAME.env",

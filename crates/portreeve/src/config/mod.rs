@@ -10,6 +10,7 @@ mod grants;
 mod keys;
 mod policies;
 mod problem;
+mod program;
 mod reader;
 mod reference;
 mod secrets;
@@ -24,8 +25,9 @@ pub mod watch;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-pub use environment::{DATA_DIR_VARIABLE, Environment};
+pub use environment::{DATA_DIR_VARIABLE, Environment, TOKEN_VARIABLE};
 pub use problem::{ConfigError, Problem, Severity};
+pub use program::{INHERITED, ProgramError, find_program, server_environment};
 pub use reference::reference;
 pub use secrets::{SecretError, parse as parse_secret, resolve};
 

@@ -1,8 +1,11 @@
 //! `[servers.NAME]`.
 
+use std::path::PathBuf;
+
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::program::{ProgramError, find_program, server_environment};
 use super::reader::{Found, Reader, entries, flag, table, text, texts};
 use super::secrets;
 use crate::duration;
@@ -142,10 +145,13 @@ fn command(
 ) -> Option<Target> {
     misplaced(reader, section, ("headers", "url"));
     misplaced(reader, section, ("private", "url"));
-    let argv: Vec<String> = texts(section, "command")
+    let mut argv: Vec<String> = texts(section, "command")
         .iter()
         .map(|found| found.value.to_owned())
         .collect();
+    if let Some(path) = argv.first_mut().filter(|program| program.contains('/')) {
+        *path = reader.resolve_path(path).to_string_lossy().into_owned();
+    }
     let env = secrets_of(reader, section, "env", |name, value| {
         let good = !name.is_empty() && !name.contains(['=', '\0']) && !value.contains('\0');
         (!good).then(|| "it is no variable that a program can be given".to_owned())
@@ -155,14 +161,28 @@ fn command(
         reader.error(at, message);
         return None;
     }
-    reader.warning(
-        at,
-        format!(
-            "`servers.{key}` is a stdio server: this version cannot connect to those yet, \
-             and calls to it are refused"
-        ),
-    );
+    if let Err(error) = program(reader, &argv, &env) {
+        reader.error(at, format!("`servers.{key}.command`: {error}"));
+        return None;
+    }
     Some(Target::Command { argv, env })
+}
+
+/// Looks for the program, in the PATH that the server would have.
+fn program(
+    reader: &Reader<'_>,
+    argv: &[String],
+    env: &[(String, Secret)],
+) -> Result<PathBuf, ProgramError> {
+    let declared = env.iter().filter_map(|(name, secret)| {
+        let value = secrets::resolve(secret, reader.environment).ok()?;
+        Some((name.clone(), value.reveal().into()))
+    });
+    let variables = server_environment(reader.environment, declared);
+    find_program(
+        argv.first().map(String::as_str).unwrap_or_default(),
+        &variables,
+    )
 }
 
 fn secrets_of(

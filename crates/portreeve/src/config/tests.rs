@@ -93,7 +93,7 @@ fn every_key_that_is_carried_out_is_read() {
         segment_bytes = "2KiB"
         anchor_file = "/mnt/anchor"
         [servers.stdio]
-        command = ["npx", "x"]
+        command = ["/bin/sh", "x"]
         env = { KEY = "env:SHORT" }
         new_tools = "judge"
         accept = "manual"
@@ -138,11 +138,6 @@ fn every_key_that_is_carried_out_is_read() {
         (stdio.new_tools, stdio.accept),
         (NewTools::Judge, Accept::Manual)
     );
-    let warned = config
-        .warnings
-        .iter()
-        .any(|w| w.message.contains("cannot connect"));
-    assert!(warned, "{:?}", config.warnings);
     assert!(config.declared.grants[0].expires_at.is_some());
     assert_eq!(config.declared.grants[0].shadows["stdio"], "q");
     assert_eq!(config.declared.grants[0].token_sha256, "a".repeat(64));
@@ -247,7 +242,16 @@ const MISTAKES: &[(&str, &str)] = &[
     ("[servers.a]\nurl = \"http://10.0.0.1\"", "declare it"),
     ("[servers.a]\ncommand = []", "names no program"),
     (
-        "[servers.a]\ncommand = [\"x\"]\nheaders = {}",
+        "[servers.a]\ncommand = [\"no-such-server\"]\nenv = { PATH = \"/bin:/usr/bin\" }",
+        ":1:10: error: `servers.a.command`: there is no program \"no-such-server\" in any \
+         directory of PATH (/bin:/usr/bin)",
+    ),
+    (
+        "[servers.a]\ncommand = [\"./no-such-server\"]",
+        "there is no program at /etc/p/./no-such-server",
+    ),
+    (
+        "[servers.a]\ncommand = [\"/bin/sh\"]\nheaders = {}",
         ":3:1: error: `headers` goes with `url` only",
     ),
     (

@@ -18,7 +18,7 @@ use super::sessions::{Inquiry, Session, SessionError};
 use super::{Gate, Payload, Reply, Status, Visit, relay};
 use crate::ledger::{Answer, Ended};
 use crate::mcp::{answer, code, message, revision};
-use crate::upstream::{Incoming, IncomingBody, UpstreamError, Verb};
+use crate::upstream::{Incoming, IncomingBody, UpstreamError, UpstreamSession, Verb};
 
 impl Exchange {
     pub(super) async fn forwarded(
@@ -141,7 +141,7 @@ impl Exchange {
         entry: OpenCall,
         inspector: &Inspector,
         call: &Call<'_>,
-        (status, upstream, body): (StatusCode, Option<http::HeaderValue>, Bytes),
+        (status, upstream, body): (StatusCode, Option<UpstreamSession>, Bytes),
     ) -> Reply {
         let id = inspector.request.as_ref().map(|r| r.id.as_str());
         let fail = |what: String| UpstreamError::Nonsense(what);
@@ -268,7 +268,7 @@ impl Gate {
     pub(super) fn open_session(
         self: &Arc<Self>,
         visit: &Visit,
-        (upstream, client): (http::HeaderValue, Option<Arc<Introduction>>),
+        (upstream, client): (UpstreamSession, Option<Arc<Introduction>>),
         result: &[u8],
     ) -> Result<Arc<Session>, SessionError> {
         let version = message::read_tree(result).ok().and_then(|tree| {

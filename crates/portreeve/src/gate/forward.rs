@@ -50,7 +50,7 @@ pub(super) fn headers(from: &HeaderMap, session: Option<&Session>, era: Era) -> 
             to.extend(mirrors.map(|(name, value)| (name.clone(), value.clone())));
         }
         (Era::Legacy, Some(session)) => {
-            to.insert(header::SESSION_ID, session.upstream.clone());
+            to.insert(header::SESSION_ID, session.upstream.id.clone());
         }
         (Era::Legacy, None) => {}
     }

@@ -67,6 +67,7 @@ pub use sessions::{SessionError, SessionId};
 pub use upkeep::UpkeepError;
 
 use crate::clock::{Clock, Stopwatch};
+use crate::config::Environment;
 use crate::counters::Counters;
 use crate::keys::Keys;
 use crate::ledger::Ledger;
@@ -273,6 +274,11 @@ impl Gate {
     /// Ends every stream that answers no call, so that stopping need not wait for them.
     pub fn close_free_streams(&self) {
         self.closing.send_replace(true);
+    }
+
+    /// Where credentials that are named are looked up, and what stdio servers get a part of.
+    pub const fn environment(&self) -> &Environment {
+        &self.surroundings.environment
     }
 
     /// Whether calls can be let through at all; if not, why, for a person.

@@ -19,6 +19,7 @@ use crate::config::{self, Environment};
 use crate::name::{Label, Name};
 use crate::policy_text;
 use crate::store::model::{Grant, PolicyVersion, Secret, Server, Snapshot, Target};
+use crate::upstream::stdio::{Children, Launch, StdioServer};
 use crate::upstream::{Connector, HttpServer, Network, UpstreamError};
 
 /// The compiled state.
@@ -93,6 +94,8 @@ pub struct ServerEntry {
 #[derive(Clone, Debug)]
 pub struct Surroundings {
     pub network: Network,
+    /// The processes of stdio servers.
+    pub children: Children,
     /// Where the built-in server listens, if it runs.
     pub demo_url: Arc<OnceLock<String>>,
     pub default_timeout: Duration,
@@ -249,7 +252,7 @@ impl GrantEntry {
 
 impl ServerEntry {
     fn new(server: Server, pins: Board, around: &Surroundings, before: &Registry) -> Self {
-        let connector = connector(&server, around).unwrap_or_else(|error| {
+        let connector = connector(&server, around, before).unwrap_or_else(|error| {
             // Told once, not at every change of something else.
             let told = before
                 .server(&server.name)
@@ -285,6 +288,7 @@ impl ServerEntry {
 pub(super) fn connector(
     server: &Server,
     around: &Surroundings,
+    before: &Registry,
 ) -> Result<Connector, UpstreamError> {
     let timeout = server
         .timeout_ms
@@ -304,11 +308,33 @@ pub(super) fn connector(
             let url = url.ok_or_else(|| unusable("the built-in server is not running"))?;
             HttpServer::new(network, url, HeaderMap::new(), false, timeout)
         }
-        Target::Command { .. } => Err(unusable(
-            "this version cannot start stdio servers yet; give it a URL",
-        )),
+        Target::Command { argv, env } => {
+            let launch = Launch::new(argv, env, &around.environment)?;
+            return Ok(stdio(server, launch, timeout, around, before));
+        }
     };
     http.map(|server| Connector::Http(Box::new(server)))
+}
+
+/// A stdio server whose processes go on where nothing of it changed.
+fn stdio(
+    server: &Server,
+    launch: Launch,
+    timeout: Duration,
+    around: &Surroundings,
+    before: &Registry,
+) -> Connector {
+    let known = before.server(&server.name);
+    let same = known.filter(|known| known.configuration() == (server.created_at, server.revision));
+    match same.map(|same| &same.connector) {
+        Some(Connector::Stdio(same)) if same.is_like(&launch, timeout) => {
+            Connector::Stdio(same.clone())
+        }
+        _ => {
+            let (name, children) = (server.name.clone(), around.children.clone());
+            Connector::Stdio(StdioServer::new(name, launch, children, timeout))
+        }
+    }
 }
 
 fn credentials(

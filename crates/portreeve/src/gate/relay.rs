@@ -4,7 +4,6 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::HeaderValue;
 use portreeve_policy::json::{Rules, outline};
 use serde::Serialize;
 use tokio::sync::mpsc;
@@ -26,7 +25,7 @@ use crate::ledger::Ended;
 use crate::mcp::method::Topic;
 use crate::mcp::sse::{self, Event};
 use crate::mcp::{answer, code};
-use crate::upstream::{EventSource, UpstreamError};
+use crate::upstream::{EventSource, UpstreamError, UpstreamSession};
 
 /// Events that may wait for a slow client before the server is made to wait too.
 pub(super) const IN_FLIGHT: usize = 16;
@@ -36,7 +35,7 @@ const WAITING: usize = 1024 * 1024;
 /// The session that comes with a stream, if it answers `initialize`.
 #[derive(Debug, Default)]
 pub(super) struct Opening {
-    pub upstream: Option<HeaderValue>,
+    pub upstream: Option<UpstreamSession>,
     /// Who the client says it is.
     pub client: Option<Arc<Introduction>>,
 }

@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use http::HeaderValue;
 use portreeve_policy::time::Timestamp;
 use ring::rand::{SecureRandom, SystemRandom};
 
@@ -21,6 +20,7 @@ use super::turn::Turns;
 use crate::hex;
 use crate::mcp::message;
 use crate::name::{Label, Name};
+use crate::upstream::UpstreamSession;
 
 /// How many sessions may live at once, in all and for one grant. A grant that opens more loses its
 /// longest idle one; a stranger's cannot be pushed out.
@@ -71,7 +71,7 @@ pub enum SessionError {
 pub(super) struct Session {
     pub id: SessionId,
     /// What the server calls it.
-    pub upstream: HeaderValue,
+    pub upstream: UpstreamSession,
     /// The revision both sides agreed on.
     pub version: String,
     /// Who the client said it was.
@@ -170,7 +170,7 @@ impl Sessions {
     pub(super) fn open(
         &self,
         visit: &Visit,
-        upstream: HeaderValue,
+        upstream: UpstreamSession,
         (version, client): (String, Option<Arc<Introduction>>),
         now: Timestamp,
     ) -> Result<Arc<Session>, SessionError> {

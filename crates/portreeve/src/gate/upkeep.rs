@@ -86,7 +86,8 @@ impl Gate {
 
     /// Reads a server's tools, whether it is in the registry yet or not.
     pub async fn discover(&self, server: &Server) -> Result<Vec<Definition>, UpstreamError> {
-        discover(&registry::connector(server, &self.surroundings)?).await
+        let before = self.registry();
+        discover(&registry::connector(server, &self.surroundings, &before)?).await
     }
 
     /// Asks every server whose first list was not yet seen. One that cannot be asked now is asked
@@ -159,8 +160,9 @@ impl Gate {
     /// seen also when no client lists.
     pub async fn recheck_all(&self) {
         let servers: Vec<Arc<ServerEntry>> = self.registry().servers().cloned().collect();
-        for server in servers {
-            self.recheck(&server).await;
+        // A stdio server without a process has nothing that could have changed under a caller.
+        for server in servers.iter().filter(|s| !s.connector.is_at_rest()) {
+            self.recheck(server).await;
         }
     }
 

@@ -5,6 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::message::Message;
 use super::method;
 use super::revision::{self, Era};
+use crate::base64;
 
 pub const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 pub const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
@@ -110,6 +111,15 @@ pub fn decode(value: &str) -> Option<String> {
     String::from_utf8(decode_base64(inner)?).ok()
 }
 
+/// A value as a header: as it is if that is plain, else in the form that [`decode`] undoes.
+pub fn encode(value: &str) -> String {
+    let plain = value.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    if plain && value.trim() == value && !value.starts_with("=?base64?") {
+        return value.to_owned();
+    }
+    format!("=?base64?{}?=", base64::encode(value.as_bytes()))
+}
+
 /// RFC 4648 base64 with padding, strictly: one text for one value.
 fn decode_base64(text: &str) -> Option<Vec<u8>> {
     let body = text.trim_end_matches('=');
@@ -189,6 +199,24 @@ mod tests {
         assert_eq!(check(&[], CALL, Era::Legacy), Ok(()));
         assert!(check(&[("mcp-method", "ping")], CALL, Era::Legacy).is_err());
         assert!(check(&[("mcp-name", "harmless")], CALL, Era::Legacy).is_err());
+    }
+
+    #[test]
+    fn what_is_encoded_is_decoded_to_the_same() {
+        for value in [
+            "plain",
+            "",
+            " padded",
+            "Grüße 🚢",
+            "=?base64?eA==?=",
+            "a\nb",
+            "tab\t",
+        ] {
+            let written = encode(value);
+            assert!(HeaderValue::from_str(&written).is_ok(), "{written:?}");
+            assert_eq!(decode(&written).as_deref(), Some(value));
+        }
+        assert_eq!(encode("plain"), "plain");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use tokio::sync::Mutex;
 use super::{House, NodeError, builtin};
 use crate::admin::{self, Booker, Doing, Effects, Status};
 use crate::clock::Clock;
+use crate::config::Environment;
 use crate::demo;
 use crate::gate::Gate;
 use crate::ledger::{self, FileLedger, Ledger as _};
@@ -124,9 +125,6 @@ impl Effects for Running {
 
     fn discover(&self, server: Server) -> Doing<'_, Vec<Definition>, admin::UpstreamError> {
         Box::pin(async move {
-            if matches!(server.target, Target::Command { .. }) {
-                return Err(admin::UpstreamError::Unsupported);
-            }
             if server.target == Target::Demo {
                 let started = self.start_demo().await;
                 started.map_err(|error| admin::UpstreamError::Failed(error.to_string()))?;
@@ -140,6 +138,10 @@ impl Effects for Running {
 
     fn approval_decided(&self, id: &str) {
         self.gate.approval_decided(id);
+    }
+
+    fn environment(&self) -> Environment {
+        self.gate.environment().clone()
     }
 
     fn status(&self) -> Status {

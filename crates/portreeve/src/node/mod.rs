@@ -11,7 +11,7 @@ mod house;
 mod listen;
 mod tasks;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -31,14 +31,19 @@ use crate::front::{Allowed, Front, FrontSettings};
 use crate::gate::{Footing, Gate, Keeping, Surroundings};
 use crate::ledger::{Ledger as _, Retention};
 use crate::upstream::Network;
+use crate::upstream::stdio::{ChildSettings, Children};
 use declared::Watching;
 use effects::Running;
+
+/// The address of a gate that does not listen; it still answers to it.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// How a gate is to run.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub house: HouseOptions,
-    pub listen: SocketAddr,
+    /// Where agents connect; `None` for a gate that only this process talks to.
+    pub listen: Option<SocketAddr>,
     pub public_url: Option<String>,
     pub allowed_hosts: Vec<String>,
     pub allowed_origins: Vec<String>,
@@ -48,6 +53,8 @@ pub struct Plan {
     /// How long one request to a server may take where the server does not say.
     pub default_timeout: Duration,
     pub environment: Environment,
+    /// The bounds of stdio servers' processes.
+    pub children: ChildSettings,
     /// Where other processes of this user reach this one.
     pub control_socket: Option<PathBuf>,
     /// The configuration file, as it was read; watched from then on.
@@ -62,8 +69,10 @@ pub struct Node {
     pub office: Arc<Office>,
     pub rebuilt: Rebuilt,
     address: SocketAddr,
+    front: OnceLock<Arc<Front>>,
     counters: Arc<MemoryCounters>,
     effects: Arc<Running>,
+    children: Children,
     stop: watch::Sender<bool>,
     serving: JoinSet<()>,
     keeping: JoinSet<()>,
@@ -77,12 +86,19 @@ impl Node {
         let (counters, rebuilt) = rebuild_counters(&house).await?;
         let counters = Arc::new(counters);
         let demo_url = Arc::new(OnceLock::new());
-        let gate = open_gate(&plan, &house, &counters, &demo_url)?;
-        let listener = listen(plan.listen).await?;
-        let address = listener.local_addr().map_err(|source| ListenError {
-            address: plan.listen,
-            source,
-        })?;
+        let children = Children::new(plan.children.clone());
+        let gate = open_gate(&plan, &house, &counters, &demo_url, &children)?;
+        let (listener, address) = match plan.listen {
+            Some(at) => {
+                let listener = listen(at).await?;
+                let address = listener.local_addr().map_err(|source| ListenError {
+                    address: at,
+                    source,
+                })?;
+                (Some(listener), address)
+            }
+            None => (None, NOWHERE),
+        };
         let url = plan
             .public_url
             .clone()
@@ -109,8 +125,10 @@ impl Node {
             office,
             rebuilt,
             address,
+            front: OnceLock::new(),
             counters,
             effects,
+            children,
             stop,
             serving: JoinSet::new(),
             keeping: JoinSet::new(),
@@ -139,7 +157,7 @@ impl Node {
     fn open_doors(
         &mut self,
         plan: Plan,
-        listener: TcpListener,
+        listener: Option<TcpListener>,
         stopping: &watch::Receiver<bool>,
     ) -> Result<(), NodeError> {
         let public = plan.public_url.as_deref();
@@ -150,8 +168,11 @@ impl Node {
             &plan.allowed_origins,
         );
         let front = Front::new(Arc::clone(&self.gate), allowed, plan.front);
-        self.serving
-            .spawn(Arc::clone(&front).serve(listener, stopping.clone()));
+        self.front.get_or_init(|| Arc::clone(&front));
+        if let Some(listener) = listener {
+            self.serving
+                .spawn(Arc::clone(&front).serve(listener, stopping.clone()));
+        }
         if let Some(path) = plan.control_socket {
             let socket = Socket::bind(&path)?;
             let mut stop = stopping.clone();
@@ -174,9 +195,19 @@ impl Node {
         Ok(())
     }
 
-    /// Where agents reach it.
+    /// The face to agents, for whoever brings connections of its own.
+    pub fn front(&self) -> Option<&Arc<Front>> {
+        self.front.get()
+    }
+
+    /// Where agents reach it: nowhere has port 0.
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The processes of stdio servers.
+    pub const fn children(&self) -> &Children {
+        &self.children
     }
 
     /// Ends in order: no new calls, running ones to their end, the counters' snapshot, the ledger
@@ -186,6 +217,7 @@ impl Node {
         self.gate.close_free_streams();
         while self.serving.join_next().await.is_some() {}
         self.effects.stop_demo().await;
+        self.children.shut_down().await;
         tasks::snapshot(&self.gate, &self.counters, &self.house).await;
         self.house.ledger.close().await?;
         // The keepers tell the anchors the last head once the ledger is closed, and then end.
@@ -199,6 +231,7 @@ fn open_gate(
     house: &Arc<House>,
     counters: &Arc<MemoryCounters>,
     demo_url: &Arc<OnceLock<String>>,
+    children: &Children,
 ) -> Result<Arc<Gate>, NodeError> {
     Ok(Gate::new(Footing {
         store: Arc::clone(&house.store),
@@ -209,6 +242,7 @@ fn open_gate(
         keeping: plan.keeping,
         surroundings: Surroundings {
             network: Network::new(plan.front.max_body, plan.front.max_large_answers)?,
+            children: children.clone(),
             demo_url: Arc::clone(demo_url),
             default_timeout: plan.default_timeout,
             environment: plan.environment.clone(),

@@ -58,6 +58,14 @@ impl<'a> Conversation<'a> {
             headers: HeaderMap::new(),
             modern: false,
         };
+        if let Connector::Stdio(server) = connector {
+            // It has shaken hands with a process that serves requests without a session.
+            return match server.greet().await {
+                Ok(true) => Ok(conversation),
+                Ok(false) => Err(Opening::NotLegacy),
+                Err(error) => Err(Opening::Failed(error)),
+            };
+        }
         let hello = format!(
             r#"{{"jsonrpc":"2.0","id":0,"method":"initialize","params":{{"protocolVersion":"{}","capabilities":{{}},"clientInfo":{{"name":"portreeve","version":"{}"}}}}}}"#,
             revision::NEWEST_LEGACY,
@@ -74,9 +82,8 @@ impl<'a> Conversation<'a> {
             };
         }
         if let Some(session) = &incoming.session {
-            conversation
-                .headers
-                .insert(header::SESSION_ID, session.clone());
+            let id = session.id.clone();
+            conversation.headers.insert(header::SESSION_ID, id);
         }
         let answer = answer_to_our(incoming).await.map_err(Opening::Failed)?;
         let version = with_result(&answer, |result| {

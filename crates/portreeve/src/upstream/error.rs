@@ -13,6 +13,8 @@ pub enum UpstreamError {
     Unreachable(String),
     #[error("the connection to the server broke: {0}")]
     Broken(String),
+    #[error("the client cancelled the request")]
+    Cancelled,
     #[error("the server did not answer within {} s", .0.as_secs_f32())]
     Timeout(Duration),
     #[error("the server's answer is larger than {0} bytes")]

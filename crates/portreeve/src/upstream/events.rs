@@ -7,12 +7,47 @@ use hyper::body::Incoming as HyperBody;
 use tokio::time::timeout;
 
 use super::UpstreamError;
+use super::stdio::Answers;
 use crate::budget::{Budget, Part, SMALL};
 use crate::mcp::sse::{Cutter, Event};
 
 /// Reads events as they arrive. Dropping it closes the stream, which cancels the request.
 #[derive(Debug)]
-pub struct EventSource {
+pub struct EventSource(Source);
+
+#[derive(Debug)]
+enum Source {
+    Http(Box<HttpEvents>),
+    Stdio(Answers),
+}
+
+impl EventSource {
+    pub(super) fn new(body: HyperBody, max_event: usize, budget: Budget) -> Self {
+        Self(Source::Http(Box::new(HttpEvents {
+            body,
+            cutter: Cutter::new(max_event),
+            budget,
+            part: Part::default(),
+        })))
+    }
+
+    pub(super) const fn of_answers(answers: Answers) -> Self {
+        Self(Source::Stdio(answers))
+    }
+
+    /// The next event, or `None` when the server has ended the stream. Between two events at most
+    /// `idle` may pass.
+    pub async fn next(&mut self, idle: Duration) -> Result<Option<Event>, UpstreamError> {
+        match &mut self.0 {
+            Source::Http(events) => events.next(idle).await,
+            Source::Stdio(answers) => answers.next(idle).await,
+        }
+    }
+}
+
+/// The events in the body of an HTTP answer.
+#[derive(Debug)]
+struct HttpEvents {
     body: HyperBody,
     cutter: Cutter,
     budget: Budget,
@@ -20,16 +55,7 @@ pub struct EventSource {
     part: Part,
 }
 
-impl EventSource {
-    pub(super) fn new(body: HyperBody, max_event: usize, budget: Budget) -> Self {
-        Self {
-            body,
-            cutter: Cutter::new(max_event),
-            budget,
-            part: Part::default(),
-        }
-    }
-
+impl HttpEvents {
     /// The next of the events that have come. A large one carries its part of the budget.
     fn cut(&mut self) -> Result<Option<Event>, UpstreamError> {
         let part = &mut self.part;
@@ -51,9 +77,7 @@ impl EventSource {
         Ok(Some(event))
     }
 
-    /// The next event, or `None` when the server has ended the stream. Between two events at most
-    /// `idle` may pass.
-    pub async fn next(&mut self, idle: Duration) -> Result<Option<Event>, UpstreamError> {
+    async fn next(&mut self, idle: Duration) -> Result<Option<Event>, UpstreamError> {
         loop {
             if let Some(event) = self.cut()? {
                 return Ok(Some(event));

@@ -16,7 +16,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::timeout;
 
 use super::address::{self, GuardedResolver};
-use super::{EventSource, Incoming, IncomingBody, Outgoing, UpstreamError, Verb};
+use super::{EventSource, Incoming, IncomingBody, Outgoing, UpstreamError, UpstreamSession, Verb};
 use crate::budget::{Budget, Part};
 use crate::mcp::header;
 use crate::pieces::Pieces;
@@ -25,13 +25,19 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const IDLE_CONNECTION: Duration = Duration::from_secs(55);
 
 type Guarded = Client<HttpsConnector<HttpConnector<GuardedResolver>>, Full<Bytes>>;
-type Open = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+/// A client without a guard: for whoever names the one place it goes to.
+pub type OpenClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
+/// A client for a gateway that a person names.
+pub fn open_client() -> Result<OpenClient, UpstreamError> {
+    Ok(client(https(HttpConnector::new())?))
+}
 
 /// The pools of connections that all servers share.
 #[derive(Clone, Debug)]
 pub struct Network {
     guarded: Guarded,
-    open: Open,
+    open: OpenClient,
     max_body: usize,
     /// What servers sent and clients have not taken yet.
     held: Budget,
@@ -44,7 +50,7 @@ impl Network {
         let guarded = HttpConnector::new_with_resolver(GuardedResolver::new());
         Ok(Self {
             guarded: client(https(guarded)?),
-            open: client(https(HttpConnector::new())?),
+            open: open_client()?,
             max_body,
             held: Budget::new(max_held),
         })
@@ -180,6 +186,7 @@ impl HttpServer {
     ) -> Result<Incoming, UpstreamError> {
         let (head, body) = response.into_parts();
         let session = head.headers.get(header::SESSION_ID).cloned();
+        let session = session.map(UpstreamSession::named);
         let media = media_type(&head.headers);
         let status = head.status;
         let body = if media == "text/event-stream" && status.is_success() {
@@ -249,15 +256,19 @@ fn media_type(headers: &HeaderMap) -> String {
 
 /// A failure to connect is surely not sent; every other may have arrived.
 fn explain(error: &legacy::Error) -> UpstreamError {
-    let mut words = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        words = inner.to_string();
-        cause = inner.source();
-    }
+    let words = innermost(error);
     if error.is_connect() {
         UpstreamError::Unreachable(words)
     } else {
         UpstreamError::Broken(words)
     }
+}
+
+/// The words of the cause of all causes.
+pub(crate) fn innermost(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(cause) = innermost.source() {
+        innermost = cause;
+    }
+    innermost.to_string()
 }

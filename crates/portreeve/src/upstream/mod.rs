@@ -11,12 +11,14 @@ mod discover;
 mod error;
 mod events;
 mod http;
+pub mod stdio;
 
 pub use definition::{DefinitionError, definition_of};
 pub use discover::discover;
 pub use error::UpstreamError;
 pub use events::EventSource;
-pub use http::{HttpServer, Network};
+pub(crate) use http::innermost;
+pub use http::{HttpServer, Network, OpenClient, open_client};
 
 use ::http::{HeaderMap, HeaderValue, StatusCode};
 use bytes::Bytes;
@@ -42,13 +44,35 @@ pub enum Verb {
 pub struct Incoming {
     pub status: StatusCode,
     /// The session the server opened or goes on with.
-    pub session: Option<HeaderValue>,
+    pub session: Option<UpstreamSession>,
     pub body: IncomingBody,
 }
 
 impl Incoming {
     pub const fn is_stream(&self) -> bool {
         matches!(self.body, IncomingBody::Events(_))
+    }
+}
+
+/// A session that a server opened.
+#[derive(Debug)]
+pub struct UpstreamSession {
+    /// What the server calls it.
+    pub id: HeaderValue,
+    /// A stdio server's process lives as long as its session.
+    _lease: Option<stdio::Lease>,
+}
+
+impl UpstreamSession {
+    const fn named(id: HeaderValue) -> Self {
+        Self { id, _lease: None }
+    }
+
+    const fn leased(id: HeaderValue, lease: stdio::Lease) -> Self {
+        Self {
+            id,
+            _lease: Some(lease),
+        }
     }
 }
 
@@ -67,6 +91,7 @@ pub enum IncomingBody {
 #[derive(Debug)]
 pub enum Connector {
     Http(Box<HttpServer>),
+    Stdio(stdio::StdioServer),
     /// There is no way, and this is why.
     Unusable(String),
 }
@@ -76,7 +101,13 @@ impl Connector {
     pub async fn send(&self, outgoing: Outgoing) -> Result<Incoming, UpstreamError> {
         match self {
             Self::Http(server) => server.send(outgoing).await,
+            Self::Stdio(server) => server.send(outgoing).await,
             Self::Unusable(why) => Err(UpstreamError::Unusable(why.clone())),
         }
+    }
+
+    /// Whether asking it would start a process only to ask it.
+    pub fn is_at_rest(&self) -> bool {
+        matches!(self, Self::Stdio(server) if server.is_at_rest())
     }
 }

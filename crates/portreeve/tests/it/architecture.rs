@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[&[&str]] = &[
     &["cli"],
     &["node"],
+    &["bridge"],
     &["front", "admin"],
     &["gate"],
     &["backup", "counters", "upstream"],

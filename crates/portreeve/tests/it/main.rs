@@ -12,9 +12,11 @@
 )]
 
 mod architecture;
+mod bridge;
 mod cli;
 mod demo;
 mod docs;
 mod findings;
 mod gate;
+mod stdio;
 mod support;

@@ -1,4 +1,4 @@
-use super::Home;
+use super::{Home, said as told};
 
 #[test]
 fn a_server_is_added_listed_and_removed_without_a_gate() {
@@ -81,29 +81,52 @@ fn a_doubtful_url_or_secret_is_refused_with_the_way_out() {
 }
 
 #[test]
-fn a_stdio_server_is_kept_with_a_warning_that_it_cannot_be_used_yet() {
+fn a_command_is_kept_with_its_secrets_sealed() {
     let home = Home::new();
-    let said = home.run(&[
+    let added = [
         "server",
         "add",
         "files",
         "--env",
         "A=env:KEY",
         "--",
-        "npx",
-        "-y",
+        "sh",
+        "-c",
         "x",
-    ]);
-    assert_eq!(said.code, 0, "{said:?}");
-    assert_eq!(said.out, "server files added (npx -y x)\n");
-    assert!(
-        said.err
-            .contains("warning: this version cannot start stdio servers yet"),
-        "{said:?}"
+    ];
+    let said = told(
+        home.command(&added)
+            .env("PATH", "/usr/bin:/bin")
+            .output()
+            .expect("it runs"),
     );
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(said.out, "server files added (sh -c x)\n");
     let listed = home.json(&["server", "list"]);
-    assert_eq!(listed[0]["target"], "npx -y x");
+    assert_eq!(listed[0]["target"], "sh -c x");
     assert_eq!(listed[0]["secrets"]["A"], "(sealed)");
+}
+
+#[test]
+fn a_program_that_is_not_there_is_told_with_where_it_was_looked_for() {
+    let home = Home::new();
+    for (program, path, says) in [
+        (
+            "no-such-server",
+            "/usr/bin:/bin",
+            "in any directory of PATH (/usr/bin:/bin)",
+        ),
+        ("npx", "", "PATH is not set"),
+        ("./no-such-server", "/bin", "no-such-server"),
+        ("/etc", "/bin", "no file that may be run"),
+    ] {
+        let mut command = home.command(&["server", "add", "a", "--", program]);
+        let said = told(command.env("PATH", path).output().expect("it runs"));
+        assert_eq!(said.code, 3, "{said:?}");
+        assert!(said.err.contains(says), "{said:?}");
+        assert!(said.err.contains("to do: install it"), "{said:?}");
+    }
+    assert_eq!(home.json(&["server", "list"]), serde_json::json!([]));
 }
 
 #[test]

@@ -33,6 +33,7 @@ impl TestGate {
             clock: self.clock.clone(),
             keeping: Keeping::Keys,
             surroundings: Surroundings {
+                children: self.node.children().clone(),
                 network: Network::new(1024 * 1024, 256 * 1024 * 1024).unwrap(),
                 demo_url: Arc::default(),
                 default_timeout: Duration::from_secs(2),

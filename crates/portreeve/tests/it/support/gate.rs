@@ -18,12 +18,16 @@ use portreeve::ledger::{self, BookedCall, Filter, Ledger as _, Retention};
 use portreeve::name::{Label, Name};
 use portreeve::node::{HouseOptions, Node, Plan};
 use portreeve::store::model::{Accept, NewGrant, NewServer, NewTools, Target};
+use portreeve::upstream::stdio::ChildSettings;
 use portreeve_policy::time::Timestamp;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// The token of the grant that every test gate has.
 pub const TOKEN: &str = "test-token-0123456789-abcdefghijklmnop";
+
+/// The program itself.
+pub const PORTREEVE: &str = env!("CARGO_BIN_EXE_portreeve");
 
 /// A time to start manual clocks at.
 pub const START: Timestamp = Timestamp(1_795_000_000_000);
@@ -81,7 +85,7 @@ impl Answer {
 pub fn plan(dir: &Path, clock: &Clock) -> Plan {
     Plan {
         house: HouseOptions::new(dir, clock.clone()),
-        listen: "127.0.0.1:0".parse().unwrap(),
+        listen: "127.0.0.1:0".parse().ok(),
         public_url: None,
         allowed_hosts: Vec::new(),
         allowed_origins: Vec::new(),
@@ -92,7 +96,8 @@ pub fn plan(dir: &Path, clock: &Clock) -> Plan {
         keeping: Keeping::Keys,
         retention: Retention::default(),
         default_timeout: Duration::from_secs(2),
-        environment: Environment::given([]),
+        environment: Environment::given([("PATH", "/usr/bin:/bin")]),
+        children: ChildSettings::new(PORTREEVE.into(), 1024 * 1024),
         control_socket: None,
         configuration: None,
     }
@@ -136,12 +141,17 @@ impl TestGate {
     }
 
     pub async fn add_server(&self, name: &str, url: &str, new_tools: NewTools) {
+        let target = Target::Http {
+            url: url.to_owned(),
+            headers: Vec::new(),
+        };
+        self.add_target(name, target, new_tools).await;
+    }
+
+    pub async fn add_target(&self, name: &str, target: Target, new_tools: NewTools) {
         let server = NewServer {
             name: Name::new(name).unwrap(),
-            target: Target::Http {
-                url: url.to_owned(),
-                headers: Vec::new(),
-            },
+            target,
             new_tools,
             accept: Accept::First,
             private: false,
