@@ -21,12 +21,15 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     out
 }
 
-/// The bytes of a text in base64, with or without padding and line breaks; `None` if it is none.
+/// The bytes of a text in base64, with or without padding and white space; `None` if it is none.
 pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(text.len() / 4 * 3);
     let (mut bits, mut held) = (0_u32, 0_u32);
-    for byte in text.trim_end_matches(['=', '\n', '\r']).bytes() {
-        if matches!(byte, b'\n' | b'\r') {
+    for byte in text
+        .trim_end_matches(|c: char| c == '=' || c.is_ascii_whitespace())
+        .bytes()
+    {
+        if byte.is_ascii_whitespace() {
             continue;
         }
         bits = bits << 6 | value(byte)?;

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue};
 use portreeve_policy::json::{Kind, Value, canonical};
 use portreeve_policy::{Asking, Subject};
 use ring::digest::{Context, SHA256};
@@ -17,6 +19,7 @@ use super::resolve::Call;
 use super::{Gate, Reply, record};
 use crate::clock::rfc3339;
 use crate::hex;
+use crate::mcp::header;
 use crate::mcp::message::Message;
 use crate::store::approval::{Approval, Need, NewApproval, State};
 use crate::store::{Asked, StoreError};
@@ -80,7 +83,7 @@ impl Exchange {
         &self,
         call: &mut Call<'_>,
         asking: Asking,
-        message: &Message<'_>,
+        (message, bytes): (&Message<'_>, Bytes),
         patience: Patience,
     ) -> Next {
         let Some(id) = message.id().map(|id| id.as_json()) else {
@@ -125,7 +128,7 @@ impl Exchange {
                     return Next::Answer(unavailable(Some(id), &error.into()));
                 }
                 let hold = Duration::from_millis(asking.hold_ms);
-                Next::Answer(self.hold(approval.id, message, hold).await)
+                Next::Answer(self.hold(approval.id, (message, bytes), hold).await)
             }
             State::Waiting | State::Expired | State::Used => {
                 let refused = waiting(&asking, &approval);
@@ -136,6 +139,18 @@ impl Exchange {
                 Next::Answer(self.refuse(call, Some(id), &refused).await)
             }
         }
+    }
+
+    /// The headers that go to the server beside the params, in one order.
+    fn mirrors(&self) -> String {
+        let headers = self.headers.iter();
+        let mirrors = headers.filter(|(name, _)| header::is_mirror(name));
+        let line = |(name, value): (&HeaderName, &HeaderValue)| {
+            format!("{name}={}\n", hex::encode(value.as_bytes()))
+        };
+        let mut lines: Vec<String> = mirrors.map(line).collect();
+        lines.sort_unstable();
+        lines.concat()
     }
 
     async fn put_before_people(
@@ -150,7 +165,7 @@ impl Exchange {
         let params = canonical_params(message);
         let visit = call.visit;
         let new = NewApproval {
-            binding: binding(call, subject, &params),
+            binding: binding(call, subject, (&params, &self.mirrors())),
             grant: visit.caller.grant.label.clone(),
             identity: visit.caller.grant.identity.clone(),
             server: visit.server.name.clone(),
@@ -196,7 +211,7 @@ impl From<StoreError> for AskError {
 /// member of the params that goes out.
 ///
 /// INVARIANT: whatever changes one of them is another call (`a_changed_call_asks_again`).
-fn binding(call: &Call<'_>, subject: &Subject<'_>, params: &str) -> String {
+fn binding(call: &Call<'_>, subject: &Subject<'_>, (params, mirrors): (&str, &str)) -> String {
     let (caller, server) = (&call.visit.caller.grant, &call.visit.server);
     let definition = call.tool().and_then(|tool| server.pins.hash_of(tool));
     let revision = server.revision.to_string();
@@ -212,6 +227,7 @@ fn binding(call: &Call<'_>, subject: &Subject<'_>, params: &str) -> String {
         name_of(subject),
         definition.unwrap_or_default(),
         params,
+        mirrors,
     ];
     let mut digest = Context::new(&SHA256);
     for part in parts {
@@ -249,7 +265,9 @@ fn canonical_params(message: &Message<'_>) -> String {
     if let Kind::Object(members) = &mut params.kind {
         for member in members.iter_mut().filter(|member| member.key == "_meta") {
             if let Kind::Object(meta) = &mut member.value.kind {
-                meta.retain(|member| !OF_ONE_SENDING.contains(&&*member.key));
+                meta.retain(|member| {
+                    !(OF_ONE_SENDING.contains(&&*member.key) && is_mere_name(&member.value))
+                });
             }
         }
         // Saying nothing beside it is saying nothing.
@@ -258,6 +276,15 @@ fn canonical_params(message: &Message<'_>) -> String {
         });
     }
     canonical(&params)
+}
+
+/// A number, or a short word: what could say more is shown to the people and bound.
+fn is_mere_name(value: &Value<'_>) -> bool {
+    match &value.kind {
+        Kind::Number(text) => text.len() <= 32,
+        Kind::String(text) => text.len() <= 128 && text.bytes().all(|b| b.is_ascii_graphic()),
+        _ => false,
+    }
 }
 
 fn waiting(asking: &Asking, approval: &Approval) -> Refused {

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use portreeve_policy::json::Value;
 use portreeve_policy::{Class, Label, Rule, Subject};
 
 use super::inspect::{Inspector, Request};
@@ -51,17 +52,24 @@ pub(super) fn labels_of(subject: &Subject<'_>) -> Labels {
 }
 
 /// Whether a server's notification carries names only: that something changed, was cancelled, or
-/// is listened for.
-pub(super) fn names_only(method: &str) -> bool {
-    matches!(
-        method,
-        "notifications/cancelled"
-            | "notifications/tools/list_changed"
-            | "notifications/resources/list_changed"
-            | "notifications/prompts/list_changed"
-            | "notifications/subscriptions/acknowledged"
-    )
+/// is listened for. Whatever it says beside that is more.
+pub(super) fn names_only(method: &str, params: Option<&Value<'_>>) -> bool {
+    let members = params.and_then(Value::members).unwrap_or_default();
+    match method {
+        "notifications/cancelled" => members.iter().all(|member| {
+            let short = member.value.span.end - member.value.span.start <= LONGEST_ID;
+            member.key == "requestId" && short
+        }),
+        "notifications/tools/list_changed"
+        | "notifications/resources/list_changed"
+        | "notifications/prompts/list_changed" => members.is_empty(),
+        "notifications/subscriptions/acknowledged" => true,
+        _ => false,
+    }
 }
+
+/// A longer id could be a text.
+const LONGEST_ID: u32 = 32;
 
 impl Inspector {
     /// Notes what a message brings. It must not go on if this fails.

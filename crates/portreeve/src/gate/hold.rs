@@ -82,7 +82,7 @@ impl Exchange {
     pub(super) async fn hold(
         &self,
         approval: String,
-        message: &Message<'_>,
+        (message, bytes): (&Message<'_>, Bytes),
         hold: Duration,
     ) -> Reply {
         let wait = Wait {
@@ -91,7 +91,6 @@ impl Exchange {
             news: self.gate.decisions.0.subscribe(),
             until: Instant::now() + hold,
         };
-        let bytes = Bytes::copy_from_slice(message.raw);
         let token = message
             .meta("progressToken")
             .map(|token| match &token.kind {

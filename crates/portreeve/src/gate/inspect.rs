@@ -19,7 +19,7 @@ use super::list;
 use super::matter::{Matter, beside_no_call};
 use super::record;
 use super::refuse::{self, Asked};
-use super::release::{self, Withheld};
+use super::release::{self, Withheld, unreadable};
 use super::resolve::{Call, Moment};
 use super::sessions::Session;
 use super::turn::Turn;
@@ -137,16 +137,32 @@ impl Inspector {
         look.map_err(|what| self.beside.redacted(&what).into_owned())
     }
 
-    /// Whether an event's lines that carry no message may be shown as they are.
+    /// Whether an event's lines that carry no message may be shown as they are. On a stream that
+    /// answers nothing they say nothing: nobody could tell what they are about.
     pub(super) fn may_show_form(&self, event: &Event) -> bool {
-        self.beside.redact.is_empty()
-            || event
-                .form()
-                .all(|line| matches!(self.beside.redacted(line), Cow::Borrowed(_)))
+        let says_nothing = |line: &str| {
+            line.starts_with("id:") || line == ":" || line == "event: message" || is_retry(line)
+        };
+        event.form().all(|line| {
+            (self.request.is_some() || says_nothing(line)) && self.finds_nothing_in(line)
+        })
+    }
+
+    /// The id that an event goes on with, if the one it came with may be shown.
+    pub(super) fn shown_id<'e>(&self, came: &Event, event: &'e Event) -> Option<&'e str> {
+        let plain = came
+            .id
+            .as_deref()
+            .is_none_or(|id| self.finds_nothing_in(id));
+        event.id.as_deref().filter(|_| plain)
+    }
+
+    fn finds_nothing_in(&self, text: &str) -> bool {
+        matches!(self.beside.redacted(text), Cow::Borrowed(_))
     }
 
     async fn look_closely(&self, bytes: &Bytes) -> Result<Look, String> {
-        let members = outline(bytes, Rules::MESSAGE).map_err(|e| e.to_string())?;
+        let members = outline(bytes, Rules::MESSAGE).map_err(|e| unreadable(&e))?;
         if let Some(key) = keys::envelope_variant(members.iter().map(|m| m.key.as_ref())) {
             return Err(format!(
                 "the key {key:?} differs from another only in case or form"
@@ -171,7 +187,8 @@ impl Inspector {
         let (bytes, given, brings) = match shown(&request.matter.answer, bytes, part) {
             Err(withheld) => {
                 let (words, given) = self.withhold(&request, &withheld);
-                (words, given, Brings::Nothing)
+                // That it was withheld, and why, is something the server brought about.
+                (words, given, brings)
             }
             Ok(shown) if is_error => (shown, Given::plain(Answer::Error), brings),
             Ok(shown) => {
@@ -225,7 +242,7 @@ impl Inspector {
         request: &Request,
     ) -> Result<Looked, String> {
         let topic = request.matter.topic;
-        let members = outline(result.as_bytes(), Rules::MESSAGE).map_err(|e| e.to_string())?;
+        let members = outline(result.as_bytes(), Rules::MESSAGE).map_err(|e| unreadable(&e))?;
         if let Some(key) = keys::result_variant(members.iter().map(|m| m.key.as_ref())) {
             return Err(format!(
                 "the key {key:?} of the result differs from another only in case or form"
@@ -270,7 +287,7 @@ impl Inspector {
 
     /// Judges the requests that a modern server puts into a result; the first refusal, if any.
     async fn judge_inputs(&self, requests: &str) -> Result<Option<Refused>, String> {
-        let tree = parse(requests.as_bytes(), Rules::MESSAGE).map_err(|e| e.to_string())?;
+        let tree = parse(requests.as_bytes(), Rules::MESSAGE).map_err(|e| unreadable(&e))?;
         let members = tree.members().ok_or("`inputRequests` is not an object")?;
         for member in members {
             let params = member.value.get("params").and_then(Value::members);
@@ -299,6 +316,9 @@ impl Inspector {
         let message = message::read(&tree, bytes).map_err(|e| e.reason)?;
         match message.shape {
             Shape::Notification { method } => {
+                if !self.finds_nothing_in(method) {
+                    return Ok(Look::Drop("a notification that the policy withholds"));
+                }
                 if method == "notifications/tools/list_changed" {
                     self.recheck();
                 }
@@ -306,7 +326,7 @@ impl Inspector {
                 if !known && self.judge(method, message.params).await?.is_some() {
                     return Ok(Look::Drop("a notification that the policy does not allow"));
                 }
-                let brings = if names_only(method) {
+                let brings = if names_only(method, message.params) {
                     Brings::Names
                 } else {
                     Brings::Something
@@ -317,6 +337,9 @@ impl Inspector {
                 })
             }
             Shape::Request { id, method } => {
+                if !(self.finds_nothing_in(id.as_json()) && self.finds_nothing_in(method)) {
+                    return Ok(Look::Drop("a request that the policy withholds"));
+                }
                 self.look_at_question(bytes, &message, id.as_json(), method)
                     .await
             }
@@ -360,7 +383,7 @@ impl Inspector {
             }
         };
         if session.note_asked(id) {
-            let brings = if method == "ping" {
+            let brings = if method == "ping" && message.params.is_none() {
                 Brings::Names
             } else {
                 Brings::Something
@@ -435,8 +458,14 @@ fn shown(rules: &ResultRules, message: &Bytes, part: &str) -> Result<Bytes, With
     release::redacted(rules, message)
 }
 
+/// How long a client is to wait before it connects again.
+fn is_retry(line: &str) -> bool {
+    let millis = line.strip_prefix("retry:").map(str::trim);
+    millis.is_some_and(|millis| millis.len() < 10 && millis.bytes().all(|b| b.is_ascii_digit()))
+}
+
 fn result_of(message: &[u8]) -> Result<&str, String> {
-    let members = outline(message, Rules::MESSAGE).map_err(|e| e.to_string())?;
+    let members = outline(message, Rules::MESSAGE).map_err(|e| unreadable(&e))?;
     let result = members.iter().find(|m| m.key == "result").map(|m| m.value);
     result.ok_or_else(|| "a response without `result`".to_owned())
 }

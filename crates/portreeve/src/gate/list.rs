@@ -6,6 +6,7 @@ use portreeve_policy::json::{Rules, Value, parse};
 
 use super::inspect::Inspector;
 use super::registry::Ruling;
+use super::release::unreadable;
 use crate::mcp::keys;
 use crate::mcp::method::Listed;
 use crate::mcp::splice::{self, Patch};
@@ -19,7 +20,7 @@ pub(super) async fn filter(
     bytes: &Bytes,
 ) -> Result<Bytes, String> {
     let patches = {
-        let tree = parse(bytes, Rules::MESSAGE).map_err(|e| e.to_string())?;
+        let tree = parse(bytes, Rules::MESSAGE).map_err(|e| unreadable(&e))?;
         let result = tree.get("result").filter(|r| r.members().is_some());
         let result = result.ok_or("a list's result must be an object")?;
         let kept = match listed {
@@ -124,7 +125,7 @@ fn cut(listed: Listed, result: &Value<'_>, kept: &[&Value<'_>], text: &[u8]) -> 
 
 /// A result that only some callers may see, marked as such for caches.
 pub(super) fn for_one_caller(bytes: &Bytes) -> Result<Bytes, String> {
-    let tree = parse(bytes, Rules::MESSAGE).map_err(|e| e.to_string())?;
+    let tree = parse(bytes, Rules::MESSAGE).map_err(|e| unreadable(&e))?;
     match tree.get("result").and_then(make_private) {
         Some(patch) => Ok(Bytes::from(splice::apply(bytes, vec![patch]))),
         None => Ok(bytes.clone()),

@@ -45,6 +45,7 @@ mod resolve;
 mod seen;
 mod sessions;
 mod shadow;
+mod spent;
 mod stream;
 mod turn;
 mod upkeep;

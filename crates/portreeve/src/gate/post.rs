@@ -241,7 +241,10 @@ impl Exchange {
         let allowed = match decide(&self.gate, &call) {
             Verdict::Allow(allowed) => allowed,
             Verdict::Refuse(refused) => return self.refuse(&call, id, &refused).await,
-            Verdict::Ask(asking) => match self.ask(&mut call, asking, message, patience).await {
+            Verdict::Ask(asking) => match self
+                .ask(&mut call, asking, (message, bytes.clone()), patience)
+                .await
+            {
                 Next::Pass(allowed) => allowed,
                 Next::Answer(reply) => return reply,
             },

@@ -201,14 +201,19 @@ impl Relay {
         if !self.inspector.gate.still_admits(&self.inspector.visit) {
             return Err(Stop::NotGranted);
         }
-        self.resumable |= came.id.is_some();
+        if came.id.is_some() && !self.resumable {
+            self.resumable = true;
+            if let Some(turn) = self.turn() {
+                turn.can_come_again();
+            }
+        }
         let keys = &self.inspector.gate.keys;
         let event = &*event_ids::outward(keys, self.inspector.session.as_deref(), came);
         if !event.carries_message() {
             let bytes = if self.inspector.may_show_form(came) {
                 event.to_forward()
             } else {
-                event.without_words()
+                sse::without_words(self.inspector.shown_id(came, event))
             };
             let bytes = self.held(bytes, came)?;
             self.inspector.release(&Brings::Names).await?;
@@ -226,7 +231,7 @@ impl Relay {
             Look::Pass(message, given, brings) => {
                 self.inspector.release(&brings).await?;
                 let bytes = if !self.inspector.may_show_form(came) {
-                    sse::write(&message, event.id.as_deref())
+                    sse::write(&message, self.inspector.shown_id(came, event))
                 } else if message == event.data {
                     event.to_forward()
                 } else {

@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use portreeve_policy::json::{Kind, Member, Rules, Span, Value, parse};
+use portreeve_policy::json::{JsonError, Kind, Member, Rules, Span, Trouble, Value, parse};
 use portreeve_policy::{ResultRules, Rule};
 
 use crate::base64;
@@ -54,12 +54,13 @@ pub(super) fn redacted(rules: &ResultRules, message: &Bytes) -> Result<Bytes, Wi
         rule: first.rule().clone(),
         reason: format!("what must not be shown cannot be taken out of its result: {why}"),
     };
-    let tree = parse(message, Rules::MESSAGE).map_err(|e| withheld(e.to_string()))?;
+    let tree = parse(message, Rules::MESSAGE).map_err(|e| withheld(unreadable(&e)))?;
     let mut found = Cleaner {
         rules,
         nested: NESTED,
         patches: Vec::new(),
         renames: false,
+        doubt: None,
     };
     for member in tree.members().unwrap_or_default() {
         if !FORM.contains(&&*member.key) {
@@ -67,17 +68,31 @@ pub(super) fn redacted(rules: &ResultRules, message: &Bytes) -> Result<Bytes, Wi
         }
     }
     let Cleaner {
-        patches, renames, ..
+        patches,
+        renames,
+        doubt,
+        ..
     } = found;
+    if let Some(why) = doubt {
+        return Err(withheld(why.to_owned()));
+    }
     if patches.is_empty() {
         return Ok(message.clone());
     }
     let cleaned = splice::apply(message, patches);
     if renames {
         // Two keys may have become one.
-        parse(&cleaned, Rules::MESSAGE).map_err(|e| withheld(e.to_string()))?;
+        parse(&cleaned, Rules::MESSAGE).map_err(|e| withheld(unreadable(&e)))?;
     }
     Ok(Bytes::from(cleaned))
+}
+
+/// What is wrong with a server's text, without quoting it.
+pub(super) fn unreadable(error: &JsonError) -> String {
+    match &error.trouble {
+        Trouble::DuplicateKey(_) => format!("a key appears twice (byte {})", error.at),
+        _ => error.to_string(),
+    }
 }
 
 /// Walks a tree and notes what has to change.
@@ -88,6 +103,8 @@ struct Cleaner<'r> {
     patches: Vec<Patch>,
     /// Whether a key changes.
     renames: bool,
+    /// Why something cannot be looked through.
+    doubt: Option<&'static str>,
 }
 
 impl Cleaner<'_> {
@@ -126,7 +143,7 @@ impl Cleaner<'_> {
     }
 
     /// What becomes of a decoded string; `None` if it stays as it is.
-    fn text(&self, key: Option<&str>, text: &str) -> Option<String> {
+    fn text(&mut self, key: Option<&str>, text: &str) -> Option<String> {
         let inner = self.within(key, text);
         let known = inner.as_deref().unwrap_or(text);
         match self.rules.redacted_under(key, known) {
@@ -136,15 +153,10 @@ impl Cleaner<'_> {
     }
 
     /// Looks into a text that holds another.
-    fn within(&self, key: Option<&str>, text: &str) -> Option<String> {
+    fn within(&mut self, key: Option<&str>, text: &str) -> Option<String> {
         let nested = self.nested.checked_sub(1)?;
         if key == Some("blob") {
-            let decoded = String::from_utf8(base64::decode(text)?).ok()?;
-            let inside = Cleaner {
-                nested,
-                ..self.fresh()
-            };
-            return Some(base64::encode(inside.text(None, &decoded)?.as_bytes()));
+            return self.blob(nested, text);
         }
         if !text.trim_start().starts_with(['{', '[', '"']) {
             return None;
@@ -155,10 +167,37 @@ impl Cleaner<'_> {
             ..self.fresh()
         };
         inside.value(None, &tree);
+        self.doubt = self.doubt.or(inside.doubt);
         if inside.patches.is_empty() {
             return None;
         }
         String::from_utf8(splice::apply(text.as_bytes(), inside.patches)).ok()
+    }
+
+    /// A blob that is text is cleaned as one; in any other the forms are looked for all the same.
+    fn blob(&mut self, nested: usize, text: &str) -> Option<String> {
+        let Some(bytes) = base64::decode(text) else {
+            self.doubt = Some("a blob is not base64");
+            return None;
+        };
+        match String::from_utf8(bytes) {
+            Ok(decoded) => {
+                let mut inside = Cleaner {
+                    nested,
+                    ..self.fresh()
+                };
+                let cleaned = inside.text(None, &decoded);
+                self.doubt = self.doubt.or(inside.doubt);
+                Some(base64::encode(cleaned?.as_bytes()))
+            }
+            Err(other) => {
+                let as_letters: String = other.as_bytes().iter().map(|b| char::from(*b)).collect();
+                if matches!(self.rules.redacted(&as_letters), Cow::Owned(_)) {
+                    self.doubt = Some("a blob that is no text holds it");
+                }
+                None
+            }
+        }
     }
 
     const fn fresh(&self) -> Self {
@@ -167,6 +206,7 @@ impl Cleaner<'_> {
             nested: 0,
             patches: Vec::new(),
             renames: false,
+            doubt: None,
         }
     }
 }

@@ -15,6 +15,7 @@ use portreeve_policy::Label;
 use super::brings::Labels;
 use super::matter::Matter;
 use super::sessions::{MAX_OPEN, Session};
+use super::spent::Spent;
 use crate::mcp::message;
 use crate::mcp::method::Topic;
 
@@ -27,6 +28,8 @@ pub(super) struct Turns {
     /// The names of tools whose calls ended without an answer. What still comes of them can come
     /// on a stream that is resumed. As many as requests may wait.
     lost: Mutex<BTreeSet<Label<'static>>>,
+    /// Ids that are used for good.
+    spent: Mutex<Spent>,
 }
 
 /// How many answers may come again; a client that lost a stream comes back for it soon.
@@ -54,6 +57,8 @@ enum Stage {
 pub(super) enum IdTrouble {
     #[error("its id is that of another request that was not answered yet; use a fresh one")]
     InUse,
+    #[error("its id was used before, by a request whose answer can come again; use a fresh one")]
+    Spent,
     #[error("more than {MAX_OPEN} requests of this session wait for an answer; initialize again")]
     TooMany,
 }
@@ -63,7 +68,25 @@ impl Turns {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn spent(&self) -> MutexGuard<'_, Spent> {
+        self.spent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// INVARIANT: an answer that comes again is held to the rules of its own request
+    /// (`an_id_whose_answer_can_come_again_is_used_once`).
+    fn check_unspent(&self, id: &str) -> Result<(), IdTrouble> {
+        let spent = self.spent();
+        if spent.holds(id) {
+            return Err(IdTrouble::Spent);
+        }
+        if spent.is_full() {
+            return Err(IdTrouble::TooMany);
+        }
+        Ok(())
+    }
+
     fn begin(&self, id: &str, matter: Matter) -> Result<(), IdTrouble> {
+        self.check_unspent(id)?;
         self.take_repeatable(id);
         self.room_to_lose(matter.labels.as_ref())?;
         let mut waiting = self.lock();
@@ -221,6 +244,11 @@ impl Turn {
             sent: AtomicBool::new(false),
             ended: AtomicBool::new(false),
         }))
+    }
+
+    /// Its stream can be taken up again: the id is for no other request from now on.
+    pub(super) fn can_come_again(&self) {
+        self.session.turns.spent().note(&self.id);
     }
 
     /// From here on the server may answer.

@@ -35,7 +35,7 @@ impl Event {
         } else if self.carries_message() {
             write(&self.data, self.id.as_deref())
         } else {
-            self.without_words()
+            without_words(self.id.as_deref())
         }
     }
 
@@ -62,13 +62,6 @@ impl Event {
         let mut returns = memchr::memchr_iter(b'\r', &self.raw);
         returns.all(|at| self.raw.get(at + 1) == Some(&b'\n'))
             && line_break_of_some(&self.raw).is_none()
-    }
-
-    /// An event without a message, and without whatever else its lines say.
-    pub fn without_words(&self) -> Bytes {
-        let mut out = id_line(self.id.as_deref());
-        out.extend_from_slice(b":\n\n");
-        Bytes::from(out)
     }
 
     /// The lines that carry nothing of the message: comments, and the stream's own fields.
@@ -286,6 +279,13 @@ fn read_event(raw: Bytes) -> Result<Event, StreamTrouble> {
         kind,
         id,
     })
+}
+
+/// An event without a message that says nothing but its id.
+pub fn without_words(id: Option<&str>) -> Bytes {
+    let mut out = id_line(id);
+    out.extend_from_slice(b":\n\n");
+    Bytes::from(out)
 }
 
 /// Writes a message as an event of our own. The message is JSON, in which the characters that

@@ -202,7 +202,10 @@ impl HttpServer {
             match media.as_str() {
                 _ if bytes.is_empty() => IncomingBody::Empty,
                 "application/json" => IncomingBody::Json(bytes),
-                _ => IncomingBody::Other(format!("HTTP {status} with media type {media:?}")),
+                _ => {
+                    // What the header says is the server's text, which nobody has looked through.
+                    IncomingBody::Other(format!("HTTP {status}, and neither JSON nor a stream"))
+                }
             }
         };
         Ok(Incoming {

@@ -387,3 +387,77 @@ async fn a_resumed_answer_is_held_to_the_rules_of_its_call() {
     assert!(resumed.text().contains(SHOWN), "{}", resumed.text());
     assert!(!resumed.text().contains(SECRET));
 }
+
+#[tokio::test]
+async fn an_id_whose_answer_can_come_again_is_used_once() {
+    let note =
+        "id: 1\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{}}\n\n";
+    let (server, gate) = answering(move || Script::events(&[note])).await;
+    let session = gate.post(HELLO).await.session();
+    let headers = [("mcp-session-id", session.as_str())];
+    gate.post_with(&headers, call()).await;
+    let sent = server.seen("tools/call").len();
+    let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+    for again in [call(), list.to_owned()] {
+        let refused = gate.post_with(&headers, again).await;
+        assert!(
+            refused.text().contains("its id was used before"),
+            "{}",
+            refused.text()
+        );
+    }
+    assert_eq!(server.seen("tools/call").len(), sent);
+}
+
+/// Whatever way a server finds to say it, and whatever becomes of the answer.
+#[tokio::test]
+async fn no_way_round_leads_a_secret_to_the_caller_or_into_the_book() {
+    let twice =
+        format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"x":{{"{SECRET}":1,"{SECRET}":2}}}}}}"#);
+    let event = |form: &str, body: &str| format!("{form}data: {body}\n\n");
+    let fine = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#;
+    let method = format!(r#"{{"jsonrpc":"2.0","method":"notifications/{SECRET}"}}"#);
+    let question = format!(r#"{{"jsonrpc":"2.0","id":"{SECRET}","method":"ping"}}"#);
+    let answer = event("", fine);
+    // The base64 of `key ghp_…`, with a space in it, and after a byte that is no text.
+    let spaced = "a2V5IGdocF8wMTIzNDU2 Nzg5YWJjZGVmZ2hpakFCQ0RFRkdISUowMTIzNDU=";
+    let binary = "/2tleSBnaHBfMDEyMzQ1Njc4OWFiY2RlZmdoaWpBQkNERUZHSElKMDEyMzQ1";
+    let blob = |blob: &str| {
+        format!(
+            r#"{{"jsonrpc":"2.0","id":1,"result":{{"contents":[{{"uri":"x://y","blob":"{blob}"}}]}}}}"#
+        )
+    };
+    for script in [
+        twice.clone(),
+        blob(spaced),
+        blob(binary),
+        event(&format!("id: {SECRET}\n"), fine),
+        event("", &method) + &answer,
+        event("", &question) + &answer,
+        event("", &twice),
+    ] {
+        let streamed = script.starts_with("data") || script.starts_with("id:");
+        let (_server, gate) = answering(move || {
+            if streamed {
+                Script::events(&[&script])
+            } else {
+                Script::json(script.clone())
+            }
+        })
+        .await;
+        let session = gate.post(HELLO).await.session();
+        let answer = gate
+            .post_with(&[("mcp-session-id", &session)], call())
+            .await;
+        for hidden in [SECRET, spaced, binary] {
+            assert!(!answer.text().contains(hidden), "{}", answer.text());
+        }
+        let book = format!("{:?}", gate.booked());
+        assert!(!book.contains(SECRET), "{book}");
+    }
+    // A media type is text of the server's, too.
+    let (_server, gate) = answering(|| Script::Typed(StatusCode::OK, SECRET, b"x".to_vec())).await;
+    let answer = gate.post(call()).await;
+    assert!(!answer.text().contains(SECRET), "{}", answer.text());
+    assert!(!format!("{:?}", gate.booked()).contains(SECRET));
+}
