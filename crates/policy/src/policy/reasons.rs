@@ -57,8 +57,8 @@ impl Call<'_> {
 
     pub(super) fn not_pinned(&self) -> Refusal {
         let reason = format!(
-            "the tool {} is not accepted on this server, or its definition has changed since; \
-             a person must accept it first",
+            "the tool {} is not accepted on this server, its definition has changed since, \
+             or the server has no such tool; a person must accept it first",
             shown(self.name)
         );
         Refusal::new(&Rule::NOT_PINNED, reason)

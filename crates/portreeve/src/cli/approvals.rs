@@ -15,7 +15,7 @@ use crate::store::approval::{Says, State};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Approvals {
-    /// List the calls that wait for people
+    /// List the calls that wait for people, or were decided and can still be used
     List {
         /// Also those that have ended
         #[arg(long)]
@@ -142,7 +142,7 @@ const fn tone(state: State) -> Tone {
 
 const OPEN: Listing<7> = Listing {
     head: ["ID", "STATE", "GRANT", "SERVER", "CALL", "ASKED", "UNTIL"],
-    nothing: "no call waits; `--all` shows those that have ended",
+    nothing: "no call waits, or was decided and can still be used; `--all` shows those that have ended",
 };
 
 const ALL: Listing<7> = Listing {

@@ -26,7 +26,7 @@ pub(super) fn credential(name: Option<Label>) -> Result<Credential, Failure> {
         }
         return Ok(Credential::Token(Plain(token)));
     }
-    let mut terminal = Terminal::open()?;
+    let mut terminal = Terminal::open("run this at a terminal, or set PORTREEVE_APPROVER_TOKEN")?;
     let name = if let Some(name) = name {
         name
     } else {
@@ -42,7 +42,9 @@ pub(super) fn credential(name: Option<Label>) -> Result<Credential, Failure> {
 
 /// A new password, typed twice at the terminal.
 pub(super) fn new_password(name: &Label) -> Result<Plain, Failure> {
-    let mut terminal = Terminal::open()?;
+    let mut terminal = Terminal::open(
+        "run this at a terminal, or give `--password-stdin`; `user add --token` makes a token instead",
+    )?;
     let first = terminal.ask_unseen(&format!("new password for {name}: "))?;
     let second = terminal.ask_unseen("the same again: ")?;
     if first == second {
@@ -62,13 +64,14 @@ pub(super) fn password_from_stdin() -> Result<Plain, Failure> {
 struct Terminal(BufReader<File>);
 
 impl Terminal {
-    fn open() -> Result<Self, Failure> {
+    /// Where there is none, `otherwise` says what to do.
+    fn open(otherwise: &str) -> Result<Self, Failure> {
         let opened = OpenOptions::new().read(true).write(true).open("/dev/tty");
         let opened = opened.map(BufReader::new).map(Self);
         opened.map_err(|_| {
             Failure::cannot(
                 "a password is asked for at a terminal, and there is none",
-                "run this at a terminal, or set PORTREEVE_APPROVER_TOKEN",
+                otherwise,
             )
         })
     }

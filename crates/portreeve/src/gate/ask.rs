@@ -87,7 +87,7 @@ impl Exchange {
         patience: Patience,
     ) -> Next {
         let Some(id) = message.id().map(|id| id.as_json()) else {
-            let why = format!("{}, and a notification cannot wait", asking.reason());
+            let why = format!("{}, and a notification cannot wait", clause(&asking));
             let refused = Refused::decided(asking.rule().clone(), why);
             return Next::Answer(self.refuse(call, None, &refused).await);
         };
@@ -188,7 +188,7 @@ impl Exchange {
             Err(error @ StoreError::TooManyWait { .. }) => {
                 Err(AskError::Refused(Refused::decided(
                     asking.rule().clone(),
-                    format!("{}, but {error}", asking.reason()),
+                    format!("{}, but {error}", clause(asking)),
                 )))
             }
             Err(error) => Err(error.into()),
@@ -287,6 +287,15 @@ fn is_mere_name(value: &Value<'_>) -> bool {
     }
 }
 
+/// The rule's words, to go on after: without the full stop that they may end with.
+fn clause(asking: &Asking) -> String {
+    let mut words = asking.reason();
+    if words.ends_with('.') {
+        words.pop();
+    }
+    words
+}
+
 fn waiting(asking: &Asking, approval: &Approval) -> Refused {
     let until = rfc3339(approval.asked.expires_at);
     Refused {
@@ -297,7 +306,7 @@ fn waiting(asking: &Asking, approval: &Approval) -> Refused {
         rule: asking.rule().clone(),
         reason: format!(
             "{}; it waits as approval {} until {until}: call again unchanged once it is approved",
-            asking.reason(),
+            clause(asking),
             approval.id
         ),
         retry_after_ms: None,

@@ -61,7 +61,8 @@ fn without_policy(cases: &str) -> String {
 }
 
 fn is_policy(block: &Block<'_>) -> bool {
-    block.info == "json" && !block.body.contains("\"jsonrpc\"")
+    let is_other = |word: &&str| block.body.contains(*word);
+    block.info == "json" && !["\"jsonrpc\"", "\"mcpServers\""].iter().any(is_other)
 }
 
 /// The policies of a page, each with the cases after it.

@@ -42,6 +42,8 @@ fn people_are_added_by_people() {
     assert!(token.starts_with("prp_"));
 
     // Without a terminal nobody can say who they are.
+    let first = Home::new().run(&["user", "add", "ann", "--role", "admin"]);
+    assert!(first.err.contains("`--password-stdin`"), "{first:?}");
     let alone = home.run(&["user", "add", "eve", "--token"]);
     assert_eq!(alone.code, 3, "{alone:?}");
     assert!(alone.err.contains("there is none"), "{alone:?}");
@@ -86,7 +88,7 @@ fn the_agents_own_shell_cannot_approve() {
     let empty = home.ok(&["approvals", "list"]);
     assert_eq!(
         empty,
-        "no call waits; `--all` shows those that have ended\n"
+        "no call waits, or was decided and can still be used; `--all` shows those that have ended\n"
     );
     assert_eq!(home.json(&["approvals", "list"]), serde_json::json!([]));
     let missing = home.run(&["approvals", "approve", "ap_0"]);

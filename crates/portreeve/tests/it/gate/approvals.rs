@@ -21,7 +21,7 @@ fn asking(hold: &str, more: &str) -> String {
     format!(
         r#"{{"version":"1","default":"deny","tools":{{"t":{{
             "limits":[{{"counter":"c","window":"hour","max":3}}],
-            "require_approval":[{{"conditions":[],"hold":"{hold}","message":"mind the gap"{more}}}]
+            "require_approval":[{{"conditions":[],"hold":"{hold}","message":"mind the gap."{more}}}]
         }}}}}}"#
     )
 }
