@@ -52,30 +52,44 @@ pub(super) fn parse(text: &[u8], rules: Rules) -> Result<Value<'_>, Fault> {
 /// characters in some places and bytes in others.
 struct Lines<'t> {
     text: &'t str,
+    /// Of each line, how many characters of the text stand before it.
     starts: Vec<usize>,
+    /// The place of every [`STRIDE`]th character. A mark is found from there, however long its
+    /// line is: reading is not to take the square of the length.
+    places: Vec<usize>,
 }
+
+const STRIDE: usize = 64;
 
 impl<'t> Lines<'t> {
     fn of(text: &'t str) -> Self {
-        let mut starts = vec![0];
-        let mut bytes = text.bytes().enumerate().peekable();
-        while let Some((at, byte)) = bytes.next() {
-            let pair = byte == b'\r' && bytes.peek().is_some_and(|(_, next)| *next == b'\n');
-            if matches!(byte, b'\n' | b'\r') && !pair {
-                starts.push(at.saturating_add(1));
+        let (mut starts, mut places) = (vec![0], Vec::new());
+        let mut chars = text.char_indices().enumerate().peekable();
+        while let Some((nth, (at, char))) = chars.next() {
+            if nth.is_multiple_of(STRIDE) {
+                places.push(at);
+            }
+            let pair = char == '\r' && chars.peek().is_some_and(|(_, (_, next))| *next == '\n');
+            if matches!(char, '\n' | '\r') && !pair {
+                starts.push(nth.saturating_add(1));
             }
         }
-        Self { text, starts }
+        Self {
+            text,
+            starts,
+            places,
+        }
     }
 
     fn at(&self, mark: Marker) -> usize {
         let line = mark.line().saturating_sub(1);
-        let Some(start) = self.starts.get(line).copied() else {
-            return self.text.len();
-        };
-        let rest = self.text.get(start..).unwrap_or_default();
-        let within = rest.char_indices().nth(mark.col());
-        start.saturating_add(within.map_or(rest.len(), |(at, _)| at))
+        let place = self.starts.get(line).and_then(|start| {
+            let nth = start.saturating_add(mark.col());
+            let near = *self.places.get(nth / STRIDE)?;
+            let (at, _) = self.text.get(near..)?.char_indices().nth(nth % STRIDE)?;
+            Some(near.saturating_add(at))
+        });
+        place.unwrap_or(self.text.len())
     }
 
     fn span(&self, from: Marker, to: Marker) -> Span {

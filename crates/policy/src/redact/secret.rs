@@ -41,7 +41,7 @@ const TOKENS: [(&str, usize); 33] = [
 ];
 
 /// Words after which a secret stands, with `=` or `:` between.
-const WORDS: [&str; 12] = [
+const WORDS: [&str; 17] = [
     "password",
     "passwd",
     "pwd",
@@ -53,11 +53,19 @@ const WORDS: [&str; 12] = [
     "access_key",
     "private_key",
     "client_secret",
+    "secret_key",
+    "passphrase",
+    "credential",
+    "credentials",
+    "db_pass",
     "authorization",
 ];
 
+/// A word of its own only before `=`: `bypass=` and `pass: all tests` are none.
+const SHORT_WORD: &str = "pass";
+
 /// Names of members whose whole value is a secret, without `_`, `-` and capitals.
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 17] = [
     "token",
     "accesskey",
     "accesstoken",
@@ -66,6 +74,8 @@ const NAMES: [&str; 15] = [
     "authorization",
     "bearertoken",
     "credential",
+    "credentials",
+    "dbpass",
     "idtoken",
     "passphrase",
     "passwd",
@@ -185,41 +195,90 @@ fn tokens(text: &str) -> Vec<Found> {
 /// The value after `password=`, `"token": "` and their like.
 fn assigned(text: &str) -> Vec<Found> {
     let lower = text.to_ascii_lowercase();
+    let places = WORDS
+        .iter()
+        .flat_map(|word| lower.match_indices(word))
+        .chain(short_words(&lower));
     let mut found = Vec::new();
-    for word in WORDS {
-        for (start, _) in lower.match_indices(word) {
-            let after = start.saturating_add(word.len());
-            let rest = text.get(after..).unwrap_or_default();
-            let Some(value) = value_at(rest) else {
-                continue;
-            };
+    for (start, word) in places {
+        let after = start.saturating_add(word.len());
+        let rest = text.get(after..).unwrap_or_default();
+        let Some(value) = value_at(rest) else {
+            continue;
+        };
+        if value.len() >= SHORTEST {
             let begin = after.saturating_add(value.start);
-            let end = after.saturating_add(value.end);
-            if value.len() >= SHORTEST {
-                found.push(begin..end);
-            }
+            found.push(begin..after.saturating_add(value.end));
         }
     }
     found
 }
 
+fn short_words(lower: &str) -> impl Iterator<Item = (usize, &str)> {
+    lower.match_indices(SHORT_WORD).filter(|(start, word)| {
+        let (before, rest) = lower.split_at_checked(*start).unwrap_or_default();
+        let rest = rest.get(word.len()..).unwrap_or_default();
+        rest.starts_with('=') && !before.ends_with(|c: char| c.is_ascii_alphanumeric())
+    })
+}
+
 /// The value that `= value`, `": "value"` or `: Bearer value` gives, if the text begins so.
 fn value_at(text: &str) -> Option<Found> {
     let bytes = |text: &str, set: &'static [u8]| run(text, |b| set.contains(&b));
-    let mut at = bytes(text, b"\"'");
+    // With `\`: JSON in a string of JSON.
+    let mut at = bytes(text, b"\"'\\");
     at = at.saturating_add(bytes(text.get(at..)?, b" \t"));
     let sign = text.get(at..)?.strip_prefix([':', '='])?;
     at = text.len().saturating_sub(sign.len());
-    at = at.saturating_add(bytes(text.get(at..)?, b" \t\"'"));
-    for scheme in ["Bearer ", "bearer ", "Basic ", "basic ", "Token ", "token "] {
-        if text.get(at..)?.starts_with(scheme) {
-            at = at.saturating_add(scheme.len());
-        }
+    at = at.saturating_add(bytes(text.get(at..)?, b" \t"));
+    if let Some(quoted) = quoted(text.get(at..)?) {
+        let end = at.saturating_add(quoted.end);
+        return Some(past_scheme(text, at.saturating_add(quoted.start))..end);
     }
+    at = at.saturating_add(bytes(text.get(at..)?, b" \t\"'"));
+    at = past_scheme(text, at);
     let length = run(text.get(at..)?, |b| {
         b.is_ascii_graphic() && !b"\"'`,;<>()[]{}&".contains(&b) || b >= 0x80
     });
     Some(at..at.saturating_add(length))
+}
+
+fn past_scheme(text: &str, at: usize) -> usize {
+    let rest = text.get(at..).unwrap_or_default();
+    let schemes = ["Bearer ", "bearer ", "Basic ", "basic ", "Token ", "token "];
+    let scheme = schemes.into_iter().find(|scheme| rest.starts_with(scheme));
+    at.saturating_add(scheme.map_or(0, str::len))
+}
+
+/// Quotes are escaped in strings in strings; not deeper than three.
+const MOST_ESCAPES: usize = 7;
+
+/// What stands between a quote and its like, on one line, if the text begins with a quote.
+fn quoted(text: &str) -> Option<Found> {
+    let escapes = run(text, |b| b == b'\\');
+    let quote = text.get(escapes..)?.chars().next();
+    let quote = quote.filter(|c| matches!(c, '"' | '\''))?;
+    let start = escapes.saturating_add(1);
+    let value = text.get(start..)?;
+    if escapes > MOST_ESCAPES || value.starts_with([' ', '\t', quote]) {
+        return None;
+    }
+    let mut before: usize = 0;
+    for (at, char) in value.char_indices() {
+        match char {
+            '\n' | '\r' => return None,
+            '\\' => before = before.saturating_add(1),
+            // After an even number of them, it is the backslashes that are escaped.
+            c if c == quote && escapes == 0 && before.is_multiple_of(2) => {
+                return Some(start..start.saturating_add(at));
+            }
+            c if c == quote && before <= escapes && escapes > 0 => {
+                return Some(start..start.saturating_add(at).saturating_sub(before));
+            }
+            _ => before = 0,
+        }
+    }
+    None
 }
 
 /// The password of `scheme://user:password@host`.

@@ -58,6 +58,65 @@ fn secrets() {
 }
 
 #[test]
+fn a_quoted_secret_goes_whole() {
+    check(
+        &Detector::Secret,
+        &[
+            (
+                r#"{\"password\": \"hunter22hunter\", \"user\": \"ann\"}"#,
+                r##"{\"password\": \"#\", \"user\": \"ann\"}"##,
+            ),
+            (
+                r#"\\\"password\\\":\\\"two \\\\\" deep\\\" x"#,
+                r##"\\\"password\\\":\\\"#\\\" x"##,
+            ),
+            (
+                r#"password: "correct horse battery staple", next"#,
+                r##"password: "#", next"##,
+            ),
+            ("secret='ab,cd;ef(gh)ij' x", "secret='#' x"),
+            (r#"token: "ab\"cd\\" and "b""#, r##"token: "#" and "b""##),
+            (
+                r#"{"authorization": "Basic ab cd ef"}"#,
+                r##"{"authorization": "Basic #"}"##,
+            ),
+            (
+                r#"{"password":"","name":"annabel"}"#,
+                r#"{"password":"","name":"annabel"}"#,
+            ),
+            (
+                "\"password\": \"hunter22\nnext\"",
+                "\"password\": \"#\nnext\"",
+            ),
+            (
+                r#"say "password:" and then "more""#,
+                r#"say "password:" and then "more""#,
+            ),
+        ],
+    );
+}
+
+#[test]
+fn words_before_secrets() {
+    check(
+        &Detector::Secret,
+        &[
+            ("DB_PASS=hunter22", "DB_PASS=#"),
+            ("db_pass: hunter22", "db_pass: #"),
+            ("?user=a&pass=hunter22&x=1", "?user=a&pass=#&x=1"),
+            ("bypass=everything", "bypass=everything"),
+            ("PASS: everything", "PASS: everything"),
+            ("secret_key = abcdef1234", "secret_key = #"),
+            ("passphrase: \"a b c d\"", "passphrase: \"#\""),
+            (
+                "credential=abcdef credentials: ghijkl",
+                "credential=# credentials: #",
+            ),
+        ],
+    );
+}
+
+#[test]
 fn addresses_and_numbers() {
     check(
         &Detector::Email,

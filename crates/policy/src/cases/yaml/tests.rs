@@ -201,3 +201,28 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn one_long_line_is_read_and_its_places_are_found() {
+    // Counted from the start of the line, these marks would take minutes.
+    let elements = 100_000;
+    let text = format!(
+        "é\u{1f600}: [{}]\r\nz: 1\n",
+        "[a],\u{e9}, ".repeat(elements / 2)
+    );
+    let read = parse(text.as_bytes(), Rules::DOCUMENT).expect("YAML");
+    let members = read.members().expect("a mapping");
+    let Kind::Array(read) = &members[0].value.kind else {
+        panic!("no list");
+    };
+    assert_eq!(read.len(), elements);
+    let shown = |value: &Value<'_>| {
+        let (start, end) = (value.span.start as usize, value.span.end as usize);
+        text[start..end].to_owned()
+    };
+    assert_eq!(shown(&read[0]), "[a]");
+    assert_eq!(shown(&read[1]), "é");
+    assert_eq!(shown(&read[elements - 2]), "[a]");
+    assert_eq!(shown(&read[elements - 1]), "é");
+    assert_eq!(shown(&members[1].value), "1");
+}
