@@ -78,7 +78,7 @@ fn a_quoted_secret_goes_whole() {
             (r#"token: "ab\"cd\\" and "b""#, r##"token: "#" and "b""##),
             (
                 r#"{"authorization": "Basic ab cd ef"}"#,
-                r##"{"authorization": "Basic #"}"##,
+                r#"{"authorization": "Basic #"}"#,
             ),
             (
                 r#"{"password":"","name":"annabel"}"#,

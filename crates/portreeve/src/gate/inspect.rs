@@ -138,14 +138,15 @@ impl Inspector {
     }
 
     /// Whether an event's lines that carry no message may be shown as they are. On a stream that
-    /// answers nothing they say nothing: nobody could tell what they are about.
-    pub(super) fn may_show_form(&self, event: &Event) -> bool {
+    /// answers nothing they must say nothing, unless the event counts as saying something.
+    pub(super) fn may_show_form(&self, event: &Event, brings: &Brings) -> bool {
+        let counts = self.request.is_some() || matches!(brings, Brings::Something);
         let says_nothing = |line: &str| {
             line.starts_with("id:") || line == ":" || line == "event: message" || is_retry(line)
         };
-        event.form().all(|line| {
-            (self.request.is_some() || says_nothing(line)) && self.finds_nothing_in(line)
-        })
+        event
+            .form()
+            .all(|line| (counts || says_nothing(line)) && self.finds_nothing_in(line))
     }
 
     /// The id that an event goes on with, if the one it came with may be shown.

@@ -210,7 +210,7 @@ impl Relay {
         let keys = &self.inspector.gate.keys;
         let event = &*event_ids::outward(keys, self.inspector.session.as_deref(), came);
         if !event.carries_message() {
-            let bytes = if self.inspector.may_show_form(came) {
+            let bytes = if self.inspector.may_show_form(came, &Brings::Names) {
                 event.to_forward()
             } else {
                 sse::without_words(self.inspector.shown_id(came, event))
@@ -230,7 +230,7 @@ impl Relay {
         match look {
             Look::Pass(message, given, brings) => {
                 self.inspector.release(&brings).await?;
-                let bytes = if !self.inspector.may_show_form(came) {
+                let bytes = if !self.inspector.may_show_form(came, &brings) {
                     sse::write(&message, self.inspector.shown_id(came, event))
                 } else if message == event.data {
                     event.to_forward()

@@ -75,7 +75,10 @@ async fn nonsense_is_said_to_be_nonsense() {
     }
     let (code, words) =
         refusal_of(|| Script::Typed(StatusCode::OK, "text/html", b"<html>".to_vec())).await;
-    assert!(code == 50200 && words.contains("text/html"), "{words}");
+    assert!(
+        code == 50200 && words.contains("neither JSON nor a stream"),
+        "{words}"
+    );
     let (code, words) = refusal_of(|| Script::Status(StatusCode::INTERNAL_SERVER_ERROR)).await;
     assert!(code == 50200 && words.contains("500"), "{words}");
     let (code, _) = refusal_of(|| Script::Status(StatusCode::FOUND)).await;

@@ -258,7 +258,8 @@ async fn a_stream_goes_on_from_an_event_of_its_own_session_only() {
         ("last-event-id", last.as_str()),
     ];
     server.forget();
-    read_to_its_end(gate.post(&in_a_post, CALL).await).await;
+    let another_id = CALL.replace(r#""id":1"#, r#""id":2"#);
+    read_to_its_end(gate.post(&in_a_post, another_id).await).await;
     assert_eq!(server.seen("")[0].header("last-event-id"), None);
 }
 
