@@ -295,10 +295,9 @@ impl Table {
         if self.serves == Serves::Session {
             self.answered.insert(id.value.clone());
             // Progress may be told too late, too.
-            let token = running.wire_token.clone();
-            token
-                .into_iter()
-                .for_each(|token| self.answered.insert(token));
+            if let Some(token) = running.wire_token.clone() {
+                self.answered.insert(token);
+            }
         }
         let mut patches = Vec::new();
         if running.renamed {
