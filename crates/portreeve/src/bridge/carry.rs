@@ -7,7 +7,7 @@ use http::{HeaderMap, Method, StatusCode};
 use tokio::time::timeout;
 
 use super::headers::{Addressed, address};
-use super::run::{Bridge, Ending};
+use super::run::{Bridge, Ending, Mute};
 use super::stream::{Brought, Events, Heard, hear};
 use crate::mcp::parts::{self, Parts};
 use crate::mcp::revision;
@@ -24,23 +24,24 @@ const OWN_ID: &str = "\"portreeve-stdio\"";
 
 impl Bridge {
     /// Carries a request, and hands its answer to the client.
-    pub(super) async fn ask(&self, line: Bytes, parts: &Parts) {
+    pub(super) async fn ask(&self, line: Bytes, parts: &Parts, mute: &Mute) {
         let id = parts.id.as_ref().map_or("null", |id| id.written.as_str());
+        let asked = Asked { id, mute };
         let is_hello = parts.method() == "initialize";
         if is_hello {
             self.session.greets(&line);
         }
         let Addressed { headers, .. } = address(&line, &self.session, &self.mirrors);
         let before = self.session.id();
-        let answer = self.exchange(&line, headers, id, is_hello).await;
+        let answer = self.exchange(&line, headers, asked, is_hello).await;
         let answer = match answer {
             Some(Lost::Session) if before.is_some() && self.shake_hands_again(before).await => {
                 let headers = self.session.headers();
-                self.exchange(&line, headers, id, false).await
+                self.exchange(&line, headers, asked, false).await
             }
             Some(Lost::Mirrors(_)) if self.learn_mirrors().await => {
                 let Addressed { headers, .. } = address(&line, &self.session, &self.mirrors);
-                self.exchange(&line, headers, id, false).await
+                self.exchange(&line, headers, asked, false).await
             }
             other => other,
         };
@@ -48,9 +49,9 @@ impl Bridge {
             None => {}
             Some(Lost::Session) => {
                 let words = "the gateway does not know this session any more; initialize again";
-                self.fail(id, code::NO_SESSION, words).await;
+                self.fail(asked, code::NO_SESSION, words).await;
             }
-            Some(Lost::Mirrors(message)) => self.tell(message).await,
+            Some(Lost::Mirrors(message)) => self.tell_of(mute, message).await,
         }
     }
 
@@ -59,15 +60,16 @@ impl Bridge {
         &self,
         line: &Bytes,
         headers: HeaderMap,
-        id: &str,
+        asked: Asked<'_>,
         is_hello: bool,
     ) -> Option<Lost> {
+        let Asked { id, mute } = asked;
         let had_session = headers.contains_key(header::SESSION_ID);
         let response = match self.link.send(Method::POST, headers, line.clone()).await {
             Ok(response) => response,
             Err(error) => {
                 self.note(Ending::Unreachable, &error.to_string());
-                self.fail(id, code::UPSTREAM_FAILED, &error.to_string())
+                self.fail(asked, code::UPSTREAM_FAILED, &error.to_string())
                     .await;
                 return None;
             }
@@ -99,24 +101,24 @@ impl Bridge {
                     return Some(Lost::Mirrors(message));
                 }
                 is_answer(&message);
-                self.tell(message).await;
+                self.tell_of(mute, message).await;
             }
             Heard::Events(events) => {
                 self.note_fine();
-                if !self.bring(events, &mut is_answer).await {
+                if !self.bring(events, mute, &mut is_answer).await {
                     let words = "the gateway's stream ended before the answer";
-                    self.fail(id, code::UPSTREAM_FAILED, words).await;
+                    self.fail(asked, code::UPSTREAM_FAILED, words).await;
                 }
             }
             Heard::Nothing => {
                 let words = format!("the gateway answers HTTP {status} without a message");
                 self.judge(status, words.as_bytes());
-                self.fail(id, code::UPSTREAM_FAILED, &words).await;
+                self.fail(asked, code::UPSTREAM_FAILED, &words).await;
             }
             Heard::Odd(words) => {
                 let words = format!("that is no gateway: {words}");
                 self.note(Ending::Unreachable, &words);
-                self.fail(id, code::UPSTREAM_FAILED, &words).await;
+                self.fail(asked, code::UPSTREAM_FAILED, &words).await;
             }
         }
         None
@@ -124,11 +126,18 @@ impl Bridge {
 
     /// Hands a stream on up to its answer, and takes it up again where it breaks; false if there is
     /// no answer.
-    async fn bring(&self, mut events: Events, mut is_answer: impl FnMut(&[u8]) -> bool) -> bool {
-        match self.hand_on(&mut events, &mut is_answer).await {
+    async fn bring(
+        &self,
+        mut events: Events,
+        mute: &Mute,
+        mut is_answer: impl FnMut(&[u8]) -> bool,
+    ) -> bool {
+        match self.hand_on(&mut events, mute, &mut is_answer).await {
             Brought::Answer => true,
             Brought::Broken(None) => false,
-            Brought::Broken(Some(last)) => self.resume(last, is_answer).await == Brought::Answer,
+            Brought::Broken(Some(last)) => {
+                self.resume(last, mute, is_answer).await == Brought::Answer
+            }
         }
     }
 
@@ -146,7 +155,7 @@ impl Bridge {
                     }
                     Ok(Heard::Message(message)) => self.judge(status, &message),
                     Ok(Heard::Events(mut events)) => {
-                        self.hand_on(&mut events, |_| false).await;
+                        self.hand_on(&mut events, &Mute::default(), |_| false).await;
                     }
                     _ => {}
                 }
@@ -235,9 +244,9 @@ impl Bridge {
         }
     }
 
-    async fn fail(&self, id: &str, code: i64, words: &str) {
-        self.tell(Bytes::from(answer::plain_error(Some(id), code, words)))
-            .await;
+    async fn fail(&self, asked: Asked<'_>, code: i64, words: &str) {
+        let words = answer::plain_error(Some(asked.id), code, words);
+        self.tell_of(asked.mute, Bytes::from(words)).await;
     }
 }
 
@@ -254,6 +263,13 @@ async fn first_answer(response: http::Response<hyper::body::Incoming>) -> Option
         },
         Heard::Nothing | Heard::Odd(_) => None,
     }
+}
+
+/// Whose answer is awaited, and whether it still is.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    id: &'a str,
+    mute: &'a Mute,
 }
 
 /// Why an answer was not handed on.

@@ -1,6 +1,7 @@
 //! A client's whole stay: its lines read, its requests carried side by side, its end.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -97,6 +98,13 @@ impl Bridge {
         self.to_client.send(message).await.ok();
     }
 
+    /// Hands a message about a request to the client, if it still wants to hear of it.
+    pub(super) async fn tell_of(&self, mute: &Mute, message: Bytes) {
+        if !mute.is_set() {
+            self.tell(message).await;
+        }
+    }
+
     fn ending(&self) -> Ending {
         let ending = self.ending.lock();
         ending.unwrap_or_else(PoisonError::into_inner).0
@@ -131,12 +139,32 @@ async fn write(mut messages: mpsc::Receiver<Bytes>, mut to: impl AsyncWrite + Un
     }
 }
 
+/// A request that is being carried.
+struct UnderWay {
+    task: AbortHandle,
+    mute: Mute,
+}
+
+/// Set when a client wants no answer any more.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Mute(Arc<AtomicBool>);
+
+impl Mute {
+    fn set(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    fn is_set(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
 /// What runs for a client.
 struct Stay {
     bridge: Arc<Bridge>,
     requests: JoinSet<()>,
     /// The requests that can be cancelled, by their canonical ids.
-    under_way: HashMap<String, AbortHandle>,
+    under_way: HashMap<String, UnderWay>,
     listening: Option<AbortHandle>,
     /// What ends with the client only.
     endless: Vec<AbortHandle>,
@@ -167,7 +195,8 @@ impl Stay {
 
     async fn take(&mut self, line: Bytes) {
         while self.requests.try_join_next().is_some() {}
-        self.under_way.retain(|_, request| !request.is_finished());
+        self.under_way
+            .retain(|_, request| !request.task.is_finished());
         let parts = parts::read(&line).unwrap_or_default();
         match parts.kind() {
             Some(Kind::Request) => self.ask(line, parts).await,
@@ -189,29 +218,35 @@ impl Stay {
         };
         let id = parts.id.as_ref().map(|id| id.value.clone());
         let is_endless = parts.method() == method::SUBSCRIBE;
-        let bridge = Arc::clone(&self.bridge);
-        let asking = self.requests.spawn(async move {
-            bridge.ask(line, &parts).await;
+        let (bridge, mute) = (Arc::clone(&self.bridge), Mute::default());
+        let muted = mute.clone();
+        let task = self.requests.spawn(async move {
+            bridge.ask(line, &parts, &muted).await;
             drop(place);
         });
         if is_endless {
             self.endless.retain(|stream| !stream.is_finished());
-            self.endless.push(asking.clone());
+            self.endless.push(task.clone());
         }
-        self.under_way.insert(id.unwrap_or_default(), asking);
+        let request = UnderWay { task, mute };
+        self.under_way.insert(id.unwrap_or_default(), request);
     }
 
     /// A legacy server is told, a modern one knows it by the stream that is closed.
     async fn cancel(&mut self, line: Bytes, parts: &Parts) {
         let request = parts.cancels.as_ref().map(|id| id.value.as_str());
         let request = request.and_then(|id| self.under_way.remove(id));
+        // INVARIANT: a cancelled request is not answered, though the gate may do so by now.
+        if let Some(request) = &request {
+            request.mute.set();
+        }
         if super::headers::address(&line, &self.bridge.session, &self.bridge.mirrors).era
             == Era::Legacy
         {
             self.bridge.pass(line).await;
         }
         if let Some(request) = request {
-            request.abort();
+            request.task.abort();
         }
     }
 

@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use tokio::time::sleep;
 
-use super::run::Bridge;
+use super::run::{Bridge, Mute};
 use crate::mcp::sse::{Cutter, Event};
 use crate::mcp::{header, lines};
 
@@ -99,6 +99,7 @@ impl Bridge {
     pub(super) async fn hand_on(
         &self,
         events: &mut Events,
+        mute: &Mute,
         mut is_answer: impl FnMut(&[u8]) -> bool,
     ) -> Brought {
         let mut last = None;
@@ -106,7 +107,7 @@ impl Bridge {
             last = event.id.clone().or(last);
             if event.carries_message() {
                 let answers = is_answer(&event.data);
-                self.tell(lines::one_line(event.data)).await;
+                self.tell_of(mute, lines::one_line(event.data)).await;
                 if answers {
                     return Brought::Answer;
                 }
@@ -119,6 +120,7 @@ impl Bridge {
     pub(super) async fn resume(
         &self,
         mut last: String,
+        mute: &Mute,
         mut is_answer: impl FnMut(&[u8]) -> bool,
     ) -> Brought {
         let mut pause = FIRST_PAUSE;
@@ -138,7 +140,7 @@ impl Bridge {
             let Heard::Events(mut events) = hear(response).await else {
                 continue;
             };
-            match self.hand_on(&mut events, &mut is_answer).await {
+            match self.hand_on(&mut events, mute, &mut is_answer).await {
                 Brought::Broken(Some(newer)) => {
                     last = newer;
                     pause = FIRST_PAUSE;
@@ -170,7 +172,7 @@ impl Bridge {
                 }
                 if let Heard::Events(mut events) = hear(response).await {
                     if let Brought::Broken(Some(newest)) =
-                        self.hand_on(&mut events, |_| false).await
+                        self.hand_on(&mut events, &Mute::default(), |_| false).await
                     {
                         last = Some(newest);
                     }

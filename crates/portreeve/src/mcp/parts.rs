@@ -8,6 +8,7 @@ use portreeve_policy::json::{JsonError, RawMember, Rules, Span, Value, canonical
 
 use super::message;
 use super::splice::{Patch, apply};
+use crate::budget::in_place_of;
 
 /// In a modern server's notifications: the id of the `subscriptions/listen` they belong to.
 const META_SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
@@ -152,7 +153,8 @@ pub(crate) fn patched(line: &Bytes, patches: Vec<Patch>) -> Bytes {
     if patches.is_empty() {
         line.clone()
     } else {
-        Bytes::from(apply(line, patches))
+        let anew = Bytes::from(apply(line, patches));
+        in_place_of(anew, vec![line.clone()])
     }
 }
 

@@ -18,6 +18,7 @@ use super::children::{Children, Place};
 use super::launch::Launch;
 use super::mux::{Route, Serves, Table};
 use super::process::{self, Process};
+use crate::budget::Budget;
 use crate::mcp::lines::Lines;
 use crate::mcp::parts::{self, Parts};
 use crate::name::Name;
@@ -98,7 +99,11 @@ impl Child {
         let secrets = start.launch.secrets().to_vec();
         let watch = Watch {
             stderr: tokio::spawn(log_stderr(start.server.clone(), pipes.stderr, secrets)),
-            reader: tokio::spawn(read(Arc::clone(&shared), pipes.stdout, settings.max_line)),
+            reader: tokio::spawn(read(
+                Arc::clone(&shared),
+                Lines::new(pipes.stdout, settings.max_line),
+                start.children.budget().clone(),
+            )),
             writer: tokio::spawn(write(pipes.stdin, lines, settings.stall)),
             shared: Arc::clone(&shared),
             backoff: Arc::clone(start.backoff),
@@ -245,12 +250,17 @@ impl Shared {
 }
 
 /// Reads to the end of the output, and says why it ended if that is known.
-async fn read(shared: Arc<Shared>, stdout: ChildStdout, max_line: usize) -> Option<String> {
-    let mut lines = Lines::new(stdout, max_line);
+async fn read(
+    shared: Arc<Shared>,
+    mut lines: Lines<ChildStdout>,
+    budget: Budget,
+) -> Option<String> {
     let mut noise = Noise::new(shared.server.clone());
     loop {
         match lines.next().await {
             Ok(Some(line)) => {
+                // Where others hold what there is, the server waits with its next line.
+                let line = budget.awaited(line).await;
                 for message in parts::messages(line) {
                     shared.hear(message, &mut noise).await;
                 }

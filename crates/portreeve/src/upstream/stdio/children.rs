@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use super::super::UpstreamError;
 use super::child::Shared;
+use crate::budget::Budget;
 
 /// The bounds of stdio servers.
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub struct ChildSettings {
     pub idle: Duration,
     /// How long a server may leave its input unread.
     pub stall: Duration,
+    /// What large messages of servers may take together until their clients have them.
+    pub max_large_messages: usize,
 }
 
 impl ChildSettings {
@@ -38,6 +41,7 @@ impl ChildSettings {
             max_per_server: 64,
             idle: Duration::from_mins(30),
             stall: Duration::from_secs(20),
+            max_large_messages: 256 * 1024 * 1024,
         }
     }
 }
@@ -52,6 +56,7 @@ pub struct Children(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     settings: ChildSettings,
+    budget: Budget,
     places: Arc<Semaphore>,
     living: Mutex<HashMap<u64, Weak<Shared>>>,
     next: AtomicU64,
@@ -74,12 +79,18 @@ impl Drop for Place {
 impl Children {
     pub fn new(settings: ChildSettings) -> Self {
         let places = Arc::new(Semaphore::new(settings.max_in_all));
+        let budget = Budget::new(settings.max_large_messages);
         Self(Arc::new(Inner {
             settings,
+            budget,
             places,
             living: Mutex::default(),
             next: AtomicU64::new(1),
         }))
+    }
+
+    pub(super) fn budget(&self) -> &Budget {
+        &self.0.budget
     }
 
     pub(super) fn settings(&self) -> &ChildSettings {

@@ -294,6 +294,10 @@ impl Table {
         self.had_answered = true;
         if self.serves == Serves::Session {
             self.answered.insert(id.value.clone());
+            // Progress may be told too late, too.
+            if let Some(token) = running.wire_token.clone() {
+                self.answered.insert(token);
+            }
         }
         let mut patches = Vec::new();
         if running.renamed {

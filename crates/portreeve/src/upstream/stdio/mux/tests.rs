@@ -140,6 +140,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
     #[test]
     fn an_answer_is_never_anothers(steps in steps(), shared in any::<bool>()) {
         let serves = if shared { Serves::Everybody } else { Serves::Session };
