@@ -84,7 +84,10 @@ const uses = {
       ...(kind === "ts1" ? [undefined] : []),
       { onprogress: (progress) => steps.push(progress.progress) },
     );
-    assert.deepEqual(steps.at(-1), 3, `progress ${steps}`);
+    // The last step and the result can come in one read; the older SDK then drops the handler of the
+    // first before it runs it. So of the last step only the order is certain.
+    assert.ok(steps.length >= 2, `progress ${steps}`);
+    assert.deepEqual(steps, [1, 2, 3].slice(0, steps.length), `progress ${steps}`);
   },
   git: async (client) => {
     const status = await client.callTool({ name: "git_status", arguments: { repo_path: `${work}/repository` } });
