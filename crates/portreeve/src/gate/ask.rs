@@ -1,7 +1,8 @@
 //! Calls that people must approve: put before them, or found to be what they have approved.
 //!
-//! Keeping the caller waiting is `hold`'s. What is kept of a waiting call, and what votes come to, is the store's (`store::approval`). That
-//! an approval is used once, and together with the call's charges, is `admit`'s.
+//! Keeping the caller waiting is `hold`'s. What is kept of a waiting call, and what votes come to, is
+//! the store's (`store::approval`). That an approval is used once, and together with the call's
+//! charges, is `admit`'s.
 
 use std::time::Duration;
 

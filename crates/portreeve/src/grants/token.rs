@@ -43,20 +43,20 @@ pub enum TokenError {
 impl Token {
     /// A new token from the system's randomness.
     pub fn generate() -> Result<Self, NoRandomness> {
-        let mut random = [0; 32];
-        SystemRandom::new()
-            .fill(&mut random)
-            .map_err(|_| NoRandomness)?;
-        Ok(Self::from_random(PREFIX, random))
+        Self::with_prefix(PREFIX)
     }
 
     /// A new token for a person.
     pub fn generate_personal() -> Result<Self, NoRandomness> {
+        Self::with_prefix(PERSONAL_PREFIX)
+    }
+
+    fn with_prefix(prefix: &str) -> Result<Self, NoRandomness> {
         let mut random = [0; 32];
         SystemRandom::new()
             .fill(&mut random)
             .map_err(|_| NoRandomness)?;
-        Ok(Self::from_random(PERSONAL_PREFIX, random))
+        Ok(Self::from_random(prefix, random))
     }
 
     fn from_random(prefix: &str, random: [u8; 32]) -> Self {
