@@ -1,7 +1,9 @@
 //! The book itself: the open segment and the end of the chain, always under one lock.
 //!
 //! Owns appending, checkpoints, rotation, and mending the segment after a failed write or sync.
-//! Leaves waiting for the disk to `commit`, and finding the end of an existing book to `open`.
+//! Records are staged first and written together: whose record is staged waits for its [`Batch`],
+//! which `file` sees to. Leaves waiting for the disk to `commit`, and finding the end of an existing
+//! book to `open`.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,6 +11,7 @@ use std::sync::Arc;
 
 use portreeve_policy::time::Timestamp;
 
+use super::batch::Batch;
 use super::chain::{Head, Seal};
 use super::commit::{Progress, Segment};
 use super::line::{Entry, Writer};
@@ -22,6 +25,8 @@ use crate::keys::Keys;
 
 /// A buffer that grew for one huge record is given back.
 const BUFFER_KEPT: usize = 1024 * 1024;
+/// When so much is staged it is written at once.
+const BATCH_FULL: usize = 64 * 1024;
 /// How long the book waits after it could not rewrite a distrusted segment.
 const MEND_PAUSE_MS: i64 = 1_000;
 
@@ -45,6 +50,22 @@ pub(super) struct End {
     pub(super) since: Timestamp,
 }
 
+/// Where the chain ends once what is staged is written.
+#[derive(Clone, Copy, Debug)]
+struct Staged {
+    head: Head,
+    last_checkpoint: u64,
+}
+
+impl Staged {
+    const fn nothing_after(end: &End) -> Self {
+        Self {
+            head: end.head,
+            last_checkpoint: end.last_checkpoint,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Book {
     tools: Tools,
@@ -54,7 +75,13 @@ pub(super) struct Book {
     segment: Arc<Segment>,
     end: End,
     writer: Writer,
+    /// The lines that are staged.
     buffer: Vec<u8>,
+    /// Where the chain ends once they are written.
+    staged: Staged,
+    batch: Arc<Batch>,
+    /// Calls that were begun and have not ended, about: nothing but patience depends on it.
+    open_calls: u64,
     /// Bytes behind `end.len` may be left over from a write that failed.
     torn: bool,
     mend_failed: Option<(Timestamp, String)>,
@@ -78,6 +105,9 @@ impl Book {
             end,
             writer: Writer::default(),
             buffer: Vec::new(),
+            staged: Staged::nothing_after(&end),
+            batch: Arc::default(),
+            open_calls: 0,
             torn: false,
             mend_failed: None,
             closed: false,
@@ -101,27 +131,80 @@ impl Book {
     // INVARIANT: an error means the record is not in the chain. Nothing else is either, but perhaps
     // the checkpoint that closed a segment.
     pub(super) fn append(&mut self, entry: &Entry<'_>) -> Result<u64, LedgerError> {
+        let seq = self.stage(entry)?;
+        self.flush()?;
+        Ok(seq)
+    }
+
+    /// Puts one record behind those that are to be written next, and returns the number it will have.
+    /// It is booked when its batch is written, which somebody has to do: see [`Book::flush`].
+    pub(super) fn stage(&mut self, entry: &Entry<'_>) -> Result<u64, LedgerError> {
         if self.closed {
             return Err(LedgerError::Closed);
         }
-        self.mend()?;
-        if self.rotation_is_due() {
-            self.rotate()?;
+        if self.buffer.is_empty() {
+            self.mend()?;
+            if self.rotation_is_due() {
+                self.rotate()?;
+            }
         }
-        self.buffer.clear();
-        let booked = self.writer.write(&mut self.buffer, self.end.head, entry);
-        if self.buffer.len() > LINE_MAX {
-            let bytes = self.buffer.len();
-            self.buffer = Vec::new();
+        let before = self.buffer.len();
+        let booked = self.writer.write(&mut self.buffer, self.staged.head, entry);
+        let bytes = self.buffer.len() - before;
+        if bytes > LINE_MAX {
+            self.buffer.truncate(before);
             return Err(LedgerError::TooLarge { bytes });
         }
-        if booked.seq + 1 - self.end.last_checkpoint >= CHECKPOINT_EVERY {
-            let head = self.sign_checkpoint(booked);
-            self.write_out(head, head.seq)?;
-        } else {
-            self.write_out(booked, self.end.last_checkpoint)?;
+        self.staged.head = booked;
+        if booked.seq + 1 - self.staged.last_checkpoint >= CHECKPOINT_EVERY {
+            self.stage_checkpoint();
+        }
+        match entry {
+            Entry::Begin(_) => self.open_calls += 1,
+            Entry::Finish(_) => self.open_calls = self.open_calls.saturating_sub(1),
+            Entry::Refusal(_) | Entry::Admin(_) | Entry::Checkpoint { .. } => {}
         }
         Ok(booked.seq)
+    }
+
+    /// Whether others may want to book soon, so that it pays to wait for them.
+    pub(super) const fn is_busy(&self) -> bool {
+        self.open_calls > 1
+    }
+
+    /// Whether enough is staged that nobody should wait for more.
+    pub(super) const fn is_full(&self) -> bool {
+        self.buffer.len() >= BATCH_FULL
+    }
+
+    /// What the record that was staged last waits for.
+    pub(super) fn batch(&self) -> Arc<Batch> {
+        Arc::clone(&self.batch)
+    }
+
+    /// Whether nothing is staged.
+    pub(super) const fn is_settled(&self) -> bool {
+        self.buffer.is_empty()
+    }
+
+    /// Writes all that is staged, and tells whoever waits for it.
+    ///
+    // INVARIANT: an error means none of it is in the chain.
+    pub(super) fn flush(&mut self) -> Result<(), LedgerError> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        let written = self.mend().and_then(|()| self.write_out());
+        if self.buffer.capacity() > BUFFER_KEPT {
+            self.buffer = Vec::new();
+        }
+        self.buffer.clear();
+        if written.is_err() {
+            self.staged = Staged::nothing_after(&self.end);
+            self.open_calls = 0;
+        }
+        std::mem::take(&mut self.batch).is_over(written.clone());
+        written
     }
 
     /// Books a checkpoint now; the way to find out whether the book can be written again.
@@ -129,6 +212,7 @@ impl Book {
         if self.closed {
             return Err(LedgerError::Closed);
         }
+        self.flush()?;
         self.mend()?;
         self.write_checkpoint()
     }
@@ -138,6 +222,7 @@ impl Book {
         if std::mem::replace(&mut self.closed, true) {
             return Ok(());
         }
+        self.flush()?;
         self.mend()?;
         if self.end.head.seq > self.end.last_checkpoint {
             self.write_checkpoint()?;
@@ -152,13 +237,13 @@ impl Book {
     }
 
     fn write_checkpoint(&mut self) -> Result<(), LedgerError> {
-        self.buffer.clear();
-        let head = self.sign_checkpoint(self.end.head);
-        self.write_out(head, head.seq)
+        self.stage_checkpoint();
+        self.flush()
     }
 
-    /// Appends to the buffer the checkpoint that follows `before`.
-    fn sign_checkpoint(&mut self, before: Head) -> Head {
+    /// Stages the checkpoint that follows what is staged.
+    fn stage_checkpoint(&mut self) {
+        let before = self.staged.head;
         let seq = before.seq + 1;
         let sig = self.tools.keys.sign(&checkpoint_message(seq, before));
         let entry = Entry::Checkpoint {
@@ -166,20 +251,21 @@ impl Book {
             key: &self.key,
             sig: &hex::encode(&sig),
         };
-        self.writer.write(&mut self.buffer, before, &entry)
+        let head = self.writer.write(&mut self.buffer, before, &entry);
+        self.staged = Staged {
+            head,
+            last_checkpoint: seq,
+        };
     }
 
-    /// Writes the buffer; the chain ends at `head` only if all of it was written.
-    fn write_out(&mut self, head: Head, last_checkpoint: u64) -> Result<(), LedgerError> {
+    /// Writes the buffer; the chain ends at what is staged only if all of it was written.
+    fn write_out(&mut self) -> Result<(), LedgerError> {
         let tape = self.segment.tape.as_ref();
         let written = write_all(tape, &self.buffer).and_then(|()| tape.is_named());
         if matches!(written, Ok(true)) {
             self.end.len += self.buffer.len() as u64;
-            self.end.head = head;
-            self.end.last_checkpoint = last_checkpoint;
-            if self.buffer.capacity() > BUFFER_KEPT {
-                self.buffer = Vec::new();
-            }
+            self.end.head = self.staged.head;
+            self.end.last_checkpoint = self.staged.last_checkpoint;
             return Ok(());
         }
         self.torn = true;

@@ -4,7 +4,7 @@
 //! the ledger's health. One process owns the directory; its lock is taken elsewhere.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use futures_util::future::BoxFuture;
 use portreeve_policy::time::Timestamp;
@@ -285,7 +285,7 @@ impl Ledger for FileLedger {
 impl Shared {
     // INVARIANT: an `Ok` means the record is durable as configured.
     async fn book(&self, entry: &Entry<'_>) -> Result<Booked, LedgerError> {
-        let seq = self.append(entry)?;
+        let seq = self.append_with_others(entry).await?;
         if self.settings.durability == Durability::Disk {
             self.wait_for_disk(seq).await?;
         }
@@ -295,12 +295,39 @@ impl Shared {
     fn append(&self, entry: &Entry<'_>) -> Result<u64, LedgerError> {
         let mut book = lock(&self.book);
         let appended = book.append(entry);
+        self.after_writing(book);
+        self.judge(appended)
+    }
+
+    /// Appends a record in one write with those of other calls that are under way at this moment.
+    /// The first of them writes for all, after the others had their turn.
+    async fn append_with_others(&self, entry: &Entry<'_>) -> Result<u64, LedgerError> {
+        let (seq, batch, is_first) = {
+            let mut book = lock(&self.book);
+            let is_first = book.is_settled();
+            let staged = book.stage(entry);
+            if staged.is_err() || !book.is_busy() || book.is_full() {
+                let written = book.flush();
+                self.after_writing(book);
+                return self.judge(staged.and_then(|seq| written.map(|()| seq)));
+            }
+            (staged?, book.batch(), is_first)
+        };
+        if is_first {
+            let duty = WriteBatch(self);
+            tokio::task::yield_now().await;
+            drop(duty);
+        }
+        batch.written().await.map(|()| seq)
+    }
+
+    /// Tells of a new checkpoint.
+    fn after_writing(&self, book: MutexGuard<'_, Book>) {
         let checkpoint = book.last_checkpoint();
         drop(book);
         if *self.checkpoints.borrow() != checkpoint {
             self.checkpoints.send_replace(checkpoint);
         }
-        self.judge(appended)
     }
 
     fn judge<T>(&self, result: Result<T, LedgerError>) -> Result<T, LedgerError> {
@@ -331,6 +358,23 @@ impl Shared {
         };
         let failed = |reason: &str| self.health.fell_ill(reason);
         commit::run(&self.requests, &self.progress, written, failed);
+    }
+}
+
+/// The duty of whoever staged the first record of a batch. Dropped on every way out, so that the
+/// others do not wait in vain when its own caller goes away.
+struct WriteBatch<'a>(&'a Shared);
+
+impl Drop for WriteBatch<'_> {
+    fn drop(&mut self) {
+        let mut book = lock(&self.0.book);
+        if book.is_settled() {
+            return;
+        }
+        let written = book.flush();
+        self.0.after_writing(book);
+        // Whoever waits is told by the batch; this is for the account of the ledger's health.
+        self.0.judge(written).ok();
     }
 }
 

@@ -17,6 +17,7 @@
 
 mod acts;
 mod anchor;
+mod batch;
 mod book;
 mod calls;
 mod chain;

@@ -15,6 +15,7 @@ pub(super) struct Faulty(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     plan: Plan,
+    writes: u64,
     files: BTreeMap<PathBuf, Kept>,
 }
 
@@ -45,6 +46,11 @@ impl Faulty {
 
     pub(super) fn plan(&self, plan: Plan) {
         lock(&self.0).plan = plan;
+    }
+
+    /// How often anything was written.
+    pub(super) fn writes(&self) -> u64 {
+        lock(&self.0).writes
     }
 
     /// How much of a file is on disk.
@@ -154,6 +160,7 @@ impl FaultyTape {
 impl Tape for FaultyTape {
     fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         let mut state = lock(&self.disk.0);
+        state.writes += 1;
         let Some(room) = &mut state.plan.room else {
             return self.tape.write(bytes);
         };

@@ -2,6 +2,7 @@
 
 mod anchoring;
 mod appending;
+mod batching;
 mod crashing;
 mod failing;
 mod faulty;
