@@ -261,6 +261,10 @@ impl PartialOrd for Decimal {
 /// The one spelling of the number: equal numbers, equal text.
 impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.exponent == 0 {
+            // A whole number is spelled as it is; none of 128 bits is too long for that.
+            return self.mantissa.fmt(f);
+        }
         let digits = self.magnitude().to_string();
         f.write_str(&spell(self.is_negative(), &digits, self.exponent))
     }

@@ -3,12 +3,14 @@
 //! Keys are sorted by their bytes, strings carry no escape that is not needed, and numbers are
 //! exact decimals, so that two texts of the same arguments bind the same approval.
 
-use super::value::{Kind, Value};
+use super::value::{Kind, Member, Value};
 use crate::decimal::canonical_number;
 
 /// Writes `value` in its canonical form.
 pub fn canonical(value: &Value<'_>) -> String {
-    let mut out = String::new();
+    // No canonical text is much longer than the one that was read.
+    let length = value.span.end.saturating_sub(value.span.start);
+    let mut out = String::with_capacity(length as usize);
     write_value(value, &mut out);
     out
 }
@@ -32,44 +34,68 @@ fn write_value(value: &Value<'_>, out: &mut String) {
             out.push(']');
         }
         Kind::Object(members) => {
-            let mut sorted: Vec<_> = members.iter().collect();
-            sorted.sort_unstable_by(|a, b| a.key.as_bytes().cmp(b.key.as_bytes()));
-            out.push('{');
-            for (i, member) in sorted.into_iter().enumerate() {
-                if i > 0 {
-                    out.push(',');
-                }
-                write_string(&member.key, out);
-                out.push(':');
-                write_value(&member.value, out);
+            if members.is_sorted_by_key(|member| member.key.as_bytes()) {
+                write_members(members.iter(), out);
+            } else {
+                let mut sorted: Vec<_> = members.iter().collect();
+                sorted.sort_unstable_by(|a, b| a.key.as_bytes().cmp(b.key.as_bytes()));
+                write_members(sorted.into_iter(), out);
             }
-            out.push('}');
         }
     }
 }
 
+fn write_members<'a>(members: impl Iterator<Item = &'a Member<'a>>, out: &mut String) {
+    out.push('{');
+    for (i, member) in members.enumerate() {
+        if i > 0 {
+            out.push(',');
+        }
+        write_string(&member.key, out);
+        out.push(':');
+        write_value(&member.value, out);
+    }
+    out.push('}');
+}
+
 pub(super) fn write_string(text: &str, out: &mut String) {
     out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\u{8}' => out.push_str("\\b"),
-            '\t' => out.push_str("\\t"),
-            '\n' => out.push_str("\\n"),
-            '\u{c}' => out.push_str("\\f"),
-            '\r' => out.push_str("\\r"),
-            c if u32::from(c) < 0x20 => {
-                out.push_str("\\u00");
-                for shift in [4, 0] {
-                    let nibble = (u32::from(c) >> shift) & 0xF;
-                    out.extend(char::from_digit(nibble, 16));
-                }
+    let mut rest = text;
+    while let Some(at) = rest.bytes().position(needs_escape) {
+        let (plain, special) = rest.split_at(at);
+        out.push_str(plain);
+        let mut after = special.chars();
+        if let Some(c) = after.next() {
+            escape(c, out);
+        }
+        rest = after.as_str();
+    }
+    out.push_str(rest);
+    out.push('"');
+}
+
+/// What needs an escape is ASCII, and no byte of any other character is.
+const fn needs_escape(byte: u8) -> bool {
+    byte < 0x20 || matches!(byte, b'"' | b'\\')
+}
+
+fn escape(c: char, out: &mut String) {
+    match c {
+        '"' => out.push_str("\\\""),
+        '\\' => out.push_str("\\\\"),
+        '\u{8}' => out.push_str("\\b"),
+        '\t' => out.push_str("\\t"),
+        '\n' => out.push_str("\\n"),
+        '\u{c}' => out.push_str("\\f"),
+        '\r' => out.push_str("\\r"),
+        c => {
+            out.push_str("\\u00");
+            for shift in [4, 0] {
+                let nibble = (u32::from(c) >> shift) & 0xF;
+                out.extend(char::from_digit(nibble, 16));
             }
-            c => out.push(c),
         }
     }
-    out.push('"');
 }
 
 #[cfg(test)]

@@ -136,20 +136,22 @@ impl Counters {
         if amount.is_zero() || amount.is_negative() {
             return;
         }
+        if let Some(meter) = self.meter_mut(key) {
+            meter.record(at, amount, millis(window_ms));
+            let death = meter.dead_at();
+            self.next_death = self.next_death.min(death);
+            return;
+        }
         let floor = self.floor;
         let members = self.families.entry(key.family.clone()).or_default();
-        let mut is_new = false;
-        let fresh = || {
-            is_new = true;
-            Meter::new(floor)
-        };
+        let fresh = || Meter::new(floor);
         let meter = match &key.per {
             None => members.whole.get_or_insert_with(fresh),
             Some(per) => members.split.entry(Arc::clone(per)).or_insert_with(fresh),
         };
         meter.record(at, amount, millis(window_ms));
         self.next_death = self.next_death.min(meter.dead_at());
-        self.live = self.live.saturating_add(usize::from(is_new));
+        self.live = self.live.saturating_add(1);
     }
 
     /// Takes a meter in from a snapshot; false if there is one of that name already.
@@ -218,8 +220,11 @@ impl Counters {
         let shared = before.iter().find(|b| b.key == charge.key);
         let cost = shared.map_or(charge.cost, |b| b.amount.max(charge.cost));
         let unused = Meter::new(self.floor);
-        let meter = self.meter(&charge.key).unwrap_or(&unused);
-        match meter.earliest(now, window, charge.max, cost) {
+        let known = self.meter(&charge.key);
+        match known
+            .unwrap_or(&unused)
+            .earliest(now, window, charge.max, cost)
+        {
             Some(time) if time <= now => {}
             later => {
                 return Err(Shortfall {
@@ -232,7 +237,10 @@ impl Counters {
             return Ok(());
         }
         self.check_keys(charge, now, before)?;
-        self.check_room(charge, now, before)
+        match known {
+            Some(_) => Ok(()),
+            None => self.check_room(now, before),
+        }
     }
 
     /// Is there room for one more `per` value, if this is one more?
@@ -278,16 +286,8 @@ impl Counters {
         })
     }
 
-    /// Is there room for one more counter, if this is one more?
-    fn check_room(
-        &self,
-        charge: &Charge,
-        now: Timestamp,
-        before: &[Booked],
-    ) -> Result<(), Shortfall> {
-        if self.meter(&charge.key).is_some() {
-            return Ok(());
-        }
+    /// Is there room for one more counter?
+    fn check_room(&self, now: Timestamp, before: &[Booked]) -> Result<(), Shortfall> {
         let others = before.iter().filter(|b| self.meter(&b.key).is_none());
         let needed = self.live.saturating_add(others.count());
         // When something may be dead, reserving finds out; reading only must not refuse for it.

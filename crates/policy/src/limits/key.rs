@@ -126,14 +126,22 @@ impl fmt::Display for CounterKey {
 
 /// Visible ASCII but `%` and `/` stands for itself, everything else is escaped byte for byte.
 fn write_escaped(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    for byte in text.bytes() {
-        if byte.is_ascii_graphic() && !matches!(byte, b'%' | b'/') {
-            write!(f, "{}", char::from(byte))?;
-        } else {
+    let is_odd = |byte: &u8| !byte.is_ascii_graphic() || matches!(byte, b'%' | b'/');
+    let mut rest = text;
+    loop {
+        let plain = rest.bytes().position(|byte| is_odd(&byte));
+        let (plain, after) = rest.split_at(plain.unwrap_or(rest.len()));
+        f.write_str(plain)?;
+        let odd = after.bytes().take_while(is_odd).count();
+        if odd == 0 {
+            return Ok(());
+        }
+        let (odd, after) = after.split_at(odd);
+        for byte in odd.bytes() {
             write!(f, "%{byte:02X}")?;
         }
+        rest = after;
     }
-    Ok(())
 }
 
 /// The text is no counter's name.

@@ -188,7 +188,12 @@ impl Meter {
     }
 
     fn insert(&mut self, at: i64, amount: Decimal) {
-        let index = self.lots.partition_point(|lot| lot.first <= at);
+        // Nearly every charge is the latest.
+        let index = if self.lots.back().is_none_or(|lot| lot.first <= at) {
+            self.lots.len()
+        } else {
+            self.lots.partition_point(|lot| lot.first <= at)
+        };
         let before = index.checked_sub(1).and_then(|i| self.lots.get_mut(i));
         if let Some(lot) = before.filter(|lot| lot.last >= at) {
             lot.amount = lot.amount.add_up(amount);

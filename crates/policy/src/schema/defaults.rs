@@ -82,6 +82,9 @@ impl Schema {
         }
         let nodes = self.with_branches(ids.to_vec());
         let nodes: Vec<&Node> = nodes.iter().filter_map(|id| self.node(*id)).collect();
+        if nodes.iter().all(|node| node.says_nothing_of_parts()) {
+            return None;
+        }
         match &value.kind {
             Kind::Object(members) => members.iter().find_map(|member| {
                 let names = || nodes.iter().flat_map(|node| &node.object.properties);

@@ -88,6 +88,21 @@ struct Array {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Types(u8);
 
+impl Node {
+    /// Whether it has no subschema for any part of an object or array.
+    fn says_nothing_of_parts(&self) -> bool {
+        let Object {
+            properties,
+            patterns,
+            additional,
+            ..
+        } = &self.object;
+        let says_nothing_of_members = properties.is_empty() && patterns.is_empty();
+        let says_nothing_of_elements = self.array.prefix.is_empty() && self.array.items.is_none();
+        says_nothing_of_members && additional.is_none() && says_nothing_of_elements
+    }
+}
+
 impl Array {
     /// The subschema of the element at `index`.
     fn item_at(&self, index: usize) -> Option<NodeId> {
