@@ -150,7 +150,7 @@ impl Room {
             .admit_visitor(&headers, Some("s"))
             .expect("a visit");
         let answering = async {
-            let mut reply = self.gate.post(visit, &headers, Bytes::from(body)).await;
+            let mut reply = self.gate.post(visit, headers, Bytes::from(body)).await;
             let mut gathered = Vec::new();
             match &mut reply.payload {
                 Payload::Nothing => {}

@@ -4,8 +4,11 @@
 //! deadlines inside one process). A test holds a [`Clock::manual`] and moves it, and whoever waits
 //! by that clock wakes.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use portreeve_policy::time::Timestamp;
@@ -90,6 +93,16 @@ impl Clock {
             done = work => Some(done),
             () = self.sleep(span) => None,
         }
+    }
+}
+
+/// Waits for `work`, at most so long; then `None`. What is there already is given without a timer.
+pub(crate) async fn within<T>(span: Duration, work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    let already = poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx))).await;
+    match already {
+        Poll::Ready(done) => Some(done),
+        Poll::Pending => tokio::time::timeout(span, work).await.ok(),
     }
 }
 

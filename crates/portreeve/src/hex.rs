@@ -24,15 +24,17 @@ const fn values() -> [u8; 256] {
 pub(crate) fn encode(bytes: &[u8]) -> String {
     let mut text = Vec::with_capacity(bytes.len() * 2);
     encode_into(&mut text, bytes);
-    text.into_iter().map(char::from).collect()
+    // Digits are ASCII.
+    String::from_utf8(text).unwrap_or_default()
 }
 
 /// Appends the two digits of each byte.
 pub(crate) fn encode_into(out: &mut Vec<u8>, bytes: &[u8]) {
-    for byte in bytes {
-        out.push(digit(byte >> 4));
-        out.push(digit(byte & 0x0f));
-    }
+    out.extend(
+        bytes
+            .iter()
+            .flat_map(|byte| [digit(byte >> 4), digit(byte & 0x0f)]),
+    );
 }
 
 /// Reads exactly `N` bytes; `None` for any other length or spelling.

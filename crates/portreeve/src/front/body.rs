@@ -5,9 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
-use tokio::time::timeout;
 
 use crate::budget::{Budget, Part};
+use crate::clock::within;
 use crate::pieces::Pieces;
 
 /// How long a client may take to send a body.
@@ -49,9 +49,7 @@ pub(super) async fn read(
         }
         Ok(collected.whole())
     };
-    timeout(DEADLINE, reading)
-        .await
-        .map_err(|_| BodyError::TooSlow)?
+    within(DEADLINE, reading).await.ok_or(BodyError::TooSlow)?
 }
 
 struct Collected<'a> {

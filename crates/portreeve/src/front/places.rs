@@ -4,18 +4,17 @@
 //! make that port look like its own site (DNS rebinding). The browser cannot be kept from naming
 //! the page's own host, so a request for a host that is not ours is refused.
 
-use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 
 use http::header::{HOST, ORIGIN};
-use http::{HeaderMap, Uri};
+use http::{HeaderMap, HeaderValue, Uri};
 
 /// The hosts and origins the gate answers to.
 #[derive(Clone, Debug)]
 pub struct Allowed {
-    /// `host:port` or `host`, in lower case.
-    hosts: HashSet<String>,
-    origins: HashSet<String>,
+    /// `host:port` or `host`. There are few.
+    hosts: Vec<String>,
+    origins: Vec<String>,
 }
 
 /// Why a request is from the wrong place.
@@ -40,7 +39,7 @@ impl Allowed {
         origins: &[String],
     ) -> Self {
         let port = listen.port();
-        let mut all: HashSet<String> = hosts.iter().map(|h| h.to_ascii_lowercase()).collect();
+        let mut all = hosts.to_vec();
         let mut names: Vec<String> = Vec::new();
         if listen.ip().is_loopback() || listen.ip().is_unspecified() {
             names.extend(["localhost", "127.0.0.1", "[::1]"].map(str::to_owned));
@@ -54,9 +53,9 @@ impl Allowed {
         }
         let public: Option<Uri> = public_url.and_then(|url| url.parse().ok());
         if let Some(authority) = public.as_ref().and_then(Uri::authority) {
-            all.insert(authority.as_str().to_ascii_lowercase());
+            all.push(authority.as_str().to_owned());
         }
-        let mut from: HashSet<String> = origins.iter().map(|o| o.to_ascii_lowercase()).collect();
+        let mut from = origins.to_vec();
         from.extend(
             all.iter()
                 .flat_map(|h| [format!("http://{h}"), format!("https://{h}")]),
@@ -70,31 +69,34 @@ impl Allowed {
     /// Whether a request names us, and comes from no page or from one of ours.
     pub fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), PlaceError> {
         let mut hosts = headers.get_all(HOST).iter();
-        let host = hosts.next().map(|h| lower_case(h.as_bytes()));
+        let host = hosts.next().map(HeaderValue::as_bytes);
         // HTTP/2 and absolute-form requests name the host in the request itself.
-        let authority = uri.authority().map(|a| lower_case(a.as_str().as_bytes()));
-        let named: Vec<String> = host.into_iter().chain(authority).collect();
-        if hosts.next().is_some() || named.is_empty() {
-            return Err(PlaceError::Host(named.first().cloned().unwrap_or_default()));
+        let authority = uri.authority().map(|a| a.as_str().as_bytes());
+        let mut named = host.into_iter().chain(authority);
+        if hosts.next().is_some() || host.or(authority).is_none() {
+            return Err(PlaceError::Host(shown(host.unwrap_or_default())));
         }
-        if let Some(foreign) = named.iter().find(|name| !self.hosts.contains(*name)) {
-            return Err(PlaceError::Host(foreign.clone()));
+        if let Some(foreign) = named.find(|name| !is_among(&self.hosts, name)) {
+            return Err(PlaceError::Host(shown(foreign)));
         }
-        for origin in headers.get_all(ORIGIN) {
-            let origin = lower_case(origin.as_bytes());
-            if !self.origins.contains(&origin) {
-                return Err(PlaceError::Origin(origin));
-            }
+        let mut origins = headers.get_all(ORIGIN).iter().map(HeaderValue::as_bytes);
+        match origins.find(|origin| !is_among(&self.origins, origin)) {
+            Some(foreign) => Err(PlaceError::Origin(shown(foreign))),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 
-/// No name of ours is longer than what a name can be; what is, is cut and so is none. It is said
-/// in an answer and in the log, and strangers write it.
+fn is_among(ours: &[String], name: &[u8]) -> bool {
+    let is_it = |own: &String| own.as_bytes().eq_ignore_ascii_case(name);
+    ours.iter().any(is_it)
+}
+
+/// What is longer than a name can be is cut: it is said in an answer and in the log, and strangers
+/// write it.
 const LONGEST: usize = 300;
 
-fn lower_case(name: &[u8]) -> String {
+fn shown(name: &[u8]) -> String {
     let cut = name.get(..LONGEST).unwrap_or(name);
     let mut lower = String::from_utf8_lossy(cut).to_ascii_lowercase();
     if cut.len() < name.len() {
@@ -112,8 +114,6 @@ fn bracketed(ip: IpAddr) -> String {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     fn check(allowed: &Allowed, headers: &[(http::HeaderName, &str)]) -> bool {

@@ -69,7 +69,8 @@ impl Front {
             }
             Err(error @ NoVisit::Foreign(_)) => {
                 let named = server.unwrap_or_default();
-                if let Err(error) = self.gate.book_foreign(request.headers(), named).await {
+                let booking = self.gate.book_foreign(request.headers(), named);
+                if let Err(error) = Box::pin(booking).await {
                     tracing::error!(%error, "a refused visit was not booked");
                 }
                 let words = error.to_string();
@@ -100,12 +101,12 @@ impl Front {
                     return response::problem(status, code::BAD_HTTP, words);
                 }
                 match body::read(incoming, self.settings.max_body, &self.budget).await {
-                    Ok(bytes) => self.gate.post(visit, &head.headers, bytes).await,
+                    Ok(bytes) => self.gate.post(visit, head.headers, bytes).await,
                     Err(error) => return unreadable(error),
                 }
             }
-            Method::GET => self.gate.listen(visit, &head.headers).await,
-            Method::DELETE => self.gate.end_session(visit, &head.headers).await,
+            Method::GET => Box::pin(self.gate.listen(visit, &head.headers)).await,
+            Method::DELETE => Box::pin(self.gate.end_session(visit, &head.headers)).await,
             _ => return response::not_allowed("only POST, GET and DELETE have a meaning here"),
         };
         response::reply(reply)
@@ -132,6 +133,9 @@ fn unreadable(error: body::BodyError) -> Answer {
 
 /// `application/json`, with or without parameters. Another encoding than UTF-8 is no JSON.
 fn is_json(media: &[u8]) -> bool {
+    if media == b"application/json" {
+        return true;
+    }
     let text = String::from_utf8_lossy(media).to_ascii_lowercase();
     let mut parts = text.split(';').map(str::trim);
     parts.next() == Some("application/json")

@@ -46,7 +46,7 @@ impl Exchange {
                     turn.never_sent();
                 }
                 let id = request.as_ref().map(|r| r.id.as_str());
-                self.failed(entry, id, &error, None).await
+                Box::pin(self.failed(entry, id, &error, None)).await
             }
         }
     }
@@ -105,11 +105,16 @@ impl Exchange {
             return no_session(SessionError::Unknown);
         }
         let Some(request) = request else {
-            return self.accepted(entry, incoming).await;
+            return Box::pin(self.accepted(entry, incoming)).await;
         };
         let session = self.session.clone();
-        let asked = Some(request.clone());
-        let inspector = Inspector::new(&self.gate, &self.visit, session, self.era, asked);
+        let inspector = Inspector::new(&self.gate, &self.visit, session, self.era, Some(request));
+        let id = || {
+            inspector
+                .request
+                .as_ref()
+                .map(|request| request.id.as_str())
+        };
         match incoming.body {
             IncomingBody::Json(body) => {
                 self.whole(entry, &inspector, call, (status, incoming.session, body))
@@ -120,17 +125,15 @@ impl Exchange {
                     upstream: incoming.session.filter(|_| call.method == "initialize"),
                     client: call.client.clone(),
                 };
-                relay::start(entry, inspector, events, opening).await
+                Box::pin(relay::start(entry, inspector, events, opening)).await
             }
             IncomingBody::Empty => {
                 let error = UpstreamError::Nonsense(format!("HTTP {status} without a body"));
-                self.failed(entry, Some(&request.id), &error, Some(status))
-                    .await
+                Box::pin(self.failed(entry, id(), &error, Some(status))).await
             }
             IncomingBody::Other(what) => {
                 let error = UpstreamError::Nonsense(what);
-                self.failed(entry, Some(&request.id), &error, Some(status))
-                    .await
+                Box::pin(self.failed(entry, id(), &error, Some(status))).await
             }
         }
     }
@@ -150,27 +153,27 @@ impl Exchange {
             Ok(Look::Pass(passed, Some(given), brings)) => (passed, given, brings),
             Ok(_) => {
                 let error = fail(format!("HTTP {status}, and it does not answer the request"));
-                return self.failed(entry, id, &error, Some(status)).await;
+                return Box::pin(self.failed(entry, id, &error, Some(status))).await;
             }
             Err(what) => {
                 // The words may quote the server.
                 if let Err(error) = inspector.release(&Brings::Names).await {
-                    return withheld(entry, inspector, &error).await;
+                    return Box::pin(withheld(entry, inspector, &error)).await;
                 }
-                return self.failed(entry, id, &fail(what), Some(status)).await;
+                return Box::pin(self.failed(entry, id, &fail(what), Some(status))).await;
             }
         };
         let passed = match network.held(passed, &body) {
             Ok(passed) => passed,
-            Err(error) => return self.failed(entry, id, &error, Some(status)).await,
+            Err(error) => return Box::pin(self.failed(entry, id, &error, Some(status))).await,
         };
         let kind = given.answer;
         if !status.is_success() && !matches!(kind, Answer::Error | Answer::Withheld) {
             let error = fail(format!("HTTP {status} with a result"));
-            return self.failed(entry, id, &error, Some(status)).await;
+            return Box::pin(self.failed(entry, id, &error, Some(status))).await;
         }
         if let Err(error) = inspector.release(&brings).await {
-            return withheld(entry, inspector, &error).await;
+            return Box::pin(withheld(entry, inspector, &error)).await;
         }
         let mut reply = Reply::message(client_status(status), passed);
         if call.method == "initialize"

@@ -34,7 +34,8 @@ impl CallIds {
         let mut seed = [0_u8; 8];
         SystemRandom::new().fill(&mut seed)?;
         // Fifty bits: ten letters.
-        let start = base32(u64::from_le_bytes(seed) >> 14, 10);
+        let mut start = String::new();
+        base32(&mut start, u64::from_le_bytes(seed) >> 14, 10);
         Ok(Self {
             start,
             next: AtomicU64::new(1),
@@ -43,20 +44,25 @@ impl CallIds {
 
     pub(super) fn next(&self) -> CallId {
         let count = self.next.fetch_add(1, Ordering::Relaxed);
-        CallId(format!("{}{}", self.start, base32(count, 4)))
+        let mut name = String::with_capacity(self.start.len() + LETTERS_OF_A_COUNT);
+        name.push_str(&self.start);
+        base32(&mut name, count, 4);
+        CallId(name)
     }
 }
 
-/// Crockford's letters, at least `width` of them.
-fn base32(mut value: u64, width: usize) -> String {
+/// No count of 64 bits takes more letters.
+const LETTERS_OF_A_COUNT: usize = 13;
+
+/// Appends the value in Crockford's letters, at least `width` of them.
+fn base32(out: &mut String, value: u64, width: usize) {
     const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-    let mut letters = Vec::with_capacity(13);
-    while value > 0 || letters.len() < width {
-        let letter = LETTERS.get((value & 31) as usize).copied().unwrap_or(b'0');
-        letters.push(char::from(letter));
-        value >>= 5;
+    let needed = (u64::BITS - value.leading_zeros()).div_ceil(5) as usize;
+    for place in (0..needed.max(width)).rev() {
+        let letter = value.checked_shr(5 * u32::try_from(place).unwrap_or(u32::MAX));
+        let letter = (letter.unwrap_or(0) & 31) as usize;
+        out.push(char::from(LETTERS.get(letter).copied().unwrap_or(b'0')));
     }
-    letters.iter().rev().collect()
 }
 
 #[cfg(test)]
@@ -69,6 +75,17 @@ mod tests {
         let given: std::collections::HashSet<CallId> = (0..5_000).map(|_| ids.next()).collect();
         assert_eq!(given.len(), 5_000);
         assert!(given.iter().all(|id| id.as_str().len() == 14));
-        assert_eq!(base32(32 * 32 * 32 * 32, 4), "10000");
+        for (value, width, text) in [
+            (32 * 32 * 32 * 32, 4, "10000"),
+            (0, 4, "0000"),
+            (33, 1, "11"),
+        ] {
+            let mut out = String::new();
+            base32(&mut out, value, width);
+            assert_eq!(out, text);
+        }
+        let mut longest = String::new();
+        base32(&mut longest, u64::MAX, 4);
+        assert_eq!((longest.len(), &longest[..2]), (LETTERS_OF_A_COUNT, "fz"));
     }
 }

@@ -170,7 +170,7 @@ impl Inspector {
             ));
         }
         if members.iter().any(|m| m.key == "method") {
-            return self.look_at_request(bytes).await;
+            return Box::pin(self.look_at_request(bytes)).await;
         }
         let member = |name: &str| members.iter().find(|m| m.key == name);
         let Some(id) = member("id") else {

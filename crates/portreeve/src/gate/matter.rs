@@ -1,8 +1,8 @@
 //! What a request is about, kept until its answer: on its own stream, or on a later one.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use portreeve_policy::ResultRules;
+use portreeve_policy::{ResultRules, Subject};
 
 use super::Visit;
 use super::brings::{Labels, labels_of};
@@ -28,16 +28,19 @@ impl Matter {
     pub(super) fn of(call: &Call<'_>) -> Self {
         let (answer, beside) = match (&call.visit.ruling, &call.subject) {
             (Ruling::InForce(entry), Some(subject)) => {
-                let rules = Arc::new(entry.policy.result_rules(subject));
+                let rules = shared(entry.policy.result_rules(subject));
                 (Arc::clone(&rules), rules)
             }
             // What the protocol itself says, and lists, are no results.
-            _ => (Arc::default(), beside_no_call(call.visit)),
+            _ => (Arc::clone(&NO_RULES), beside_no_call(call.visit)),
         };
         Self {
             topic: call.topic,
             tool: call.tool().map(Box::from),
-            labels: call.subject.as_ref().map(labels_of),
+            labels: call.subject.as_ref().map(|subject| match subject {
+                Subject::Tool(tool) => call.visit.server.pins.labels_of(tool),
+                other => labels_of(other),
+            }),
             answer,
             beside,
         }
@@ -47,10 +50,21 @@ impl Matter {
 /// What a server's message is held to of which nobody can tell to which call it belongs.
 pub(super) fn beside_no_call(visit: &Visit) -> Arc<ResultRules> {
     let Ruling::InForce(entry) = &visit.ruling else {
-        return Arc::default();
+        return Arc::clone(&NO_RULES);
     };
     let mut rules = entry.policy.result_rules_of_anything();
     // It is nobody's result.
     rules.max_result_bytes = None;
-    Arc::new(rules)
+    shared(rules)
+}
+
+/// What most answers are held to.
+static NO_RULES: LazyLock<Arc<ResultRules>> = LazyLock::new(Arc::default);
+
+fn shared(rules: ResultRules) -> Arc<ResultRules> {
+    if rules.is_empty() {
+        Arc::clone(&NO_RULES)
+    } else {
+        Arc::new(rules)
+    }
 }

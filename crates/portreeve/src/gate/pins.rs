@@ -1,10 +1,12 @@
 //! Which of a server's tools may be called, by the definitions that were accepted.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use portreeve_policy::json::{Rules, parse};
-use portreeve_policy::{Pin as Standing, Schema, Traits};
+use portreeve_policy::{Pin as Standing, Schema, Subject, ToolFacts, Traits};
 
+use super::brings::{Labels, labels_of};
 use crate::store::model::{Accept, Definition, MAX_PINS, Nature, NewTools, Pin, PinState, Server};
 
 /// A server's pins as the gate asks them.
@@ -13,6 +15,8 @@ pub struct Board {
     pins: HashMap<String, Pin>,
     /// The input schemas of the tools that may be called, as far as they can be read.
     schemas: HashMap<String, Schema>,
+    /// What an answer of each pinned tool tells its reader.
+    labels: HashMap<String, Labels>,
     /// Whether names that came after the first list are left to the policy.
     judge_new: bool,
     first_list: FirstList,
@@ -37,6 +41,7 @@ impl Board {
             (false, Accept::Manual) => FirstList::ForAPerson,
         };
         Self {
+            labels: pins.iter().map(named_labels).collect(),
             schemas: pins.iter().filter_map(named_schema).collect(),
             pins: pins
                 .into_iter()
@@ -63,19 +68,15 @@ impl Board {
 
     /// What is known of a tool beyond its name.
     pub fn traits_of(&self, tool: &str) -> Traits<'_> {
-        let schema = self.schemas.get(tool);
         let nature = self.pins.get(tool).and_then(|pin| pin.nature);
-        match nature {
-            Some(Nature { class, also, bits }) => Traits {
-                class,
-                also,
-                bits,
-                schema,
-            },
-            None => Traits {
-                schema,
-                ..Traits::UNKNOWN
-            },
+        traits(nature, self.schemas.get(tool))
+    }
+
+    /// What an answer of the tool tells its reader.
+    pub(super) fn labels_of(&self, tool: &ToolFacts<'_>) -> Labels {
+        match self.labels.get(tool.name) {
+            Some(labels) => Arc::clone(labels),
+            None => labels_of(&Subject::Tool(*tool)),
         }
     }
 
@@ -140,6 +141,27 @@ impl Board {
                 PinState::Changed { hash, .. } => *hash != definition.hash,
             },
         }
+    }
+}
+
+fn named_labels(pin: &Pin) -> (String, Labels) {
+    let traits = traits(pin.nature, None);
+    let tool = ToolFacts::new(&pin.tool, Standing::Pinned).with(traits);
+    (pin.tool.clone(), labels_of(&Subject::Tool(tool)))
+}
+
+fn traits(nature: Option<Nature>, schema: Option<&Schema>) -> Traits<'_> {
+    match nature {
+        Some(Nature { class, also, bits }) => Traits {
+            class,
+            also,
+            bits,
+            schema,
+        },
+        None => Traits {
+            schema,
+            ..Traits::UNKNOWN
+        },
     }
 }
 

@@ -39,37 +39,39 @@ pub(super) struct Exchange {
 
 impl Gate {
     /// Takes one request body: a message, or a batch of the one revision that has them.
-    pub async fn post(self: &Arc<Self>, visit: Visit, headers: &HeaderMap, body: Bytes) -> Reply {
+    pub async fn post(self: &Arc<Self>, visit: Visit, headers: HeaderMap, body: Bytes) -> Reply {
         let tree = match message::read_tree(&body) {
             Ok(tree) => tree,
-            Err(malformed) => return self.refuse_malformed(&visit, &malformed).await,
+            Err(malformed) => return Box::pin(self.refuse_malformed(&visit, &malformed)).await,
         };
         let exchange = match self.exchange(visit.clone(), headers, &tree) {
             Ok(exchange) => exchange,
             Err(NoExchange::Mismatch(mismatch)) => {
                 let malformed = mismatched(&tree, &body, &mismatch);
-                return self.refuse_malformed(&visit, &malformed).await;
+                return Box::pin(self.refuse_malformed(&visit, &malformed)).await;
             }
-            Err(NoExchange::Session(error)) => return self.refuse_session(&visit, error).await,
+            Err(NoExchange::Session(error)) => {
+                return Box::pin(self.refuse_session(&visit, error)).await;
+            }
         };
         match message::batch(&tree) {
             None => exchange.single(&tree, &body).await,
-            Some(batch) => exchange.batch(batch, &body).await,
+            Some(batch) => Box::pin(exchange.batch(batch, &body)).await,
         }
     }
 
     fn exchange(
         self: &Arc<Self>,
         visit: Visit,
-        headers: &HeaderMap,
+        headers: HeaderMap,
         tree: &Value<'_>,
     ) -> Result<Exchange, NoExchange> {
         let meta = tree.get("params").and_then(|p| p.get("_meta"));
         let stated = meta.and_then(|m| m.get(revision::META_PROTOCOL_VERSION));
         let stated = stated.and_then(Value::as_str);
-        let version = header::version(headers, stated).map_err(NoExchange::Mismatch)?;
+        let version = header::version(&headers, stated).map_err(NoExchange::Mismatch)?;
         let era = revision::era(version);
-        let id = header::single(headers, &header::SESSION_ID).map_err(NoExchange::Mismatch)?;
+        let id = header::single(&headers, &header::SESSION_ID).map_err(NoExchange::Mismatch)?;
         let session = match id {
             Some(id) if era == Era::Legacy => {
                 let now = self.clock.now();
@@ -86,7 +88,7 @@ impl Gate {
         Ok(Exchange {
             gate,
             visit,
-            headers: headers.clone(),
+            headers,
             session,
             era,
         })
@@ -180,11 +182,13 @@ impl Exchange {
     async fn single(&self, tree: &Value<'_>, body: &Bytes) -> Reply {
         let message = match message::read(tree, body) {
             Ok(message) => message,
-            Err(malformed) => return self.gate.refuse_malformed(&self.visit, &malformed).await,
+            Err(malformed) => {
+                return Box::pin(self.gate.refuse_malformed(&self.visit, &malformed)).await;
+            }
         };
         if let Err(mismatch) = header::agree(&self.headers, &message, self.era) {
             let malformed = mismatched(tree, body, &mismatch);
-            return self.gate.refuse_malformed(&self.visit, &malformed).await;
+            return Box::pin(self.gate.refuse_malformed(&self.visit, &malformed)).await;
         }
         // The message, not the body: white space around it is nobody's.
         let bytes = body.slice_ref(message.raw);
@@ -196,11 +200,14 @@ impl Exchange {
             Shape::Request { .. } | Shape::Notification { .. } => {
                 self.judge(message, bytes, Patience::Fresh).await
             }
-            Shape::Response { id, .. } => self.response(id.as_json(), bytes).await,
+            Shape::Response { id, .. } => Box::pin(self.response(id.as_json(), bytes)).await,
         }
     }
 
     /// The way of everything that has a method.
+    ///
+    /// What seldom happens is boxed, here and below: a future is as large as the largest of all that
+    /// it may come to wait for, and it is moved several times before it begins.
     pub(super) async fn judge(
         &self,
         message: &Message<'_>,
@@ -218,9 +225,9 @@ impl Exchange {
         let visit = if topic(method) == Topic::Tool
             && self.visit.server.pins.first_list() == FirstList::ToBeTaken
         {
-            taken = match self.gate.with_first_list(&self.visit).await {
+            taken = match Box::pin(self.gate.with_first_list(&self.visit)).await {
                 Ok(visit) => visit,
-                Err(error) => return self.unknown_tools(method, id, &error).await,
+                Err(error) => return Box::pin(self.unknown_tools(method, id, &error)).await,
             };
             &taken
         } else {
@@ -235,34 +242,34 @@ impl Exchange {
             Err(unjudgeable) => {
                 let call = Call::bare(visit, method, moment);
                 let refused = Refused::deny(Rule::MALFORMED, unjudgeable.0);
-                return self.refuse(&call, id, &refused).await;
+                return Box::pin(self.refuse(&call, id, &refused)).await;
             }
         };
         let allowed = match decide(&self.gate, &call) {
             Verdict::Allow(allowed) => allowed,
-            Verdict::Refuse(refused) => return self.refuse(&call, id, &refused).await,
-            Verdict::Ask(asking) => match self
-                .ask(&mut call, asking, (message, bytes.clone()), patience)
-                .await
-            {
-                Next::Pass(allowed) => allowed,
-                Next::Answer(reply) => return reply,
-            },
+            Verdict::Refuse(refused) => return Box::pin(self.refuse(&call, id, &refused)).await,
+            Verdict::Ask(asking) => {
+                let asked = self.ask(&mut call, asking, (message, bytes.clone()), patience);
+                match Box::pin(asked).await {
+                    Next::Pass(allowed) => allowed,
+                    Next::Answer(reply) => return reply,
+                }
+            }
         };
         // Only now: who may not call a tool is not told what its schema mirrors.
         if let Err(mismatch) = self.mirrors_agree(&call) {
-            return self.refuse_mismatch(&call, id, &mismatch).await;
+            return Box::pin(self.refuse_mismatch(&call, id, &mismatch)).await;
         }
         let request = match self.request(&call, id) {
             Ok(request) => request,
             Err(trouble) => {
                 let refused = Refused::deny(Rule::MALFORMED, trouble.to_string());
-                return self.refuse(&call, id, &refused).await;
+                return Box::pin(self.refuse(&call, id, &refused)).await;
             }
         };
         match admit(&self.gate, &call, allowed).await {
             Ok(permit) => self.forwarded(permit, &call, request, bytes).await,
-            Err(NotAdmitted::Refused(refused)) => self.refuse(&call, id, &refused).await,
+            Err(NotAdmitted::Refused(refused)) => Box::pin(self.refuse(&call, id, &refused)).await,
             Err(NotAdmitted::Unavailable(error)) => unavailable(id, &error),
         }
     }

@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use super::address::{self, GuardedResolver};
 use super::{EventSource, Incoming, IncomingBody, Outgoing, UpstreamError, UpstreamSession, Verb};
 use crate::budget::{Budget, Part};
+use crate::clock::within;
 use crate::mcp::header;
 use crate::pieces::Pieces;
 
@@ -189,7 +190,7 @@ impl HttpServer {
         let session = session.map(UpstreamSession::named);
         let media = media_type(&head.headers);
         let status = head.status;
-        let body = if media == "text/event-stream" && status.is_success() {
+        let body = if media == Media::Events && status.is_success() {
             IncomingBody::Events(EventSource::new(
                 body,
                 self.network.max_body,
@@ -199,10 +200,10 @@ impl HttpServer {
             IncomingBody::Empty
         } else {
             let bytes = self.collect(body).await?;
-            match media.as_str() {
+            match media {
                 _ if bytes.is_empty() => IncomingBody::Empty,
-                "application/json" => IncomingBody::Json(bytes),
-                _ => {
+                Media::Json => IncomingBody::Json(bytes),
+                Media::Events | Media::Other => {
                     // What the header says is the server's text, which nobody has looked through.
                     IncomingBody::Other(format!("HTTP {status}, and neither JSON nor a stream"))
                 }
@@ -235,26 +236,35 @@ impl HttpServer {
             }
             Ok(part.carried_by(pieces.whole()))
         };
-        timeout(self.timeout, collecting)
+        within(self.timeout, collecting)
             .await
-            .map_err(|_| UpstreamError::Timeout(self.timeout))?
+            .ok_or(UpstreamError::Timeout(self.timeout))?
     }
 }
 
 const AGENT: &str = concat!("portreeve/", env!("CARGO_PKG_VERSION"));
 
-/// The media type without its parameters, in lower case.
-fn media_type(headers: &HeaderMap) -> String {
-    let value = headers
-        .get(CONTENT_TYPE)
-        .and_then(|v| v.to_str().ok())
-        .unwrap_or_default();
-    value
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase()
+/// What a body is, by its header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Media {
+    Json,
+    Events,
+    Other,
+}
+
+/// The media type, whatever its parameters.
+fn media_type(headers: &HeaderMap) -> Media {
+    let value = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let essence = value.unwrap_or_default().split(|byte| *byte == b';').next();
+    let essence = essence.unwrap_or_default().trim_ascii();
+    let is = |media: &[u8]| essence.eq_ignore_ascii_case(media);
+    if is(b"application/json") {
+        Media::Json
+    } else if is(b"text/event-stream") {
+        Media::Events
+    } else {
+        Media::Other
+    }
 }
 
 /// A failure to connect is surely not sent; every other may have arrived.

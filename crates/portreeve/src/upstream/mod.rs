@@ -101,7 +101,7 @@ impl Connector {
     pub async fn send(&self, outgoing: Outgoing) -> Result<Incoming, UpstreamError> {
         match self {
             Self::Http(server) => server.send(outgoing).await,
-            Self::Stdio(server) => server.send(outgoing).await,
+            Self::Stdio(server) => Box::pin(server.send(outgoing)).await,
             Self::Unusable(why) => Err(UpstreamError::Unusable(why.clone())),
         }
     }

@@ -62,7 +62,7 @@ impl Beside {
 
     pub async fn post(&self, headers: &[(&'static str, &str)], body: impl Into<Bytes>) -> Reply {
         let (visit, headers) = self.visit(headers);
-        self.gate.post(visit, &headers, body.into()).await
+        self.gate.post(visit, headers, body.into()).await
     }
 
     pub async fn listen(&self, headers: &[(&'static str, &str)]) -> Reply {
