@@ -8,6 +8,7 @@
 
 use std::collections::VecDeque;
 
+use super::lot::Lot;
 use crate::decimal::Decimal;
 use crate::time::Timestamp;
 
@@ -37,14 +38,6 @@ pub(super) struct Meter {
     live_sum: Decimal,
 }
 
-/// Charges of one millisecond, or of one slice: they count wherever any of them could count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Lot {
-    pub(super) first: i64,
-    pub(super) last: i64,
-    pub(super) amount: Decimal,
-}
-
 impl Meter {
     /// A meter that never counted; before `floor` it cannot vouch for anything.
     pub(super) const fn new(floor: i64) -> Self {
@@ -62,7 +55,7 @@ impl Meter {
     pub(super) fn with_lots(retain: i64, floor: i64, lots: VecDeque<Lot>) -> Self {
         let mut meter = Self {
             retain,
-            head: lots.back().map_or(i64::MIN, |lot| lot.last),
+            head: lots.back().map_or(i64::MIN, Lot::last),
             lots,
             ..Self::new(floor)
         };
@@ -112,14 +105,14 @@ impl Meter {
     fn wait(&self, start: i64, fits: impl Fn(Decimal) -> bool) -> i64 {
         let (mut time, mut held) = (start, self.live_sum);
         for lot in self.lots.range(self.live_from..) {
-            let leaves = lot.last.saturating_add(self.retain);
+            let leaves = lot.last().saturating_add(self.retain);
             if leaves > time {
                 if fits(held) {
                     return time;
                 }
                 time = leaves;
             }
-            held = held.sub_up(lot.amount);
+            held = held.sub_up(lot.amount());
         }
         time
     }
@@ -129,26 +122,26 @@ impl Meter {
     fn sweep(&self, start: i64, window: i64, fits: impl Fn(Decimal) -> bool) -> i64 {
         let from = self
             .lots
-            .partition_point(|lot| lot.last.saturating_add(window) <= start);
+            .partition_point(|lot| lot.last().saturating_add(window) <= start);
         let mut entering = self.lots.range(from..).peekable();
         let mut leaving = self.lots.range(from..).peekable();
         let (mut held, mut inside) = (Decimal::ZERO, 0_usize);
         let (mut earliest, mut overfull) = (start, false);
         loop {
-            let enters = entering.peek().map_or(i64::MAX, |lot| lot.first);
-            let Some(leaves) = leaving.peek().map(|lot| lot.last.saturating_add(window)) else {
+            let enters = entering.peek().map_or(i64::MAX, |lot| lot.first());
+            let Some(leaves) = leaving.peek().map(|lot| lot.last().saturating_add(window)) else {
                 return earliest;
             };
             let time = enters.min(leaves);
             if !overfull && time >= earliest.saturating_add(window) {
                 return earliest;
             }
-            while let Some(lot) = entering.next_if(|lot| lot.first <= time) {
-                held = held.add_up(lot.amount);
+            while let Some(lot) = entering.next_if(|lot| lot.first() <= time) {
+                held = held.add_up(lot.amount());
                 inside = inside.saturating_add(1);
             }
-            while let Some(lot) = leaving.next_if(|lot| lot.last.saturating_add(window) <= time) {
-                held = held.sub_up(lot.amount);
+            while let Some(lot) = leaving.next_if(|lot| lot.last().saturating_add(window) <= time) {
+                held = held.sub_up(lot.amount());
                 inside = inside.saturating_sub(1);
             }
             if inside == 0 {
@@ -189,22 +182,17 @@ impl Meter {
 
     fn insert(&mut self, at: i64, amount: Decimal) {
         // Nearly every charge is the latest.
-        let index = if self.lots.back().is_none_or(|lot| lot.first <= at) {
+        let index = if self.lots.back().is_none_or(|lot| lot.first() <= at) {
             self.lots.len()
         } else {
-            self.lots.partition_point(|lot| lot.first <= at)
+            self.lots.partition_point(|lot| lot.first() <= at)
         };
         let before = index.checked_sub(1).and_then(|i| self.lots.get_mut(i));
-        if let Some(lot) = before.filter(|lot| lot.last >= at) {
-            lot.amount = lot.amount.add_up(amount);
+        if let Some(lot) = before.filter(|lot| lot.last() >= at) {
+            lot.set_amount(lot.amount().add_up(amount));
             return;
         }
-        let lot = Lot {
-            first: at,
-            last: at,
-            amount,
-        };
-        self.lots.insert(index, lot);
+        self.lots.insert(index, Lot::new(at, at, amount));
         if at <= self.head.saturating_sub(self.retain) {
             self.live_from = self.live_from.saturating_add(1);
         }
@@ -212,16 +200,17 @@ impl Meter {
 
     /// Gives a charge back to its own time.
     pub(super) fn give_back(&mut self, at: Timestamp, amount: Decimal) {
-        let index = self.lots.partition_point(|lot| lot.first <= at.0);
+        let index = self.lots.partition_point(|lot| lot.first() <= at.0);
         let Some(index) = index.checked_sub(1) else {
             return;
         };
-        let Some(lot) = self.lots.get_mut(index).filter(|lot| lot.last >= at.0) else {
+        let Some(lot) = self.lots.get_mut(index).filter(|lot| lot.last() >= at.0) else {
             return;
         };
-        let amount = amount.min(lot.amount);
-        lot.amount = lot.amount.sub_up(amount);
-        let emptied = lot.amount.is_zero();
+        let amount = amount.min(lot.amount());
+        let left = lot.amount().sub_up(amount);
+        lot.set_amount(left);
+        let emptied = left.is_zero();
         if index >= self.live_from {
             self.live_sum = self.live_sum.sub_up(amount);
         }
@@ -241,13 +230,13 @@ impl Meter {
         }
         self.head = to;
         let gone = to.saturating_sub(self.retain);
-        while let Some(lot) = self.lots.get(self.live_from).filter(|l| l.last <= gone) {
-            self.live_sum = self.live_sum.sub_up(lot.amount);
+        while let Some(lot) = self.lots.get(self.live_from).filter(|l| l.last() <= gone) {
+            self.live_sum = self.live_sum.sub_up(lot.amount());
             self.live_from = self.live_from.saturating_add(1);
         }
         let forgotten = self.forgotten_until();
-        while let Some(lot) = self.lots.front().copied().filter(|l| l.last <= forgotten) {
-            self.floor = self.floor.max(lot.last.saturating_add(self.retain));
+        while let Some(lot) = self.lots.front().filter(|l| l.last() <= forgotten) {
+            self.floor = self.floor.max(lot.last().saturating_add(self.retain));
             self.lots.pop_front();
             self.live_from = self.live_from.saturating_sub(1);
         }
@@ -274,14 +263,11 @@ impl Meter {
     /// counts in every window that meets that span: never less than its charges would.
     fn group(&mut self) {
         let width = self.retain.checked_div(SLICES).unwrap_or(1).max(1);
-        let slice_of = |lot: &Lot| lot.first.checked_div_euclid(width);
+        let slice_of = |lot: &Lot| lot.first().checked_div_euclid(width);
         let mut grouped: VecDeque<Lot> = VecDeque::new();
         for lot in self.lots.drain(..) {
             match grouped.back_mut() {
-                Some(slice) if slice_of(slice) == slice_of(&lot) => {
-                    slice.last = lot.last;
-                    slice.amount = slice.amount.add_up(lot.amount);
-                }
+                Some(slice) if slice_of(slice) == slice_of(&lot) => slice.merge(&lot),
                 _ => grouped.push_back(lot),
             }
         }
@@ -292,14 +278,14 @@ impl Meter {
     /// Reckons anew which lots are live.
     fn settle(&mut self) {
         let gone = self.head.saturating_sub(self.retain);
-        self.live_from = self.lots.partition_point(|lot| lot.last <= gone);
+        self.live_from = self.lots.partition_point(|lot| lot.last() <= gone);
         let live = self.lots.range(self.live_from..);
-        self.live_sum = live.fold(Decimal::ZERO, |sum, lot| sum.add_up(lot.amount));
+        self.live_sum = live.fold(Decimal::ZERO, |sum, lot| sum.add_up(lot.amount()));
     }
 
     /// When the last charge leaves its window; nothing if there is none.
     pub(super) fn empty_at(&self, window: i64) -> Option<i64> {
-        Some(self.lots.back()?.last.saturating_add(window))
+        Some(self.lots.back()?.last().saturating_add(window))
     }
 
     /// From when on nobody can tell this meter from one that never counted.

@@ -7,6 +7,7 @@
 mod charge;
 mod counters;
 mod key;
+mod lot;
 mod meter;
 mod snapshot;
 pub(crate) mod window;

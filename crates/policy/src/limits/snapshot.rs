@@ -13,7 +13,8 @@ use std::str::FromStr;
 
 use super::CounterKey;
 use super::counters::Counters;
-use super::meter::{Lot, Meter};
+use super::lot::Lot;
+use super::meter::Meter;
 use crate::decimal::Decimal;
 
 const HEADING: &str = "portreeve counters 1";
@@ -95,7 +96,13 @@ fn meter_line(key: &CounterKey, meter: &Meter) -> String {
     for (i, lot) in meter.lots().enumerate() {
         let comma = if i == 0 { "" } else { "," };
         // Writing to a string cannot fail.
-        let _ = write!(line, "{comma}{}:{}:{}", lot.first, lot.last, lot.amount);
+        let _ = write!(
+            line,
+            "{comma}{}:{}:{}",
+            lot.first(),
+            lot.last(),
+            lot.amount()
+        );
     }
     line.push('\n');
     line
@@ -109,7 +116,10 @@ fn read_meter(line: &str) -> Option<(CounterKey, Meter)> {
     let mut lots: VecDeque<Lot> = VecDeque::new();
     for text in words.next()?.split(',').filter(|text| !text.is_empty()) {
         let lot = read_lot(text)?;
-        if lots.back().is_some_and(|before| before.last >= lot.first) {
+        if lots
+            .back()
+            .is_some_and(|before| before.last() >= lot.first())
+        {
             return None;
         }
         lots.push_back(lot);
@@ -122,13 +132,10 @@ fn read_meter(line: &str) -> Option<(CounterKey, Meter)> {
 
 fn read_lot(text: &str) -> Option<Lot> {
     let mut parts = text.split(':');
-    let lot = Lot {
-        first: word(parts.next())?,
-        last: word(parts.next())?,
-        amount: Decimal::parse(parts.next()?).ok()?,
-    };
-    let sound = lot.first <= lot.last && Decimal::ZERO < lot.amount;
-    (sound && parts.next().is_none()).then_some(lot)
+    let (first, last) = (word(parts.next())?, word(parts.next())?);
+    let amount = Decimal::parse(parts.next()?).ok()?;
+    let sound = first <= last && Decimal::ZERO < amount;
+    (sound && parts.next().is_none()).then(|| Lot::new(first, last, amount))
 }
 
 fn word<T: FromStr>(text: Option<&str>) -> Option<T> {
