@@ -128,7 +128,8 @@ pub(super) const KEYS: &[Key] = &[
         Form::Word(&["kernel", "disk"]),
         "`kernel`",
         "When a record counts as written: handed to the kernel (survives a crash of the gate), or \
-         on the disk (survives a power cut).",
+         on the disk (survives a power cut). How a call ended waits for no disk: it is there within \
+         a second, and a call of which a power cut took that reads as *unknown*.",
     ),
     key(
         "ledger.arguments",

@@ -221,10 +221,10 @@ impl Inspector {
     }
 
     /// The request that a response with this id answers.
-    fn awaited(&self, id: &str) -> Option<(Request, Whose)> {
+    fn awaited(&self, id: &str) -> Option<(Cow<'_, Request>, Whose)> {
         let own = self.request.as_ref().filter(|r| same_id(&r.id, id));
         if let Some(own) = own {
-            return Some((own.clone(), Whose::Own));
+            return Some((Cow::Borrowed(own), Whose::Own));
         }
         let matter = self.session.as_ref()?.turns.take_set_aside(id)?;
         let request = Request {
@@ -233,7 +233,7 @@ impl Inspector {
             call_id: String::new(),
             turn: None,
         };
-        Some((request, Whose::Earlier))
+        Some((Cow::Owned(request), Whose::Earlier))
     }
 
     async fn look_at_result(
@@ -250,12 +250,12 @@ impl Inspector {
             ));
         }
         if let Topic::List(listed) = topic {
-            let filtered = list::filter(self, listed, bytes).await?;
+            let filtered = Box::pin(list::filter(self, listed, bytes)).await?;
             return Ok(Looked::Result(filtered, Answer::Ok));
         }
         let member = |name: &str| members.iter().find(|m| m.key == name).map(|m| m.value);
         if let Some(requests) = member("inputRequests")
-            && let Some(refused) = self.judge_inputs(requests).await?
+            && let Some(refused) = Box::pin(self.judge_inputs(requests)).await?
         {
             return Ok(Looked::Refused(self.refusal(request, &refused)));
         }

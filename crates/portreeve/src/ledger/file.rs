@@ -254,7 +254,13 @@ impl Ledger for FileLedger {
     }
 
     fn finish<'a>(&'a self, finish: Finish<'a>) -> BoxFuture<'a, Result<Booked, LedgerError>> {
-        Box::pin(async move { self.shared.book(&Entry::Finish(&finish)).await })
+        Box::pin(async move {
+            let seq = self
+                .shared
+                .append_with_others(&Entry::Finish(&finish))
+                .await?;
+            Ok(Booked { seq })
+        })
     }
 
     fn refuse<'a>(&'a self, refusal: Refusal<'a>) -> BoxFuture<'a, Result<Booked, LedgerError>> {

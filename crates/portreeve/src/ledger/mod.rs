@@ -84,7 +84,9 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     /// Books that a call is about to be forwarded.
     fn begin<'a>(&'a self, begin: Begin<'a>) -> BoxFuture<'a, Result<Booked, LedgerError>>;
 
-    /// Books how a begun call ended.
+    /// Books how a begun call ended. The kernel has it when this resolves, whatever the durability:
+    /// the call happened, and if the power's end takes this with it, it reads as unknown. Nobody
+    /// should wait for the disk to be told so.
     fn finish<'a>(&'a self, finish: Finish<'a>) -> BoxFuture<'a, Result<Booked, LedgerError>>;
 
     /// Books a call that is not forwarded.
