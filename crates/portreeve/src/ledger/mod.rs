@@ -8,7 +8,7 @@
 //! record → line → book → medium        what is said, its bytes, the chain, the file
 //!                 commit               when it is on disk
 //! open, tail, retain, keep                 the life of the directory
-//! lines → read → replay, query, follow, export, verify
+//! lines → read → replay, backward → query, follow, export, verify
 //! ```
 //!
 //! What holds: an append that fails refuses the call (there is no fail-open switch); the begin of
@@ -17,6 +17,7 @@
 
 mod acts;
 mod anchor;
+mod backward;
 mod batch;
 mod book;
 mod calls;
@@ -30,6 +31,7 @@ mod keep;
 mod line;
 mod lines;
 mod medium;
+mod misfit;
 mod open;
 mod read;
 mod record;
@@ -52,7 +54,8 @@ use futures_util::future::BoxFuture;
 pub use acts::{BookedAct, acts};
 pub use anchor::{AnchorError, Anchors, FileAnchor, KnownAnchor, MemoryAnchors, SecondPlace};
 pub use calls::{
-    BookedCall, CallEnd, Calls, Filter, OUTCOMES, ShadowVerdict, UNKNOWN, calls, query, tail,
+    ANSWERS, BookedCall, BookedEntry, CallEnd, Calls, Filter, Found, OUTCOMES, ShadowVerdict,
+    UNKNOWN, calls, entries, query, tail,
 };
 pub use chain::{Anchor, Digest, Head};
 pub use ending::CallsByEnd;

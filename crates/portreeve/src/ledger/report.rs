@@ -86,7 +86,7 @@ pub enum What {
 
 impl What {
     /// What is to say of a record that is there, where nothing more is known.
-    const fn words(&self) -> Option<&'static str> {
+    pub(super) const fn words(&self) -> Option<&'static str> {
         Some(match self {
             Self::Changed => "its bytes do not match its hash: changed after it was written",
             Self::NoRecord => "the line is not a record: changed after it was written",

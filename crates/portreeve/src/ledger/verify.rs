@@ -12,6 +12,7 @@ use super::book::checkpoint_message;
 use super::chain::{Head, Seal};
 use super::file::{CUT_ACCEPTED, TAIL_TORN};
 use super::lines::Forward;
+use super::misfit::joined;
 use super::read::{Phase, Record};
 use super::records::ReadError;
 use super::report::{Fault, Report, What};
@@ -173,28 +174,13 @@ impl Walk<'_> {
     }
 
     fn line(&mut self, line: &[u8]) -> Result<(), What> {
-        let Some(bare) = line.strip_suffix(b"\n") else {
-            return Err(What::Unfinished);
-        };
-        let seal = Seal::read(bare).ok_or(What::NoRecord)?;
-        if !seal.holds() {
-            return Err(What::Changed);
-        }
-        let expected = self.head.seq + 1;
-        if seal.seq > expected {
-            return Err(What::Missing { found: seal.seq });
-        }
-        if seal.seq < expected {
-            return Err(What::OutOfPlace { found: seal.seq });
-        }
-        if seal.prev != self.head.hash {
-            return Err(What::Detached);
-        }
+        let bare = line.strip_suffix(b"\n").ok_or(What::Unfinished)?;
+        let head = joined(bare, Some(self.head))?;
         let record = Record::parse(bare).map_err(|_| What::NoRecord)?;
         self.checkpoint(&record)?;
         self.note(&record);
         self.report.records += 1;
-        self.head = seal.head();
+        self.head = head;
         self.witness.saw(self.head);
         Ok(())
     }
