@@ -30,6 +30,7 @@ mod in_store;
 mod keep;
 mod line;
 mod lines;
+mod loss;
 mod medium;
 mod misfit;
 mod open;
@@ -63,6 +64,8 @@ pub use export::{Follow, export};
 pub use file::FileLedger;
 pub use in_store::StoreAnchors;
 pub use keep::{Cadence, keep_anchored, keep_probing};
+pub use loss::Loss;
+pub use misfit::{Misfit, Misfits};
 pub use open::{OpenError, Opened, Opening, Torn};
 pub use read::{BookedCharge, BookedShadow, Phase, Record, Text};
 pub use record::{

@@ -19,6 +19,7 @@ use super::report::{Fault, Report, What};
 use super::retain;
 use super::segment::{self, SegmentFile};
 use super::witness::Witness;
+use crate::clock;
 use crate::hex;
 use crate::keys::PublicKey;
 
@@ -224,7 +225,13 @@ impl Walk<'_> {
             self.witness.accepted((record.seq, record.at), detail);
         }
         if act == CUT_ACCEPTED || act == TAIL_TORN {
-            let note = format!("record {}: {act} {}", record.seq, detail.get());
+            let (seq, at) = (record.seq, clock::rfc3339(record.at));
+            let meaning = if act == CUT_ACCEPTED {
+                "a person went on with a book that was not whole"
+            } else {
+                "a record that was not finished was cut off"
+            };
+            let note = format!("record {seq} of {at}: {meaning} ({act} {})", detail.get());
             self.report.notes.push(note);
         }
     }

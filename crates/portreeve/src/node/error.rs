@@ -57,7 +57,7 @@ impl From<NodeError> for Failure {
         let advice = match &error {
             NodeError::Listen(listen) => listen.advice().to_owned(),
             NodeError::Store(store) => store.advice(),
-            NodeError::Open(open) => open.advice().to_owned(),
+            NodeError::Open(open) => open.advice(),
             _ => String::new(),
         };
         match error {
