@@ -23,6 +23,7 @@ mod book;
 mod calls;
 mod chain;
 mod commit;
+mod ended;
 mod ending;
 mod export;
 mod file;
@@ -59,6 +60,7 @@ pub use calls::{
     UNKNOWN, calls, entries, query, tail,
 };
 pub use chain::{Anchor, Digest, Head};
+pub use ended::EndOfCall;
 pub use ending::CallsByEnd;
 pub use export::{Follow, export};
 pub use file::FileLedger;
@@ -72,7 +74,7 @@ pub use record::{
     ARG_KEYS_MAX, AdminAct, Answer, Arguments, Begin, Call, Charge, Ended, Finish, PolicyRef,
     Refusal, Refused, Shadow, Shadowed,
 };
-pub use records::{ReadError, Records, replay_from};
+pub use records::{ReadError, Records, Replayed, replay_from};
 pub use report::{Fault, Report, What};
 pub use retain::{Retention, retire};
 pub use target::{Target, shown};

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::ended::EndOfCall;
 use super::lines::Forward;
 use super::read::Record;
 use super::segment::{self, SegmentFile};
@@ -51,6 +52,13 @@ pub fn replay_from(dir: &Path, seq: u64) -> Result<Records, ReadError> {
     Ok(records)
 }
 
+/// A record as a replay wants it.
+#[derive(Debug)]
+pub enum Replayed<'a> {
+    End(EndOfCall<'a>),
+    Record(Box<Record<'a>>),
+}
+
 /// A lending iterator: each record borrows from the line it was read from.
 #[derive(Debug)]
 pub struct Records {
@@ -87,11 +95,36 @@ impl Records {
         Ok(self.next_with_line()?.map(|(record, _)| record))
     }
 
+    /// The next record as a replay wants it: the end of a call is not read further than to know it.
+    pub fn next_replayed(&mut self) -> Result<Option<Replayed<'_>>, ReadError> {
+        if !self.advance()? {
+            return Ok(None);
+        }
+        let known = self
+            .open
+            .as_ref()
+            .and_then(|open| EndOfCall::know(open.lines.line()));
+        if known.is_some_and(|end| end.seq == self.expected) {
+            self.expected = self.expected.saturating_add(1);
+            // Known again, for a borrow of the line that may leave this function.
+            let line = self.open.as_ref().map(|open| open.lines.line());
+            return Ok(line.and_then(EndOfCall::know).map(Replayed::End));
+        }
+        Ok(self
+            .here()?
+            .map(|(record, _)| Replayed::Record(Box::new(record))))
+    }
+
     /// The next record and the line it was read from, with its newline.
     pub fn next_with_line(&mut self) -> Result<Option<(Record<'_>, &[u8])>, ReadError> {
         if !self.advance()? {
             return Ok(None);
         }
+        self.here()
+    }
+
+    /// The record of the line that was gone to.
+    fn here(&mut self) -> Result<Option<(Record<'_>, &[u8])>, ReadError> {
         let Some(open) = &self.open else {
             return Ok(None);
         };
