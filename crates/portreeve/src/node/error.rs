@@ -37,6 +37,8 @@ pub enum NodeError {
     Demo(#[from] demo::Error),
     #[error("the built-in server cannot listen on this machine: {0}")]
     DemoListen(io::Error),
+    #[error("the built-in server does not start: the system gives no random bytes")]
+    DemoKey,
     #[error(transparent)]
     Socket(#[from] SocketError),
     #[error(transparent)]
