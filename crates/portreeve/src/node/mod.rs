@@ -35,6 +35,8 @@ use crate::upstream::stdio::{ChildSettings, Children};
 use declared::Watching;
 use effects::Running;
 
+/// How long a gate that stops takes to tell servers that its sessions with them are over.
+const PARTING: Duration = Duration::from_secs(2);
 /// The address of a gate that does not listen; it still answers to it.
 const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
@@ -216,6 +218,7 @@ impl Node {
         self.stop.send_replace(true);
         self.gate.close_free_streams();
         while self.serving.join_next().await.is_some() {}
+        self.gate.part_from_servers(PARTING).await;
         self.effects.stop_demo().await;
         self.children.shut_down().await;
         tasks::snapshot(&self.gate, &self.counters, &self.house).await;
