@@ -285,8 +285,8 @@ fn an_explanation_tells_what_every_rule_found() {
         [
             "/tools/t passes: the tool `t` may be used",
             "/tools/t/deny_if/0 passes: not denied: any of (`args.a` is above 5: false; `args.b` is one of \"x\", \"y\": false, for `args.b` is missing)",
-            "/tools/t/require/0 refuses: the policy requires that `args.a` is at most 3",
-            "/tools/t/require/1 refuses: the policy requires that `args.c` matches \"[a-z]+\", and `args.c` is a number, not a string",
+            "/tools/t/require/0 refuses: not satisfied: `args.a` is at most 3: false",
+            "/tools/t/require/1 refuses: not satisfied: `args.c` matches \"[a-z]+\": cannot be told, for `args.c` is a number, not a string",
             "/tools/t/validate refuses: the arguments cannot be held against the tool's schema: the tool's schema is not known",
             "/tools/t/rate_limit passes: there is room for this call on `t_rate`",
             "/tools/t/require_approval/0 asks: a person must approve: `args.b` is not \"x\": true, for `args.b` is missing",
