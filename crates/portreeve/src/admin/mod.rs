@@ -7,6 +7,7 @@
 
 mod approvals;
 mod client;
+mod definition_diff;
 mod effects;
 mod failure;
 mod grants;
