@@ -156,6 +156,9 @@ pub enum Response {
         /// Names in the policy that the server does not have; `None` if nobody asked or nothing is
         /// known of the server's tools.
         dead_rules: Option<Vec<DeadRule>>,
+        /// What is to be said of approvers that it names and nobody is.
+        #[serde(default)]
+        unknown_approvers: Vec<String>,
     },
     Policies {
         policies: Vec<PolicyView>,
@@ -172,6 +175,9 @@ pub enum Response {
         grant: GrantView,
         token: String,
         gateway_url: Option<String>,
+        /// What is to be said of approvers that its policies name and nobody is.
+        #[serde(default)]
+        unknown_approvers: Vec<String>,
     },
     Grants {
         grants: Vec<GrantView>,

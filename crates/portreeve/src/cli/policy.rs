@@ -253,11 +253,13 @@ fn put(
             changed,
             warnings,
             dead_rules,
+            unknown_approvers,
         } => {
             let mut output = if format.json {
                 Output::json(&json!({
                     "policy": policy, "changed": changed,
                     "warnings": warnings, "dead_rules": dead_rules,
+                    "unknown_approvers": unknown_approvers,
                 }))?
             } else {
                 Output::text(report(&policy, changed, server.is_some()))
@@ -265,6 +267,9 @@ fn put(
             if !warnings.is_empty() {
                 output =
                     output.remark(&shown(&warnings, (&shown_name, &bytes), Paint::of_stderr()));
+            }
+            for said in &unknown_approvers {
+                output = output.remark(&printable(&format!("warning: {said}")));
             }
             if let Some(server) = &server {
                 for remark in remarks(&policy, server, dead_rules.as_deref()) {

@@ -136,6 +136,7 @@ impl Node {
             keeping: JoinSet::new(),
         };
         node.apply(&plan).await?;
+        node.office.warn_of_approvers().await?;
         node.open_doors(plan, listener, &stopping)?;
         Ok(node)
     }

@@ -303,6 +303,29 @@ fn an_explanation_tells_what_every_rule_found() {
 }
 
 #[test]
+fn the_approvers_that_a_policy_names_are_told_with_their_rules() {
+    let compiled = policy(
+        r#"{"version":"1","default":"deny",
+            "all_tools":{"require_approval":[{"conditions":[],"approvers":["ann"]}]},
+            "tools":{"t":{"require_approval":[{"conditions":[],"approvers":["bo","ann"]},{"conditions":[]}]}},
+            "prompts":{"p":{"require_approval":[{"conditions":[],"approvers":["cy"]}]}}}"#,
+    );
+    let told: Vec<String> = compiled
+        .approvers()
+        .map(|(name, rule)| format!("{name} {rule}"))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "ann /all_tools/require_approval/0",
+            "bo /tools/t/require_approval/0",
+            "ann /tools/t/require_approval/0",
+            "cy /prompts/p/require_approval/0",
+        ]
+    );
+}
+
+#[test]
 fn reasons_say_what_is_wanted_and_not_what_was_there() {
     let compiled = |list: &str, condition: &str| {
         policy(&format!(
