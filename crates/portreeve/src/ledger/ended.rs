@@ -3,6 +3,10 @@
 //!
 //! Only the spelling that `line` writes is known here; every other line is read as JSON.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
 /// A record that a forwarded call ended and that its charges stay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EndOfCall<'a> {
@@ -15,6 +19,8 @@ const CALL_ID: &[u8] = b",\"call_id\":\"";
 const FINISH: &[u8] = b"\",\"phase\":\"finish\",\"outcome\":\"";
 /// `,"at":"` and a time to the millisecond.
 const AT_LEN: usize = b",\"at\":\"2026-11-20T07:43:15.123Z\"".len();
+/// Built once: a book has millions of lines.
+static REFUNDED: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"refunded\":"));
 const LONGEST_SEQ: usize = 18;
 const LONGEST_ID: usize = 128;
 
@@ -36,7 +42,7 @@ impl<'a> EndOfCall<'a> {
         let (call_id, rest) = rest.split_at_checked(end)?;
         let rest = rest.strip_prefix(FINISH)?;
         // A quote within a string has a backslash in front, so this is a member and no text.
-        let given_back = memchr::memmem::find(rest, b"\"refunded\":").is_some();
+        let given_back = REFUNDED.find(rest).is_some();
         if given_back || call_id.contains(&b'\\') {
             return None;
         }

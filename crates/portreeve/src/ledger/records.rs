@@ -78,6 +78,26 @@ impl Open {
         let lines = Forward::open(&file.path).map_err(ReadError::io(&file.path))?;
         Ok(Self { file, lines })
     }
+
+    /// The record of the line that was gone to, if it is the one that is expected.
+    fn record(&self, expected: &mut u64) -> Result<Record<'_>, ReadError> {
+        let seq = *expected;
+        let damaged = |what: String| ReadError::Damaged {
+            segment: self.file.name(),
+            seq,
+            what,
+        };
+        let line = self.lines.line();
+        let record = Record::parse(line).map_err(|error| damaged(error.to_string()))?;
+        if record.seq != seq {
+            return Err(damaged(format!(
+                "record {} stands in its place",
+                record.seq
+            )));
+        }
+        *expected = seq.saturating_add(1);
+        Ok(record)
+    }
 }
 
 impl Records {
@@ -100,19 +120,19 @@ impl Records {
         if !self.advance()? {
             return Ok(None);
         }
-        let known = self
-            .open
-            .as_ref()
-            .and_then(|open| EndOfCall::know(open.lines.line()));
-        if known.is_some_and(|end| end.seq == self.expected) {
-            self.expected = self.expected.saturating_add(1);
-            // Known again, for a borrow of the line that may leave this function.
-            let line = self.open.as_ref().map(|open| open.lines.line());
-            return Ok(line.and_then(EndOfCall::know).map(Replayed::End));
+        let Some(open) = &self.open else {
+            return Ok(None);
+        };
+        match EndOfCall::know(open.lines.line()) {
+            Some(end) if end.seq == self.expected => {
+                self.expected = self.expected.saturating_add(1);
+                Ok(Some(Replayed::End(end)))
+            }
+            _ => {
+                let record = open.record(&mut self.expected)?;
+                Ok(Some(Replayed::Record(Box::new(record))))
+            }
         }
-        Ok(self
-            .here()?
-            .map(|(record, _)| Replayed::Record(Box::new(record))))
     }
 
     /// The next record and the line it was read from, with its newline.
@@ -120,29 +140,10 @@ impl Records {
         if !self.advance()? {
             return Ok(None);
         }
-        self.here()
-    }
-
-    /// The record of the line that was gone to.
-    fn here(&mut self) -> Result<Option<(Record<'_>, &[u8])>, ReadError> {
         let Some(open) = &self.open else {
             return Ok(None);
         };
-        let expected = self.expected;
-        let damaged = |what: String| ReadError::Damaged {
-            segment: open.file.name(),
-            seq: expected,
-            what,
-        };
-        let record =
-            Record::parse(open.lines.line()).map_err(|error| damaged(error.to_string()))?;
-        if record.seq != expected {
-            return Err(damaged(format!(
-                "record {} stands in its place",
-                record.seq
-            )));
-        }
-        self.expected = expected.saturating_add(1);
+        let record = open.record(&mut self.expected)?;
         Ok(Some((record, open.lines.line())))
     }
 
