@@ -31,6 +31,8 @@ pub enum Severity {
 pub struct Checked {
     /// The tools that it names by their exact names.
     pub tools: Vec<String>,
+    /// The people that it names as approvers, each with the rule that does.
+    pub approvers: Vec<(String, String)>,
     pub warnings: Vec<Problem>,
 }
 
@@ -46,7 +48,11 @@ pub fn compile(text: &[u8]) -> Result<portreeve_policy::Checked, Vec<portreeve_p
 pub fn check(text: &[u8]) -> Result<Checked, Vec<Problem>> {
     let compiled = compile(text).map_err(sendable)?;
     let tools = compiled.policy.tool_names();
+    let approvers = compiled.policy.approvers();
     Ok(Checked {
+        approvers: approvers
+            .map(|(name, rule)| (name.to_owned(), rule.to_string()))
+            .collect(),
         tools: tools.map(|(name, _)| name.to_owned()).collect(),
         warnings: sendable(compiled.warnings),
     })

@@ -97,6 +97,9 @@ fn guards(node: &Node<'_>, within: Within, problems: &mut Problems<'_>) -> Vec<W
             conditions: Vec::new(),
             on_deny: None,
         };
+        if is_condition(element, problems) {
+            return guard;
+        }
         let members = element.members(problems, &GUARD);
         needs_conditions(element, &GUARD, problems);
         for (key, value) in &members {
@@ -116,6 +119,28 @@ fn guards(node: &Node<'_>, within: Within, problems: &mut Problems<'_>) -> Vec<W
         guard
     });
     read.collect()
+}
+
+/// Whether a condition stands where an entry should, which has conditions: one error, and not one for
+/// each of its members.
+fn is_condition(node: &Node<'_>, problems: &mut Problems<'_>) -> bool {
+    let has = |key| node.value.get(key).is_some();
+    let is_leaf = has("path") && has("op");
+    let nests = ["any", "all", "not"].into_iter().any(has);
+    if has("conditions") || !(is_leaf || nests) {
+        return false;
+    }
+    let inner = if is_leaf {
+        r#"{"path": …, "op": …, "value": …}"#
+    } else {
+        "{…}"
+    };
+    let message = format!(
+        "a condition stands here, where an entry with `conditions` is expected; \
+         wrap it: {{\"conditions\": [{inner}]}}"
+    );
+    node.error(problems, message);
+    true
 }
 
 fn needs_conditions(node: &Node<'_>, keys: &Keys, problems: &mut Problems<'_>) {
@@ -141,6 +166,9 @@ fn approval(node: &Node<'_>, problems: &mut Problems<'_>) -> WrittenApproval {
         approvals: 1,
         approvers: Vec::new(),
     };
+    if is_condition(node, problems) {
+        return approval;
+    }
     let members = node.members(problems, &APPROVAL);
     needs_conditions(node, &APPROVAL, problems);
     for (key, value) in &members {

@@ -72,6 +72,10 @@ fn policy(document: PolicyDocument, problems: &mut Problems<'_>) -> Policy {
     let tools = document.tools.iter().map(|e| (&e.name, &e.pointer));
     let hidden = document.hide.iter().map(|h| (&h.name, &h.pointer));
     let mentions = tools.chain(hidden).filter_map(mention).collect();
+    let approvers = named_approvers(
+        document.all_tools.as_ref(),
+        [&document.tools, &resources, &document.prompts],
+    );
     let (mut hidden, mut hidden_targets) = (HashSet::new(), Vec::new());
     for entry in document.hide {
         match target(entry.name) {
@@ -104,6 +108,7 @@ fn policy(document: PolicyDocument, problems: &mut Problems<'_>) -> Policy {
             .collect(),
         inspects_results: false,
         mentions,
+        approvers,
     };
     policy.inspects_results = !policy.result_rules_of_anything().is_empty();
     policy
@@ -130,6 +135,21 @@ fn mention((selector, pointer): (&Selector, &Pointer)) -> Option<(Box<str>, Rule
         Selector::Exact(name) => Some((name.as_str().into(), rule(pointer))),
         Selector::Glob(_) | Selector::Kind(_) => None,
     }
+}
+
+fn named_approvers(all: Option<&WrittenRules>, entries: [&Vec<Entry>; 3]) -> Vec<(Box<str>, Rule)> {
+    let selected = entries.into_iter().flatten().map(|entry| &entry.says);
+    let asks = all
+        .into_iter()
+        .chain(selected)
+        .flat_map(|rules| &rules.require_approval);
+    let named = asks.flat_map(|ask| {
+        let rule = rule(&ask.pointer);
+        ask.approvers
+            .iter()
+            .map(move |name| (name.as_str().into(), rule.clone()))
+    });
+    named.collect()
 }
 
 fn rule_map(entries: Vec<Entry>, glob: fn(&str) -> Glob) -> RuleMap {

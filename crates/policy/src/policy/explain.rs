@@ -76,6 +76,14 @@ impl Witness for Notes {
         self.answer.get_or_insert(refused);
         ControlFlow::Continue(())
     }
+
+    fn refuse_for(&mut self, refused: Decision, found: impl FnOnce() -> String) -> ControlFlow<()> {
+        let refusing = self.refuse(refused);
+        if let Some(finding) = self.findings.last_mut() {
+            finding.words = found();
+        }
+        refusing
+    }
 }
 
 impl Policy {

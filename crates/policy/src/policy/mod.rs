@@ -49,6 +49,8 @@ pub struct Policy {
     inspects_results: bool,
     /// The tools it mentions, in the order of the document.
     mentions: Vec<(Box<str>, Rule)>,
+    /// The people it names as approvers, each once for every rule that does.
+    approvers: Vec<(Box<str>, Rule)>,
 }
 
 /// A plain allow or deny, and the rule that says so.
@@ -67,6 +69,12 @@ impl Policy {
     /// tools a server does not have can be reported.
     pub fn tool_names(&self) -> impl Iterator<Item = (&str, &Rule)> {
         self.mentions.iter().map(|(name, rule)| (&**name, rule))
+    }
+
+    /// The people that the policy names as approvers, each with the rule that does, so that names of
+    /// nobody can be reported: a call that waits for nobody can never pass.
+    pub fn approvers(&self) -> impl Iterator<Item = (&str, &Rule)> {
+        self.approvers.iter().map(|(name, rule)| (&**name, rule))
     }
 }
 

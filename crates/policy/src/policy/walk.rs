@@ -24,6 +24,15 @@ pub(super) trait Witness {
 
     /// A rule refuses. `Break` ends the walk.
     fn refuse(&mut self, refused: Decision) -> ControlFlow<()>;
+
+    /// A rule refuses for its conditions; the words say what each was found to be.
+    fn refuse_for(
+        &mut self,
+        refused: Decision,
+        _found: impl FnOnce() -> String,
+    ) -> ControlFlow<()> {
+        self.refuse(refused)
+    }
 }
 
 /// How a name stands with the policy, before anything about the call is asked.
@@ -176,7 +185,7 @@ impl Call<'_> {
             match all(&guard.conditions, &self.scene, Purpose::Catch) {
                 Truth::False => self.note_guard(guard, Purpose::Catch, witness),
                 Truth::True | Truth::Error(_) => {
-                    witness.refuse(self.refused_by(guard, Purpose::Catch))?;
+                    self.refuse_for(guard, Purpose::Catch, witness)?;
                 }
             }
         }
@@ -184,7 +193,7 @@ impl Call<'_> {
             match all(&guard.conditions, &self.scene, Purpose::Demand) {
                 Truth::True => self.note_guard(guard, Purpose::Demand, witness),
                 Truth::False | Truth::Error(_) => {
-                    witness.refuse(self.refused_by(guard, Purpose::Demand))?;
+                    self.refuse_for(guard, Purpose::Demand, witness)?;
                 }
             }
         }
@@ -202,6 +211,25 @@ impl Call<'_> {
                 Purpose::Demand => format!("satisfied: {found}"),
             }
         });
+    }
+
+    fn refuse_for(
+        &self,
+        guard: &Guard,
+        purpose: Purpose,
+        witness: &mut impl Witness,
+    ) -> ControlFlow<()> {
+        witness.refuse_for(self.refused_by(guard, purpose), || {
+            let found = findings(&guard.conditions, &self.scene, purpose);
+            let (word, told) = match purpose {
+                Purpose::Catch => ("denied", &guard.on_deny),
+                Purpose::Demand => ("not satisfied", &guard.on_deny),
+            };
+            match told {
+                Some(told) => format!("{word}: {found}; the agent is told: {told}"),
+                None => format!("{word}: {found}"),
+            }
+        })
     }
 
     fn check_schema(&self, validation: &Validation, witness: &mut impl Witness) -> ControlFlow<()> {

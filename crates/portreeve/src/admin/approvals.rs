@@ -7,7 +7,7 @@ use super::office::Office;
 use super::request::{Credential, Request};
 use super::response::{ApprovalView, Response};
 use crate::store::StoreError;
-use crate::store::approval::{Approval, Says};
+use crate::store::approval::{Approval, NoVote, Says};
 
 /// The longest reason that is kept.
 const LONGEST_REASON: usize = 1_000;
@@ -29,6 +29,11 @@ impl Office {
             } => {
                 let decided = self.decide(&id, (says, reason), by).await?;
                 let approval = Box::new(ApprovalView::new(decided, self.clock.now()));
+                Ok(Response::Approval { approval })
+            }
+            Request::ApprovalWithdraw { id, reason, by } => {
+                let left = self.withdraw(&id, reason, by).await?;
+                let approval = Box::new(ApprovalView::new(left, self.clock.now()));
                 Ok(Response::Approval { approval })
             }
             request => {
@@ -54,32 +59,64 @@ impl Office {
         (says, reason): (Says, Option<String>),
         by: Credential,
     ) -> Result<Approval, Failure> {
-        if reason
-            .as_ref()
-            .is_some_and(|text| text.len() > LONGEST_REASON)
-        {
-            let what = format!("the reason is longer than {LONGEST_REASON} characters");
-            return Err(Failure::usage(what, "shorten it"));
-        }
+        check_length(reason.as_deref())?;
         let person = self.identify(by).await?;
         let actor = format!("user {}", person.name);
         let turn = self.turn(&actor).await;
         let approval = self.existing_approval(id).await?;
         let now = self.clock.now();
-        let refusal = |no: crate::store::approval::NoVote| Failure::no(no.to_string(), "");
         approval.may_vote(&person, now).map_err(refusal)?;
         let act = match says {
             Says::Approve => "approval.approve",
             Says::Deny => "approval.deny",
         };
-        let detail = json!({
-            "grant": approval.asked.grant, "server": approval.asked.server,
-            "subject": approval.asked.subject, "reason": reason,
-        });
-        turn.book(act, id, detail).await?;
+        turn.book(act, id, about(&approval, reason.as_deref()))
+            .await?;
         let voted = self.store.vote(id, person, (says, reason), now).await?;
         let approval = voted.map_err(refusal)?;
         self.effects.approval_decided(id);
         Ok(approval)
     }
+
+    /// A call may use an approval while it is being withdrawn; then the store says so, and the book has
+    /// both: that somebody wanted it back, and that it was used.
+    async fn withdraw(
+        &self,
+        id: &str,
+        reason: Option<String>,
+        by: Credential,
+    ) -> Result<Approval, Failure> {
+        check_length(reason.as_deref())?;
+        let person = self.identify(by).await?;
+        let actor = format!("user {}", person.name);
+        let turn = self.turn(&actor).await;
+        let approval = self.existing_approval(id).await?;
+        let now = self.clock.now();
+        approval.may_withdraw(&person, now).map_err(refusal)?;
+        let detail = about(&approval, reason.as_deref());
+        turn.book("approval.withdraw", id, detail).await?;
+        let left = self.store.withdraw_approval(id, person, now).await?;
+        left.map_err(refusal)
+    }
+}
+
+fn check_length(reason: Option<&str>) -> Result<(), Failure> {
+    if reason.is_some_and(|text| text.len() > LONGEST_REASON) {
+        let what = format!("the reason is longer than {LONGEST_REASON} characters");
+        return Err(Failure::usage(what, "shorten it"));
+    }
+    Ok(())
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
+fn refusal(no: NoVote) -> Failure {
+    Failure::no(no.to_string(), "")
+}
+
+/// What is booked of a decision beside who made it.
+fn about(approval: &Approval, reason: Option<&str>) -> serde_json::Value {
+    json!({
+        "grant": approval.asked.grant, "server": approval.asked.server,
+        "subject": approval.asked.subject, "reason": reason,
+    })
 }

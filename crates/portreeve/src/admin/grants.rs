@@ -73,15 +73,17 @@ impl Office {
         turn.book("grant.create", &new.label, detail).await?;
         let grant = self.store.create_grant(new, self.clock.now()).await?;
         turn.reload().await?;
-        Ok(self.shown_once(&grant, &token))
+        self.shown_once(&grant, &token).await
     }
 
-    fn shown_once(&self, grant: &Grant, token: &Token) -> Response {
-        Response::GrantToken {
+    async fn shown_once(&self, grant: &Grant, token: &Token) -> Result<Response, Failure> {
+        let policies = grant.servers.values().flatten();
+        Ok(Response::GrantToken {
             grant: self.grant_view(grant),
             token: token.reveal().to_owned(),
             gateway_url: self.effects.status().gateway_url,
-        }
+            unknown_approvers: self.unknown_approvers_of(policies).await?,
+        })
     }
 
     fn grant_view(&self, grant: &Grant) -> GrantView {
@@ -185,7 +187,7 @@ impl Office {
         let now = self.clock.now();
         let grant = self.store.rotate_grant(label, token.sha256(), now).await?;
         turn.reload().await?;
-        Ok(self.shown_once(&grant, &token))
+        self.shown_once(&grant, &token).await
     }
 
     async fn revoke(&self, actor: &str, label: &Label) -> Result<Response, Failure> {

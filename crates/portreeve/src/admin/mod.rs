@@ -6,7 +6,9 @@
 //! be booked isn't done. Who may ask for what is decided before a request gets here.
 
 mod approvals;
+mod approvers;
 mod client;
+mod definition_diff;
 mod effects;
 mod failure;
 mod grants;

@@ -134,7 +134,8 @@ impl Office {
             | Request::GrantSet { .. } => self.grant(actor, request).await,
             Request::ApprovalList { .. }
             | Request::ApprovalShow { .. }
-            | Request::ApprovalDecide { .. } => self.approvals(request).await,
+            | Request::ApprovalDecide { .. }
+            | Request::ApprovalWithdraw { .. } => self.approvals(request).await,
             Request::UserAdd { .. }
             | Request::UserList
             | Request::UserProof { .. }

@@ -108,6 +108,7 @@ impl Office {
             turn.reload().await?;
         }
         Ok(Response::PolicyPut {
+            unknown_approvers: self.unknown_approvers(&put.text).await?,
             policy: self.policy_view(&put).await?,
             changed,
             warnings: checked.warnings,

@@ -144,6 +144,12 @@ pub enum Request {
         reason: Option<String>,
         by: Credential,
     },
+    /// One person takes back what they said about a call that has not passed yet.
+    ApprovalWithdraw {
+        id: String,
+        reason: Option<String>,
+        by: Credential,
+    },
     /// The first person needs nobody's leave; every other one an admin's.
     UserAdd {
         name: Label,

@@ -8,6 +8,7 @@ use portreeve_policy::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::definition_diff::changes;
 use super::effects::Status;
 use crate::clock::rfc3339;
 use crate::name::{Label, Name};
@@ -155,6 +156,9 @@ pub enum Response {
         /// Names in the policy that the server does not have; `None` if nobody asked or nothing is
         /// known of the server's tools.
         dead_rules: Option<Vec<DeadRule>>,
+        /// What is to be said of approvers that it names and nobody is.
+        #[serde(default)]
+        unknown_approvers: Vec<String>,
     },
     Policies {
         policies: Vec<PolicyView>,
@@ -171,6 +175,9 @@ pub enum Response {
         grant: GrantView,
         token: String,
         gateway_url: Option<String>,
+        /// What is to be said of approvers that its policies name and nobody is.
+        #[serde(default)]
+        unknown_approvers: Vec<String>,
     },
     Grants {
         grants: Vec<GrantView>,
@@ -291,6 +298,9 @@ pub struct ToolView {
     /// What waits in the place of the accepted definition.
     pub waiting_hash: Option<String>,
     pub waiting_definition: Option<Box<RawValue>>,
+    /// What it would change, line by line: `-` what was accepted, `+` what waits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<String>,
     pub first_seen: String,
     pub accepted_at: Option<String>,
 }
@@ -310,9 +320,18 @@ impl ToolView {
             class: pin.nature.map(|nature| nature.class.as_str().to_owned()),
             waiting_hash: pin.waiting().map(str::to_owned),
             waiting_definition: waiting,
+            changes: pin_changes(pin),
             first_seen: rfc3339(pin.first_seen),
             accepted_at: pin.accepted_at.map(rfc3339),
         }
+    }
+}
+
+/// What accepting the definition that waits changes.
+pub(super) fn pin_changes(pin: &Pin) -> Vec<String> {
+    match &pin.state {
+        PinState::Changed { definition, .. } => changes(&pin.definition, definition),
+        PinState::Accepted | PinState::New => Vec::new(),
     }
 }
 
@@ -328,6 +347,9 @@ fn raw(text: &str) -> Box<RawValue> {
 pub struct Pinned {
     pub tool: String,
     pub hash: String,
+    /// What that changed, line by line: `-` what was accepted before, `+` what is now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<String>,
 }
 
 /// A grant that has a policy in force on a server.

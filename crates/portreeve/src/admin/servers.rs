@@ -5,7 +5,7 @@ use serde_json::json;
 use super::failure::{Answer, Failure};
 use super::office::Office;
 use super::request::{NewTarget, Plain, Request};
-use super::response::{Discovery, Pinned, Response, ServerView, ToolView};
+use super::response::{Discovery, Pinned, Response, ServerView, ToolView, pin_changes};
 use crate::config::{Environment, find_program, server_environment};
 use crate::name::Name;
 use crate::nearest::did_you_mean;
@@ -159,6 +159,10 @@ impl Office {
         let accepted = self.store.accept(name, which, self.clock.now()).await?;
         turn.reload().await?;
         let pinned = |pin: Pin| Pinned {
+            changes: pins
+                .iter()
+                .find(|before| before.tool == pin.tool && before.waiting() == Some(&pin.hash))
+                .map_or_else(Vec::new, pin_changes),
             tool: pin.tool,
             hash: pin.hash,
         };

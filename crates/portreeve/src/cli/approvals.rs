@@ -38,6 +38,15 @@ pub(super) enum Approvals {
     Approve(Decide),
     /// Refuse the call
     Deny(Decide),
+    /// Take back your own approval, as long as no call has used it
+    Withdraw(Decide),
+}
+
+/// What a person wants of a call that waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wish {
+    Say(Says),
+    Withdraw,
 }
 
 #[derive(Debug, Args)]
@@ -73,14 +82,15 @@ impl Approvals {
             Self::Show { id, dir, format } => {
                 shown(&dir, &format, Request::ApprovalShow { id }, paint)
             }
-            Self::Approve(decide) => decide.run(Says::Approve, paint),
-            Self::Deny(decide) => decide.run(Says::Deny, paint),
+            Self::Approve(decide) => decide.run(Wish::Say(Says::Approve), paint),
+            Self::Deny(decide) => decide.run(Wish::Say(Says::Deny), paint),
+            Self::Withdraw(decide) => decide.run(Wish::Withdraw, paint),
         }
     }
 }
 
 impl Decide {
-    fn run(self, says: Says, paint: Paint) -> Done {
+    fn run(self, wish: Wish, paint: Paint) -> Done {
         let id = self.id.clone();
         if !self.format.json {
             // Who decides sees what about, before the password is asked for.
@@ -92,14 +102,21 @@ impl Decide {
         }
         let by = credential(self.name)?;
         let reason = self.reason;
-        let asked = Request::ApprovalDecide {
-            id,
-            says,
-            reason,
-            by,
+        let asked = match wish {
+            Wish::Say(says) => Request::ApprovalDecide {
+                id,
+                says,
+                reason,
+                by,
+            },
+            Wish::Withdraw => Request::ApprovalWithdraw { id, reason, by },
         };
         match request(self.dir.data_dir.as_deref(), asked)? {
             Response::Approval { approval } if self.format.json => Output::json(&approval),
+            Response::Approval { approval } if wish == Wish::Withdraw => {
+                let id = &approval.id;
+                Ok(Output::text(format!("{id}: taken back; the call waits\n")))
+            }
             Response::Approval { approval } => Ok(Output::text(outcome(&approval))),
             _ => Err(unexpected()),
         }

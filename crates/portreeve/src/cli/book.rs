@@ -1,4 +1,5 @@
-//! The book as people read it: calls and acts in tables, and calls as they end.
+//! The book as people read it: calls and acts in tables, calls as they end, and a warning where the
+//! records that were read do not fit their chain.
 
 use std::collections::HashSet;
 use std::io::{self, Write};
@@ -9,13 +10,14 @@ use portreeve_policy::time::Timestamp;
 
 use super::desk::data_dir;
 use super::listing::{Cell, Listing};
-use super::output::{Paint, Table, Tone, plain};
+use super::output::{Paint, Table, Tone, painted, plain};
 use super::{DataDirArg, Done, FormatArg, Output};
 use crate::admin::{Answer, Failure};
 use crate::clock::rfc3339;
 use crate::data_dir::DataDir;
 use crate::ledger::{
-    self, BookedAct, BookedCall, CallsByEnd, Filter, ReadError, Settings, UNKNOWN,
+    self, BookedAct, BookedCall, BookedEntry, CallsByEnd, Filter, Found, Misfits, ReadError,
+    Settings, UNKNOWN,
 };
 
 /// How often a followed book is looked at.
@@ -24,6 +26,8 @@ const LOOK: Duration = Duration::from_millis(200);
 const CALL_HEAD: [&str; 8] = [
     "TIME", "CALL", "GRANT", "SERVER", "WHAT", "OUTCOME", "RULE", "REASON",
 ];
+/// Stands in the row of an entry that does not fit the chain.
+const DOUBTED: &str = "[DOES NOT FIT THE CHAIN]";
 /// How wide the columns of a followed book are at least: rows come one by one.
 const CALL_WIDTHS: [usize; 8] = [24, 26, 12, 10, 20, 9, 20, 0];
 
@@ -51,15 +55,15 @@ impl Book {
         Ok(Self { dir, ledger })
     }
 
-    pub(super) fn query(&self, filter: Filter) -> Result<Vec<BookedCall>, Failure> {
-        ledger::query(&self.ledger, filter).map_err(unreadable)
+    pub(super) fn entries(&self, filter: Filter) -> Result<Found<BookedEntry>, Failure> {
+        ledger::entries(&self.ledger, filter).map_err(unreadable)
     }
 
     pub(super) fn acts(
         &self,
         since: Option<Timestamp>,
         limit: Option<usize>,
-    ) -> Result<Vec<BookedAct>, Failure> {
+    ) -> Result<Found<BookedAct>, Failure> {
         ledger::acts(&self.ledger, since, limit).map_err(unreadable)
     }
 
@@ -72,53 +76,100 @@ impl Book {
         Ok(record.map_or(0, |record| record.seq))
     }
 
-    /// Prints the last calls and then every call that ends, until it is interrupted.
+    /// Prints the last entries and then every call that ends, until it is interrupted.
     pub(super) fn follow(&self, filter: Filter, (paint, json): (Paint, bool)) -> Done {
-        let next = self.last_seq()?.saturating_add(1);
-        let before = self.query(filter)?;
+        let (next, acts) = (self.last_seq()?.saturating_add(1), filter.acts);
+        let before = self.entries(filter)?;
+        if let Some(warning) = doubts(&before.misfits) {
+            warn(&warning);
+        }
         // What ends between these two lines is in both.
-        let mut printed: HashSet<String> = before
-            .iter()
-            .filter(|call| call.end.outcome != UNKNOWN)
-            .map(|call| call.call_id.clone())
-            .collect();
+        let mut printed: HashSet<String> = before.items.iter().filter_map(ended).collect();
         let mut ends = CallsByEnd::from(&self.ledger, next);
-        let rows = Printer::new(paint, json, &before);
-        if !rows.begin(&before)? {
+        let rows = Printer::new(paint, json, &before.items);
+        if !rows.begin(&before.items)? {
             return Ok(Output::default());
         }
         loop {
-            match ends.next_call().map_err(unreadable)? {
-                Some(call) if printed.remove(&call.call_id) => {}
-                Some(call) if !rows.print(&call)? => return Ok(Output::default()),
-                Some(_) => {}
-                None => std::thread::sleep(LOOK),
+            let Some(entry) = ends.next_entry().map_err(unreadable)? else {
+                std::thread::sleep(LOOK);
+                continue;
+            };
+            if let Some(misfit) = misfit(&entry) {
+                warn(&format!("the book does not fit its chain: {misfit}"));
+            }
+            let again = printed.remove(&name(&entry));
+            let wanted = acts || matches!(entry, BookedEntry::Call(_));
+            if wanted && !again && !rows.print(&entry)? {
+                return Ok(Output::default());
             }
         }
     }
 }
 
-/// Prints calls one by one.
+/// What tells an entry from every other.
+fn name(entry: &BookedEntry) -> String {
+    match entry {
+        BookedEntry::Call(call) => call.call_id.clone(),
+        BookedEntry::Act(act) => act.seq.to_string(),
+    }
+}
+
+/// The name of an entry to which nothing will be added.
+fn ended(entry: &BookedEntry) -> Option<String> {
+    match entry {
+        BookedEntry::Call(call) if call.end.outcome == UNKNOWN => None,
+        entry => Some(name(entry)),
+    }
+}
+
+fn misfit(entry: &BookedEntry) -> Option<&str> {
+    match entry {
+        BookedEntry::Call(call) => call.misfit.as_deref(),
+        BookedEntry::Act(act) => act.misfit.as_deref(),
+    }
+}
+
+/// What is to be said beside a listing from a book that does not fit its chain.
+fn doubts(misfits: &Misfits) -> Option<String> {
+    let first = misfits.first.as_ref()?;
+    let more = match misfits.count {
+        0 | 1 => String::new(),
+        2 => " (and 1 more of the records that were read)".to_owned(),
+        count => format!(" (and {} more of the records that were read)", count - 1),
+    };
+    Some(format!(
+        "the book does not fit its chain: {first}{more}. What is listed here may not be what was \
+         booked; `portreeve ledger verify` checks the whole book"
+    ))
+}
+
+fn warn(warning: &str) {
+    let text = painted(&format!("warning: {warning}"), Paint::of_stderr());
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Prints entries one by one.
 struct Printer {
     table: Table,
     json: bool,
 }
 
 impl Printer {
-    fn new(paint: Paint, json: bool, before: &[BookedCall]) -> Self {
+    fn new(paint: Paint, json: bool, before: &[BookedEntry]) -> Self {
         let mut table = Table::new(paint, CALL_HEAD).at_least(CALL_WIDTHS);
-        for call in before {
-            table.row(cells(call));
+        for entry in before {
+            table.row(cells(entry));
         }
         Self { table, json }
     }
 
-    fn begin(&self, before: &[BookedCall]) -> Result<bool, Failure> {
+    fn begin(&self, before: &[BookedEntry]) -> Result<bool, Failure> {
         if !self.json {
             return write(&self.table.render());
         }
-        for call in before {
-            if !write(&line(call)?)? {
+        for entry in before {
+            if !write(&line(entry)?)? {
                 return Ok(false);
             }
         }
@@ -126,17 +177,17 @@ impl Printer {
     }
 
     /// Whether there is still a reader.
-    fn print(&self, call: &BookedCall) -> Result<bool, Failure> {
+    fn print(&self, entry: &BookedEntry) -> Result<bool, Failure> {
         if self.json {
-            write(&line(call)?)
+            write(&line(entry)?)
         } else {
-            write(&self.table.row_alone(cells(call)))
+            write(&self.table.row_alone(cells(entry)))
         }
     }
 }
 
-fn line(call: &BookedCall) -> Result<String, Failure> {
-    serde_json::to_string(call)
+fn line(entry: &BookedEntry) -> Result<String, Failure> {
+    serde_json::to_string(entry)
         .map(|line| line + "\n")
         .map_err(|error| Failure::cannot(format!("cannot write JSON: {error}"), ""))
 }
@@ -155,15 +206,33 @@ pub(super) fn unreadable(error: ReadError) -> Failure {
     Failure::saying(Answer::Cannot, &error)
 }
 
-pub(super) fn listed(calls: &[BookedCall], format: &FormatArg, paint: Paint) -> Done {
-    const CALLS: Listing<8> = Listing {
+pub(super) fn listed(found: &Found<BookedEntry>, format: &FormatArg, paint: Paint) -> Done {
+    const ENTRIES: Listing<8> = Listing {
         head: CALL_HEAD,
-        nothing: "no calls",
+        nothing: "no calls; what people changed is in `portreeve ledger acts`",
     };
-    CALLS.show(calls, (format, paint), cells)
+    let listed = ENTRIES.show(&found.items, (format, paint), cells)?;
+    Ok(with_doubts(listed, &found.misfits))
 }
 
-fn cells(call: &BookedCall) -> [Cell; 8] {
+fn with_doubts(listed: Output, misfits: &Misfits) -> Output {
+    match doubts(misfits) {
+        None => listed,
+        Some(warning) => {
+            let warning = format!("warning: {warning}");
+            listed.remark(&painted(&warning, Paint::of_stderr()))
+        }
+    }
+}
+
+fn cells(entry: &BookedEntry) -> [Cell; 8] {
+    match entry {
+        BookedEntry::Call(call) => call_cells(call),
+        BookedEntry::Act(act) => act_cells(act),
+    }
+}
+
+fn call_cells(call: &BookedCall) -> [Cell; 8] {
     let tone = match call.end.outcome.as_str() {
         "allow" => Tone::Good,
         "deny" | "hide" | "failed" => Tone::Bad,
@@ -177,8 +246,32 @@ fn cells(call: &BookedCall) -> [Cell; 8] {
         plain(what(call)),
         (call.end.outcome.clone(), tone),
         plain(&call.rule),
-        plain(reason(call)),
+        plain(doubted(reason(call), call.misfit.as_deref())),
     ]
+}
+
+/// An act among calls: who did it, in the place of the reason.
+fn act_cells(act: &BookedAct) -> [Cell; 8] {
+    let (who, detail) = (&act.actor, shortened(detail(act)));
+    let told = format!("by {who} {detail}");
+    [
+        plain(rfc3339(act.at)),
+        plain("-"),
+        plain("-"),
+        plain("-"),
+        plain(format!("{} {}", act.act, act.subject)),
+        plain("act"),
+        plain(""),
+        plain(doubted(told.trim_end().to_owned(), act.misfit.as_deref())),
+    ]
+}
+
+fn doubted(told: String, misfit: Option<&str>) -> String {
+    match misfit {
+        None => told,
+        Some(_) if told.is_empty() => DOUBTED.to_owned(),
+        Some(_) => format!("{DOUBTED} {told}"),
+    }
 }
 
 fn what(call: &BookedCall) -> String {
@@ -204,21 +297,26 @@ fn reason(call: &BookedCall) -> String {
     }
 }
 
-pub(super) fn acts_listed(acts: &[BookedAct], format: &FormatArg, paint: Paint) -> Done {
+pub(super) fn acts_listed(found: &Found<BookedAct>, format: &FormatArg, paint: Paint) -> Done {
     const ACTS: Listing<5> = Listing {
         head: ["TIME", "WHO", "ACT", "SUBJECT", "DETAIL"],
         nothing: "no acts",
     };
-    ACTS.show(acts, (format, paint), |act| {
-        let detail = act.detail.as_ref().map_or("", |detail| detail.get());
+    let listed = ACTS.show(&found.items, (format, paint), |act| {
+        let told = shortened(detail(act));
         [
             plain(rfc3339(act.at)),
             plain(&act.actor),
             plain(&act.act),
             plain(&act.subject),
-            plain(shortened(detail)),
+            plain(doubted(told, act.misfit.as_deref())),
         ]
-    })
+    })?;
+    Ok(with_doubts(listed, &found.misfits))
+}
+
+fn detail(act: &BookedAct) -> &str {
+    act.detail.as_ref().map_or("", |detail| detail.get())
 }
 
 /// The beginning of a text that may be long; `--json` has the whole.

@@ -44,6 +44,7 @@ impl Demo {
             state: self.state,
             page_size: self.page_size,
             allow_tool_changes: self.allow_tool_changes,
+            key: None,
         };
         let listen = self.listen;
         block_on(async move {

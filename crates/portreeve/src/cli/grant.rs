@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::desk::{request, unexpected};
 use super::listing::{Cell, Listing};
-use super::output::{Output, Paint, Tone, plain};
+use super::output::{Output, Paint, Tone, plain, printable};
 use super::server::owner;
 use super::{DataDirArg, Done, FormatArg};
 use crate::admin::{Expiry, Failure, GrantState, GrantView, Request, Response};
@@ -279,6 +279,7 @@ fn token(dir: &DataDirArg, format: &FormatArg, asked: Request, what: &str) -> Do
             grant,
             token,
             gateway_url,
+            unknown_approvers,
         } => {
             let url = gateway_url.as_deref().unwrap_or(USUAL_URL);
             let mut output = if format.json {
@@ -290,6 +291,9 @@ fn token(dir: &DataDirArg, format: &FormatArg, asked: Request, what: &str) -> Do
             };
             if let Some(warning) = expired(&grant) {
                 output = output.remark(&warning);
+            }
+            for said in &unknown_approvers {
+                output = output.remark(&printable(&format!("warning: {said}")));
             }
             if format.json {
                 return Ok(output);

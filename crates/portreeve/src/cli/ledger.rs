@@ -14,7 +14,7 @@ use super::{DataDirArg, Done, FormatArg, Output};
 use crate::admin::Failure;
 use crate::clock::{Clock, parse_rfc3339};
 use crate::duration;
-use crate::ledger::{self, Filter, OUTCOMES};
+use crate::ledger::{self, ANSWERS, Filter, OUTCOMES};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Ledger {
@@ -26,6 +26,9 @@ pub(super) enum Ledger {
         /// Go on with every call as it ends; with --json one object a line
         #[arg(short, long)]
         follow: bool,
+        /// Among them what people and the configuration file changed, as `ledger acts` shows it
+        #[arg(long)]
+        acts: bool,
         #[command(flatten)]
         dir: DataDirArg,
         #[command(flatten)]
@@ -35,6 +38,10 @@ pub(super) enum Ledger {
     Query {
         #[command(flatten)]
         which: Which,
+        /// Also what people and the configuration file changed in that time, whatever the calls are
+        /// that are sought
+        #[arg(long)]
+        acts: bool,
         #[command(flatten)]
         dir: DataDirArg,
         #[command(flatten)]
@@ -101,8 +108,9 @@ pub(super) struct Which {
     /// Calls of this method, such as `tools/call`
     #[arg(long, value_name = "METHOD")]
     method: Option<String>,
-    /// How it ended; `unknown` is a call under way, or one whose end nobody saw
-    #[arg(long, value_name = "WORD", value_parser = PossibleValuesParser::new(OUTCOMES))]
+    /// How it ended; `unknown` is a call under way, or one whose end nobody saw. Or what the answer
+    /// was that a call got: `error`, `tool_error`, or `withheld` from the caller
+    #[arg(long, value_name = "WORD", value_parser = outcomes())]
     outcome: Option<String>,
     /// The one call of this number
     #[arg(long, value_name = "ID")]
@@ -124,22 +132,32 @@ impl Ledger {
             Self::Tail {
                 lines,
                 follow,
+                acts,
                 dir,
                 format,
             } => {
                 let book = Book::of(&dir)?;
                 let filter = Filter {
                     limit: Some(lines),
+                    acts,
                     ..Filter::default()
                 };
                 if follow {
                     return book.follow(filter, (paint, format.json));
                 }
-                listed(&book.query(filter)?, &format, paint)
+                listed(&book.entries(filter)?, &format, paint)
             }
-            Self::Query { which, dir, format } => {
-                let filter = which.filter()?;
-                listed(&Book::of(&dir)?.query(filter)?, &format, paint)
+            Self::Query {
+                which,
+                acts,
+                dir,
+                format,
+            } => {
+                let filter = Filter {
+                    acts,
+                    ..which.filter()?
+                };
+                listed(&Book::of(&dir)?.entries(filter)?, &format, paint)
             }
             Self::Verify {
                 anchor_file,
@@ -176,9 +194,15 @@ impl Which {
             call_id: self.call_id.clone(),
             rule: self.rule.clone(),
             shadow_differs: self.shadow_differs,
+            acts: false,
             limit: self.limit,
         })
     }
+}
+
+/// Every word that an end of a call may be sought by.
+fn outcomes() -> PossibleValuesParser {
+    PossibleValuesParser::new(OUTCOMES.into_iter().chain(ANSWERS))
 }
 
 /// A target as the book has it: a URI without what is not written down, a prompt's name as it is.

@@ -20,6 +20,7 @@ mod policy;
 mod reference;
 mod secret_prompt;
 mod server;
+mod server_tools;
 mod stdio;
 mod up;
 mod user;

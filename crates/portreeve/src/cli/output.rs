@@ -72,6 +72,12 @@ impl Output {
         Ok(Self::text(text + "\n"))
     }
 
+    /// With more of the answer.
+    pub(super) fn and(mut self, text: &str) -> Self {
+        self.out.push_str(text);
+        self
+    }
+
     pub(super) fn remark(mut self, text: &str) -> Self {
         self.err.push_str(text);
         self.err.push('\n');

@@ -5,6 +5,7 @@ mod cases;
 mod diff;
 mod explain;
 mod facts;
+mod meant;
 mod pins;
 
 use std::fmt::Write as _;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use serde_json::json;
 
+use self::meant::meant;
 use super::desk::{request, unexpected};
 use super::listing::{Cell, Listing};
 use super::output::{Output, Paint, Tone, painted, plain, printable};
@@ -251,18 +253,23 @@ fn put(
             changed,
             warnings,
             dead_rules,
+            unknown_approvers,
         } => {
             let mut output = if format.json {
                 Output::json(&json!({
                     "policy": policy, "changed": changed,
                     "warnings": warnings, "dead_rules": dead_rules,
+                    "unknown_approvers": unknown_approvers,
                 }))?
             } else {
-                Output::text(report(&policy, changed))
+                Output::text(report(&policy, changed, server.is_some()))
             };
             if !warnings.is_empty() {
                 output =
                     output.remark(&shown(&warnings, (&shown_name, &bytes), Paint::of_stderr()));
+            }
+            for said in &unknown_approvers {
+                output = output.remark(&printable(&format!("warning: {said}")));
             }
             if let Some(server) = &server {
                 for remark in remarks(&policy, server, dead_rules.as_deref()) {
@@ -275,7 +282,8 @@ fn put(
     }
 }
 
-fn report(policy: &PolicyView, changed: bool) -> String {
+/// What was stored; where the policy is compared with a server, a remark says how to attach it there.
+fn report(policy: &PolicyView, changed: bool, compared: bool) -> String {
     let mut text = format!("{}@{}", policy.name, policy.version);
     if !changed {
         text.push_str(" (the text is the same as before)");
@@ -284,8 +292,12 @@ fn report(policy: &PolicyView, changed: bool) -> String {
     for Use { grant, server } in &policy.used_by {
         let _ = writeln!(text, "in force for the grant {grant} on {server}");
     }
-    if policy.used_by.is_empty() {
-        text.push_str("no grant uses it yet\n");
+    if policy.used_by.is_empty() && !compared {
+        let name = &policy.name;
+        let _ = writeln!(
+            text,
+            "no grant uses it yet: `portreeve grant set LABEL --server SERVER={name}` attaches it"
+        );
     }
     text
 }

@@ -8,11 +8,9 @@ use serde_json::json;
 use super::desk::{request, unexpected};
 use super::listing::{Cell, Listing};
 use super::output::{Output, Paint, Tone, plain, printable};
+use super::server_tools::{pin, show_tools, would_pin};
 use super::{DataDirArg, Done, FormatArg};
-use crate::admin::{
-    Answer, Discovery, Failure, NewTarget, Plain, Request, Response, ServerView, ToolState,
-    ToolView,
-};
+use crate::admin::{Answer, Discovery, Failure, NewTarget, Plain, Request, Response, ServerView};
 use crate::config::{Environment, parse_secret, resolve};
 use crate::name::Name;
 use crate::server_url::{self, BUILTIN_DEMO};
@@ -38,13 +36,16 @@ pub(super) enum Server {
         #[command(flatten)]
         format: FormatArg,
     },
-    /// Accept the definitions that wait: all, or those of the tools named
+    /// Accept the definitions that wait, and show what that changes: all, or those of the tools named
     Pin {
         /// The server
         name: Name,
         /// The tools to accept [default: all that wait]
         #[arg(value_name = "TOOL")]
         tools: Vec<String>,
+        /// Show what would be accepted and what it would change, and accept nothing
+        #[arg(long)]
+        dry_run: bool,
         #[command(flatten)]
         dir: DataDirArg,
         #[command(flatten)]
@@ -174,6 +175,14 @@ impl Server {
             Self::Pin {
                 name,
                 tools,
+                dry_run: true,
+                dir,
+                format,
+            } => would_pin(&dir, (&format, paint), &name, &tools),
+            Self::Pin {
+                name,
+                tools,
+                dry_run: false,
                 dir,
                 format,
             } => {
@@ -182,7 +191,7 @@ impl Server {
                 } else {
                     Accepting::Tools(tools)
                 };
-                pin(&dir, &format, Request::ServerPin { name, which })
+                pin(&dir, (&format, paint), Request::ServerPin { name, which })
             }
             Self::Remove { name, dir, format } => remove(&dir, &format, name),
         }
@@ -282,77 +291,6 @@ pub(super) fn owner(owner: Owner) -> &'static str {
     match owner {
         Owner::Store => "store",
         Owner::File => "file",
-    }
-}
-
-const TOOLS: Listing<4> = Listing {
-    head: ["TOOL", "STATE", "HASH", "DESCRIPTION"],
-    nothing: "no tools of this server are known",
-};
-
-fn show_tools(
-    tools: &[ToolView],
-    discovery: &Discovery,
-    (format, paint): (&FormatArg, Paint),
-) -> Done {
-    let output = TOOLS.show(tools, (format, paint), tool_cells)?;
-    Ok(match discovery {
-        Discovery::Failed(why) => output.remark(&format!(
-            "note: this is what was known before: {}",
-            printable(why)
-        )),
-        _ => output,
-    })
-}
-
-fn tool_cells(tool: &ToolView) -> [Cell; 4] {
-    let (state, tone) = match tool.state {
-        ToolState::Accepted => ("accepted", Tone::Good),
-        ToolState::New => ("new, waits", Tone::Waiting),
-        ToolState::Changed => ("changed, waits", Tone::Bad),
-    };
-    let hash = tool.waiting_hash.as_ref().unwrap_or(&tool.hash);
-    [
-        plain(&tool.tool),
-        (state.to_owned(), tone),
-        plain(hash.chars().take(12).collect::<String>()),
-        plain(description(tool)),
-    ]
-}
-
-/// The beginning of what the server says of the tool.
-fn description(tool: &ToolView) -> String {
-    const WIDTH: usize = 60;
-    let definition = tool.waiting_definition.as_ref().unwrap_or(&tool.definition);
-    let value: serde_json::Value = serde_json::from_str(definition.get()).unwrap_or_default();
-    let text = value.get("description").and_then(|text| text.as_str());
-    let line = text
-        .and_then(|text| text.lines().next())
-        .unwrap_or_default();
-    if line.chars().count() > WIDTH {
-        line.chars().take(WIDTH - 1).chain(['…']).collect()
-    } else {
-        line.to_owned()
-    }
-}
-
-fn pin(dir: &DataDirArg, format: &FormatArg, pin: Request) -> Done {
-    match request(dir.data_dir.as_deref(), pin)? {
-        Response::Pinned { tools, .. } if format.json => Output::json(&tools),
-        Response::Pinned { server, tools } if tools.is_empty() => {
-            Ok(Output::text(format!("nothing of {server} waits\n")))
-        }
-        Response::Pinned { server, tools } => {
-            let lines = tools.iter().map(|pinned| {
-                let hash: String = pinned.hash.chars().take(12).collect();
-                format!(
-                    "accepted {} of {server} ({hash})\n",
-                    printable(&pinned.tool)
-                )
-            });
-            Ok(Output::text(lines.collect::<String>()))
-        }
-        _ => Err(unexpected()),
     }
 }
 

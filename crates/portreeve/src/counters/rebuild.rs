@@ -12,7 +12,7 @@ use portreeve_policy::time::Timestamp;
 use super::Side;
 use super::memory::{self, CAPACITY, MemoryCounters, Stored};
 use super::side::Both;
-use crate::ledger::{BookedCharge, Phase, ReadError, Record, replay_from};
+use crate::ledger::{BookedCharge, Phase, ReadError, Record, Replayed, replay_from};
 
 /// How many records before the snapshot are looked through for the beginning of a call whose
 /// charges were given back after it.
@@ -113,9 +113,12 @@ impl Replay {
 
     fn run(&mut self, ledger_dir: &Path, snapshot_seq: u64) -> Result<(), RebuildError> {
         let mut records = replay_from(ledger_dir, snapshot_seq.saturating_add(1))?;
-        while let Some(record) = records.next_record()? {
+        while let Some(replayed) = records.next_replayed()? {
             self.records += 1;
-            self.take(&record)?;
+            match replayed {
+                Replayed::End(end) => drop(self.open.remove(end.call_id)),
+                Replayed::Record(record) => self.take(&record)?,
+            }
         }
         if !self.unmatched.is_empty() {
             self.look_back(ledger_dir, snapshot_seq)?;

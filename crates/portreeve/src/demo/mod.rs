@@ -26,7 +26,7 @@ mod server;
 mod stdio;
 mod tools;
 
-pub use http::{Handle, serve_http};
+pub use http::{Handle, Key, serve_http};
 pub use stdio::{serve_lines, serve_stdio};
 
 use engine::journal::JournalError;
@@ -48,6 +48,8 @@ pub struct Options {
     pub page_size: Option<NonZero<usize>>,
     /// Offers `demo_add_tool`, with which a client adds and changes tools at run time.
     pub allow_tool_changes: bool,
+    /// Over HTTP, answers only to whoever has the key; to everybody, if absent.
+    pub key: Option<Key>,
 }
 
 /// Why the server could not start, or had to end.

@@ -74,7 +74,7 @@ impl Front {
                     tracing::error!(%error, "a refused visit was not booked");
                 }
                 let words = error.to_string();
-                return response::problem(StatusCode::FORBIDDEN, code::NOT_GRANTED, &words);
+                return response::problem(StatusCode::FORBIDDEN, code::NOT_REACHED, &words);
             }
             Err(error @ NoVisit::NotOne(_)) => {
                 let words = error.to_string();

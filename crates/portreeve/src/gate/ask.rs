@@ -14,6 +14,7 @@ use ring::digest::{Context, SHA256};
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::admit::{NotAdmitted, has_room};
+use super::call_id::CallId;
 use super::decide::{Allowed, How, Refused};
 use super::post::{Exchange, unavailable};
 use super::resolve::Call;
@@ -46,10 +47,27 @@ pub struct Pending {
 }
 
 /// Whether a call may still be kept waiting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Patience {
     Fresh,
-    Spent,
+    Spent(Booked),
+}
+
+/// What was booked of a call when it began to wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Booked {
+    pub approval: String,
+    pub call: CallId,
+}
+
+impl Patience {
+    /// The call under which it was booked that this approval is waited for.
+    fn booked(&self, approval: &str) -> Option<CallId> {
+        match self {
+            Self::Spent(booked) if booked.approval == approval => Some(booked.call.clone()),
+            _ => None,
+        }
+    }
 }
 
 /// What is to be done with a call that asks.
@@ -113,8 +131,9 @@ impl Exchange {
         };
         let approval = asked.approval;
         call.approval_id = Some(approval.id.clone());
-        match approval.state {
-            State::Approved => Next::Pass(Allowed {
+        let booked = patience.booked(&approval.id);
+        match (approval.state, booked) {
+            (State::Approved, _) => Next::Pass(Allowed {
                 rule: asking.admission.rule,
                 charges: asking.admission.charges,
                 approval: Some(Approved {
@@ -123,19 +142,29 @@ impl Exchange {
                     id: approval.id,
                 }),
             }),
-            State::Waiting if patience == Patience::Fresh && asking.hold_ms > 0 => {
+            (State::Waiting, _) if patience == Patience::Fresh && asking.hold_ms > 0 => {
                 let refused = waiting(&asking, &approval);
                 if let Err(error) = record::refused(&self.gate, call, &refused).await {
                     return Next::Answer(unavailable(Some(id), &error.into()));
                 }
                 let hold = Duration::from_millis(asking.hold_ms);
-                Next::Answer(self.hold(approval.id, (message, bytes), hold).await)
+                let booked = Booked {
+                    approval: approval.id,
+                    call: call.id.clone(),
+                };
+                Next::Answer(self.hold(booked, (message, bytes), hold).await)
             }
-            State::Waiting | State::Expired | State::Used => {
+            (State::Waiting, Some(first)) => {
+                // That it waits is in the book since it began to; nothing has happened since.
+                call.id = first;
+                let refused = waiting(&asking, &approval);
+                Next::Answer(self.told(call, Some(id), &refused))
+            }
+            (State::Waiting | State::Expired | State::Used, _) => {
                 let refused = waiting(&asking, &approval);
                 Next::Answer(self.refuse(call, Some(id), &refused).await)
             }
-            State::Denied => {
+            (State::Denied, _) => {
                 let refused = denied(&asking, &approval);
                 Next::Answer(self.refuse(call, Some(id), &refused).await)
             }

@@ -62,6 +62,20 @@ impl Gate {
         });
     }
 
+    /// Ends every session at its server, as far as the servers hear it in the time that is left to a
+    /// gate that stops.
+    pub async fn part_from_servers(&self, within: Duration) {
+        self.sessions.end_all();
+        let parted = self.sessions.take_parted();
+        let count = parted.len();
+        if count > 0 && timeout(within, self.round(parted)).await.is_err() {
+            tracing::info!(
+                count,
+                "not every session was ended at its server: it took too long"
+            );
+        }
+    }
+
     async fn round(&self, parted: Vec<Arc<Session>>) {
         let deaf: Mutex<HashSet<Name>> = Mutex::default();
         stream::iter(parted)

@@ -11,7 +11,7 @@ use portreeve_policy::json::{Kind, Value, canonical};
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::ask::Patience;
+use super::ask::{Booked, Patience};
 use super::decide::Refused;
 use super::post::Exchange;
 use super::relay::IN_FLIGHT;
@@ -81,12 +81,12 @@ impl Exchange {
     /// Keeps the caller waiting, then has the call decided again.
     pub(super) async fn hold(
         &self,
-        approval: String,
+        booked: Booked,
         (message, bytes): (&Message<'_>, Bytes),
         hold: Duration,
     ) -> Reply {
         let wait = Wait {
-            approval,
+            approval: booked.approval.clone(),
             request: message.id().map(|id| message::canonical_id(id.as_json())),
             news: self.gate.decisions.0.subscribe(),
             until: Instant::now() + hold,
@@ -99,7 +99,7 @@ impl Exchange {
             });
         let Some(token) = token.filter(|_| self.takes_events()) else {
             let waited = self.until_decided(wait).await;
-            return self.after(waited, bytes).await;
+            return self.after(waited, booked, bytes).await;
         };
         let (to_client, events) = mpsc::channel(IN_FLIGHT);
         let exchange = self.clone();
@@ -111,7 +111,7 @@ impl Exchange {
                 // The client went away: what it asked stays before the people.
                 () = ticking => return,
             };
-            hand_on(exchange.after(waited, bytes).await, &to_client).await;
+            hand_on(exchange.after(waited, booked, bytes).await, &to_client).await;
         });
         Reply::new(Status::Fine, Payload::Events(events))
     }
@@ -148,9 +148,9 @@ impl Exchange {
         }
     }
 
-    async fn after(&self, waited: Waited, bytes: Bytes) -> Reply {
+    async fn after(&self, waited: Waited, booked: Booked, bytes: Bytes) -> Reply {
         if waited == Waited::ToBeDecidedAgain {
-            return self.again(bytes).await;
+            return self.again(booked, bytes).await;
         }
         let tree = message::read_tree(&bytes).ok();
         let message = tree
@@ -165,7 +165,7 @@ impl Exchange {
     /// Decides the call anew, under what is in force now, for whoever the token belongs to now.
     ///
     /// Boxed with its bounds, for it is the way back into judging.
-    fn again(&self, bytes: Bytes) -> BoxFuture<'_, Reply> {
+    fn again(&self, booked: Booked, bytes: Bytes) -> BoxFuture<'_, Reply> {
         Box::pin(async move {
             let read = message::read_tree(&bytes);
             let tree = match &read {
@@ -173,13 +173,13 @@ impl Exchange {
                 Err(malformed) => return self.gate.refuse_malformed(&self.visit, malformed).await,
             };
             match message::read(tree, &bytes) {
-                Ok(message) => self.judge_again(&message, bytes.clone()).await,
+                Ok(message) => self.judge_again(&message, bytes.clone(), booked).await,
                 Err(malformed) => self.gate.refuse_malformed(&self.visit, &malformed).await,
             }
         })
     }
 
-    async fn judge_again(&self, message: &Message<'_>, bytes: Bytes) -> Reply {
+    async fn judge_again(&self, message: &Message<'_>, bytes: Bytes, booked: Booked) -> Reply {
         let server = self.visit.server.name.as_str();
         match self.gate.admit_visitor(&self.headers, Some(server)) {
             Ok(visit) => {
@@ -187,7 +187,9 @@ impl Exchange {
                     visit,
                     ..self.clone()
                 };
-                exchange.judge(message, bytes, Patience::Spent).await
+                exchange
+                    .judge(message, bytes, Patience::Spent(booked))
+                    .await
             }
             Err(gone) => {
                 let method = message.method().unwrap_or_default();

@@ -63,7 +63,7 @@ pub use authenticate::{Caller, Stranger};
 pub use decide::{How, Refused};
 pub use pins::FirstList;
 pub use record::Keeping;
-pub use registry::{GrantEntry, Registry, Ruling, ServerEntry, Surroundings, Trial};
+pub use registry::{BuiltIn, GrantEntry, Registry, Ruling, ServerEntry, Surroundings, Trial};
 pub use sessions::{SessionError, SessionId};
 pub use upkeep::UpkeepError;
 

@@ -337,6 +337,11 @@ impl Exchange {
         if let Err(error) = record::refused(&self.gate, call, refused).await {
             return unavailable(id, &error.into());
         }
+        self.told(call, id, refused)
+    }
+
+    /// The answer to a call whose refusal is booked.
+    pub(super) fn told(&self, call: &Call<'_>, id: Option<&str>, refused: &Refused) -> Reply {
         let asked = Asked {
             id,
             topic: call.topic,

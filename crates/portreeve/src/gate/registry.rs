@@ -10,6 +10,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use portreeve_policy::time::Timestamp;
 use portreeve_policy::{Label as PolicyLabel, Policy};
@@ -90,6 +91,14 @@ pub struct ServerEntry {
     pub pins: Board,
 }
 
+/// Where the built-in server listens, and what it wants of a caller: only the gate may talk to it.
+#[derive(Clone, Debug)]
+pub struct BuiltIn {
+    pub url: String,
+    /// The value of `Authorization`.
+    pub key: HeaderValue,
+}
+
 /// What building a registry needs besides the snapshot.
 #[derive(Clone, Debug)]
 pub struct Surroundings {
@@ -97,7 +106,7 @@ pub struct Surroundings {
     /// The processes of stdio servers.
     pub children: Children,
     /// Where the built-in server listens, if it runs.
-    pub demo_url: Arc<OnceLock<String>>,
+    pub demo: Arc<OnceLock<BuiltIn>>,
     pub default_timeout: Duration,
     /// Where credentials that are named, not given, are looked up.
     pub environment: Environment,
@@ -304,9 +313,10 @@ pub(super) fn connector(
             timeout,
         ),
         Target::Demo => {
-            let url = around.demo_url.get();
-            let url = url.ok_or_else(|| unusable("the built-in server is not running"))?;
-            HttpServer::new(network, url, HeaderMap::new(), false, timeout)
+            let demo = around.demo.get();
+            let demo = demo.ok_or_else(|| unusable("the built-in server is not running"))?;
+            let key = HeaderMap::from_iter([(AUTHORIZATION, demo.key.clone())]);
+            HttpServer::new(network, &demo.url, key, false, timeout)
         }
         Target::Command { argv, env } => {
             let launch = Launch::new(argv, env, &around.environment)?;

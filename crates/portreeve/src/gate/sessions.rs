@@ -233,6 +233,13 @@ impl Sessions {
         count
     }
 
+    /// Ends all of them.
+    pub(super) fn end_all(&self) {
+        let mut table = self.lock();
+        let ended: Vec<Arc<Session>> = table.live.drain().map(|(_, session)| session).collect();
+        table.parted.extend(ended);
+    }
+
     /// The sessions that ended here since this was last asked, and not yet at their server.
     pub(super) fn take_parted(&self) -> Vec<Arc<Session>> {
         std::mem::take(&mut self.lock().parted)

@@ -6,7 +6,9 @@ use portreeve_policy::time::Timestamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::calls::{BookBackward, SLACK_MS, owned, rfc3339};
+use super::backward::BookBackward;
+use super::calls::{Found, SLACK_MS, owned, rfc3339};
+use super::misfit::Misfits;
 use super::read::{Phase, Record};
 use super::records::ReadError;
 
@@ -21,10 +23,13 @@ pub struct BookedAct {
     pub subject: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<Box<RawValue>>,
+    /// What does not fit the chain in its record: it may not be what was written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub misfit: Option<String>,
 }
 
 impl BookedAct {
-    fn of(record: &Record<'_>) -> Self {
+    pub(super) fn of(record: &Record<'_>, misfit: Option<String>) -> Self {
         Self {
             seq: record.seq,
             at: record.at,
@@ -32,6 +37,7 @@ impl BookedAct {
             act: owned(record.act.as_deref()),
             subject: owned(record.subject.as_deref()),
             detail: record.detail.map(ToOwned::to_owned),
+            misfit,
         }
     }
 }
@@ -41,22 +47,27 @@ pub fn acts(
     dir: &Path,
     since: Option<Timestamp>,
     limit: Option<usize>,
-) -> Result<Vec<BookedAct>, ReadError> {
+) -> Result<Found<BookedAct>, ReadError> {
     let limit = limit.unwrap_or(usize::MAX);
     let mut lines = BookBackward::open(dir)?;
     let (mut found, mut reached) = (Vec::new(), None);
+    let mut misfits = Misfits::default();
     while found.len() < limit
         && let Some(line) = lines.next_line()?
     {
-        let record = Record::parse(&line).map_err(|error| lines.damaged(reached, &error))?;
+        let record = line.record(reached)?;
         reached = Some(record.seq);
         if since.is_some_and(|since| since.since(record.at) > SLACK_MS) {
             break;
         }
+        let doubt = misfits.note(line.misfit(record.seq));
         if record.phase == Phase::Admin && since.is_none_or(|since| record.at >= since) {
-            found.push(BookedAct::of(&record));
+            found.push(BookedAct::of(&record, doubt));
         }
     }
     found.reverse();
-    Ok(found)
+    Ok(Found {
+        items: found,
+        misfits,
+    })
 }

@@ -4,18 +4,18 @@
 //! the ends of calls whose beginning is still further back.
 
 use std::collections::HashMap;
-use std::io;
 use std::path::Path;
 
 use portreeve_policy::time::Timestamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::lines::Backward;
+use super::acts::BookedAct;
+use super::backward::BookBackward;
+use super::misfit::Misfits;
 use super::read::{Phase, Record};
-use super::record::{Ended, Refused};
+use super::record::{Answer, Ended, Refused};
 use super::records::ReadError;
-use super::segment::{self, SegmentFile};
 use crate::clock;
 
 /// Records stand in the book nearly in the order of their times; a search in time looks so much
@@ -35,6 +35,13 @@ pub const OUTCOMES: [&str; 8] = [
     Refused::Hide.word(),
     Refused::Ask.word(),
     UNKNOWN,
+];
+
+/// Words for the answer that a call got; a filter's outcome may be one of them too.
+pub const ANSWERS: [&str; 3] = [
+    Answer::Error.word(),
+    Answer::ToolError.word(),
+    Answer::Withheld.word(),
 ];
 
 /// One call, begin and finish together.
@@ -72,6 +79,24 @@ pub struct BookedCall {
     pub shadow: Option<ShadowVerdict>,
     #[serde(flatten)]
     pub end: CallEnd,
+    /// What does not fit the chain in one of its records: it may not be what was written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub misfit: Option<String>,
+}
+
+/// What a reader of the book is told of.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum BookedEntry {
+    Call(Box<BookedCall>),
+    Act(BookedAct),
+}
+
+/// What was found, newest last, and what of all that was read does not fit the chain.
+#[derive(Clone, Debug)]
+pub struct Found<T> {
+    pub items: Vec<T>,
+    pub misfits: Misfits,
 }
 
 /// What a policy would have said that was being tried beside the one in force.
@@ -166,7 +191,12 @@ impl BookedCall {
                 rule: shadow.rule.to_string(),
             }),
             end,
+            misfit: None,
         }
+    }
+
+    fn doubted(self, misfit: Option<String>) -> Self {
+        Self { misfit, ..self }
     }
 
     /// Whether a policy that was being tried would have answered otherwise, or could not.
@@ -197,11 +227,14 @@ pub struct Filter {
     pub tool: Option<String>,
     pub target: Option<String>,
     pub method: Option<String>,
+    /// One of [`OUTCOMES`] or [`ANSWERS`].
     pub outcome: Option<String>,
     pub call_id: Option<String>,
     pub rule: Option<String>,
     /// Only calls that a shadow policy would have answered otherwise.
     pub shadow_differs: bool,
+    /// Also acts: those of the same time, whichever calls are asked for.
+    pub acts: bool,
     /// At most so many: the newest.
     pub limit: Option<usize>,
 }
@@ -211,18 +244,29 @@ impl Filter {
         let is = |wanted: &Option<String>, found: Option<&str>| {
             wanted.as_deref().is_none_or(|wanted| found == Some(wanted))
         };
-        self.since.is_none_or(|since| call.at >= since)
-            && self.until.is_none_or(|until| call.at < until)
+        self.is_in_time(call.at)
             && is(&self.grant, Some(&call.grant))
             && is(&self.identity, Some(&call.identity))
             && is(&self.server, call.server.as_deref())
             && is(&self.tool, call.tool.as_deref())
             && is(&self.target, call.target.as_deref())
             && is(&self.method, Some(&call.method))
-            && is(&self.outcome, Some(&call.end.outcome))
+            && (is(&self.outcome, Some(&call.end.outcome))
+                || is(&self.outcome, call.end.result.as_deref()))
             && is(&self.call_id, Some(&call.call_id))
             && is(&self.rule, Some(&call.rule))
             && (!self.shadow_differs || call.shadow_differs())
+    }
+
+    fn is_in_time(&self, at: Timestamp) -> bool {
+        self.since.is_none_or(|since| at >= since) && self.until.is_none_or(|until| at < until)
+    }
+
+    fn takes(&self, entry: &BookedEntry) -> bool {
+        match entry {
+            BookedEntry::Call(call) => self.matches(call),
+            BookedEntry::Act(act) => self.acts && self.is_in_time(act.at),
+        }
     }
 }
 
@@ -234,6 +278,7 @@ pub fn calls(dir: &Path, filter: Filter) -> Result<Calls, ReadError> {
         lines: BookBackward::open(dir)?,
         reached: None,
         ends: HashMap::new(),
+        misfits: Misfits::default(),
     })
 }
 
@@ -244,6 +289,20 @@ pub fn query(dir: &Path, filter: Filter) -> Result<Vec<BookedCall>, ReadError> {
     Ok(found)
 }
 
+/// The matching calls, and acts if they are asked for, newest last. Holds them all; set a limit.
+pub fn entries(dir: &Path, filter: Filter) -> Result<Found<BookedEntry>, ReadError> {
+    let mut calls = calls(dir, filter)?;
+    let mut items = Vec::new();
+    while let Some(entry) = calls.next_entry()? {
+        items.push(entry);
+    }
+    items.reverse();
+    Ok(Found {
+        items,
+        misfits: calls.misfits,
+    })
+}
+
 /// The last `count` records as they stand in the book, newest last.
 pub fn tail(dir: &Path, count: usize) -> Result<Vec<String>, ReadError> {
     let mut lines = BookBackward::open(dir)?;
@@ -251,7 +310,7 @@ pub fn tail(dir: &Path, count: usize) -> Result<Vec<String>, ReadError> {
     while records.len() < count
         && let Some(line) = lines.next_line()?
     {
-        records.push(String::from_utf8_lossy(line.trim_ascii_end()).into_owned());
+        records.push(String::from_utf8_lossy(line.bytes.trim_ascii_end()).into_owned());
     }
     records.reverse();
     Ok(records)
@@ -265,29 +324,40 @@ pub struct Calls {
     lines: BookBackward,
     reached: Option<u64>,
     /// Ends whose beginning is still to come: as many as calls were under way at once.
-    ends: HashMap<String, CallEnd>,
+    ends: HashMap<String, (CallEnd, Option<String>)>,
+    misfits: Misfits,
 }
 
 impl Calls {
-    fn next_call(&mut self) -> Result<Option<BookedCall>, ReadError> {
+    fn next_entry(&mut self) -> Result<Option<BookedEntry>, ReadError> {
         while self.left > 0
             && let Some(line) = self.lines.next_line()?
         {
-            let record =
-                Record::parse(&line).map_err(|error| self.lines.damaged(self.reached, &error))?;
+            let record = line.record(self.reached)?;
             self.reached = Some(record.seq);
             if self.is_before_all(record.at) {
                 break;
             }
-            if let Some(call) = self.put_together(&record)
-                && self.filter.matches(&call)
+            let doubt = self.misfits.note(line.misfit(record.seq));
+            if let Some(entry) = self.put_together(&record, doubt)
+                && self.filter.takes(&entry)
             {
                 self.left -= 1;
-                return Ok(Some(call));
+                return Ok(Some(entry));
             }
         }
         self.left = 0;
         Ok(None)
+    }
+
+    fn next_call(&mut self) -> Result<Option<BookedCall>, ReadError> {
+        loop {
+            match self.next_entry()? {
+                Some(BookedEntry::Call(call)) => return Ok(Some(*call)),
+                Some(BookedEntry::Act(_)) => {}
+                None => return Ok(None),
+            }
+        }
     }
 
     fn is_before_all(&self, at: Timestamp) -> bool {
@@ -295,22 +365,25 @@ impl Calls {
         since.is_some_and(|since| since.since(at) > SLACK_MS)
     }
 
-    fn put_together(&mut self, record: &Record<'_>) -> Option<BookedCall> {
-        match record.phase {
+    fn put_together(&mut self, record: &Record<'_>, doubt: Option<String>) -> Option<BookedEntry> {
+        let call = match record.phase {
             Phase::Finish if record.is_refusal() => {
-                Some(BookedCall::of(record, CallEnd::of(record)))
+                BookedCall::of(record, CallEnd::of(record)).doubted(doubt)
             }
             Phase::Finish => {
                 let call_id = owned(record.call_id.as_deref());
-                self.ends.insert(call_id, CallEnd::of(record));
-                None
+                self.ends.insert(call_id, (CallEnd::of(record), doubt));
+                return None;
             }
             Phase::Begin => {
                 let end = self.ends.remove(record.call_id.as_deref()?);
-                Some(BookedCall::of(record, end.unwrap_or_else(CallEnd::unknown)))
+                let (end, of_end) = end.unwrap_or_else(|| (CallEnd::unknown(), None));
+                BookedCall::of(record, end).doubted(doubt.or(of_end))
             }
-            Phase::Admin | Phase::Checkpoint => None,
-        }
+            Phase::Admin => return Some(BookedEntry::Act(BookedAct::of(record, doubt))),
+            Phase::Checkpoint => return None,
+        };
+        Some(BookedEntry::Call(Box::new(call)))
     }
 }
 
@@ -323,56 +396,5 @@ impl Iterator for Calls {
             self.left = 0;
         }
         next
-    }
-}
-
-/// The lines of all segments from the last to the first.
-#[derive(Debug)]
-pub(super) struct BookBackward {
-    earlier: Vec<SegmentFile>,
-    open: Option<(SegmentFile, Backward)>,
-}
-
-impl BookBackward {
-    pub(super) fn open(dir: &Path) -> Result<Self, ReadError> {
-        Ok(Self {
-            earlier: segment::list(dir).map_err(ReadError::io(dir))?,
-            open: None,
-        })
-    }
-
-    /// The line before. A line without an end is still being written, and passed over.
-    pub(super) fn next_line(&mut self) -> Result<Option<Vec<u8>>, ReadError> {
-        loop {
-            if let Some((segment, lines)) = &mut self.open {
-                match lines.next_line().map_err(ReadError::io(&segment.path))? {
-                    Some(line) if line.ends_with(b"\n") => return Ok(Some(line)),
-                    Some(_) => continue,
-                    None => self.open = None,
-                }
-            }
-            let Some(segment) = self.earlier.pop() else {
-                return Ok(None);
-            };
-            match Backward::open(&segment.path) {
-                Ok(lines) => self.open = Some((segment, lines)),
-                // Retired since the directory was listed; so are all before it.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-                Err(error) => return Err(ReadError::io(&segment.path)(error)),
-            }
-        }
-    }
-
-    /// The line before record `reached` can't be read.
-    pub(super) fn damaged(&self, reached: Option<u64>, error: &serde_json::Error) -> ReadError {
-        let segment = self.open.as_ref().map(|(segment, _)| segment);
-        ReadError::Damaged {
-            segment: segment.map(SegmentFile::name).unwrap_or_default(),
-            seq: reached
-                .map(|seq| seq.saturating_sub(1))
-                .or(segment.map(|segment| segment.first))
-                .unwrap_or_default(),
-            what: error.to_string(),
-        }
     }
 }

@@ -1,10 +1,13 @@
-//! Calls as they end: a growing book, followed call by call.
+//! Calls as they end, and acts: a growing book, followed entry by entry.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::calls::{BookedCall, CallEnd, Filter, owned, query};
+use super::acts::BookedAct;
+use super::calls::{BookedCall, BookedEntry, CallEnd, Filter, owned, query};
+use super::chain::Head;
 use super::export::Follow;
+use super::misfit::{Misfit, joined};
 use super::read::{Phase, Record};
 use super::records::ReadError;
 
@@ -15,6 +18,8 @@ pub struct CallsByEnd {
     follow: Follow,
     /// Calls that were begun and are under way.
     begun: HashMap<String, BookedCall>,
+    /// What the next record must continue, once it is known.
+    before: Option<Head>,
 }
 
 impl CallsByEnd {
@@ -24,39 +29,76 @@ impl CallsByEnd {
             dir: dir.to_owned(),
             follow: Follow::from(dir, next),
             begun: HashMap::new(),
+            before: None,
         }
     }
 
     /// The next call that ended; `None` if none has yet.
     pub fn next_call(&mut self) -> Result<Option<BookedCall>, ReadError> {
+        while let Some(entry) = self.next_entry()? {
+            if let BookedEntry::Call(call) = entry {
+                return Ok(Some(*call));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The next call that ended, or act; `None` if there is none yet.
+    pub fn next_entry(&mut self) -> Result<Option<BookedEntry>, ReadError> {
         while let Some(line) = self.follow.next_line()? {
             let record = Record::parse(line.as_bytes()).map_err(|error| ReadError::Damaged {
                 segment: "the followed segment".to_owned(),
                 seq: self.follow.next_seq().saturating_sub(1),
                 what: error.to_string(),
             })?;
-            if let Some(call) = self.ended(&record)? {
-                return Ok(Some(call));
+            let misfit = self.misfit(&line, &record);
+            if record.phase == Phase::Admin {
+                return Ok(Some(BookedEntry::Act(BookedAct::of(&record, misfit))));
+            }
+            if let Some(call) = self.ended(&record, misfit)? {
+                return Ok(Some(BookedEntry::Call(Box::new(call))));
             }
         }
         Ok(None)
     }
 
-    fn ended(&mut self, record: &Record<'_>) -> Result<Option<BookedCall>, ReadError> {
+    fn misfit(&mut self, line: &str, record: &Record<'_>) -> Option<String> {
+        let judged = joined(line.as_bytes(), self.before);
+        self.before = Some(Head {
+            seq: record.seq,
+            hash: record.hash,
+        });
+        let misfit = Misfit::new(record.seq, "the followed segment", judged.err()?);
+        Some(misfit.to_string())
+    }
+
+    fn ended(
+        &mut self,
+        record: &Record<'_>,
+        misfit: Option<String>,
+    ) -> Result<Option<BookedCall>, ReadError> {
         let call_id = owned(record.call_id.as_deref());
         match record.phase {
             Phase::Begin => {
-                let call = BookedCall::of(record, CallEnd::unknown());
+                let mut call = BookedCall::of(record, CallEnd::unknown());
+                call.misfit = misfit;
                 self.begun.insert(call_id, call);
                 Ok(None)
             }
             Phase::Finish if record.is_refusal() => {
-                Ok(Some(BookedCall::of(record, CallEnd::of(record))))
+                let mut call = BookedCall::of(record, CallEnd::of(record));
+                call.misfit = misfit;
+                Ok(Some(call))
             }
             Phase::Finish => match self.begun.remove(&call_id) {
                 Some(call) => {
+                    let misfit = call.misfit.or(misfit);
                     let end = CallEnd::of(record);
-                    Ok(Some(BookedCall { end, ..call }))
+                    Ok(Some(BookedCall {
+                        end,
+                        misfit,
+                        ..call
+                    }))
                 }
                 None => self.begun_before(call_id),
             },

@@ -20,7 +20,7 @@ use super::medium::{Disk, Medium};
 use super::open::{self, Found, OpenError, Opened, Opening};
 use super::record::{AdminAct, Begin, Finish, Refusal};
 use super::{Booked, Durability, Ledger, LedgerError, Settings};
-use crate::clock::Clock;
+use crate::clock::{Clock, rfc3339};
 use crate::keys::Keys;
 
 /// Who books what the ledger itself does.
@@ -154,7 +154,7 @@ impl FileLedger {
         for objection in accepted {
             tracing::error!(%objection, "accepted by the operator");
             self.book_act(CUT_ACCEPTED, &acceptance(objection))?;
-            opened.accepted.push(objection.to_string());
+            opened.accepted.push(objection.accepted());
         }
         if !accepted.is_empty() {
             // An acceptance that is not signed explains nothing to whoever verifies.
@@ -422,18 +422,25 @@ fn open_segment(
 
 /// What is booked of an accepted objection: `verify` reads the anchor back from it.
 fn acceptance(objection: &OpenError) -> serde_json::Value {
-    match objection {
-        OpenError::CutTail { anchor, head } => serde_json::json!({
-            "found": objection.to_string(),
+    let found = objection.to_string();
+    let mut detail = match objection {
+        OpenError::CutTail { anchor, head, .. } => serde_json::json!({
+            "found": found,
             "anchor_seq": anchor.anchor.head.seq,
             "anchor_hash": anchor.anchor.head.hash.to_string(),
             "cut_after": head.seq,
         }),
         OpenError::Rewritten { anchor } => serde_json::json!({
-            "found": objection.to_string(),
+            "found": found,
             "anchor_seq": anchor.anchor.head.seq,
             "anchor_hash": anchor.anchor.head.hash.to_string(),
         }),
-        other => serde_json::json!({ "found": other.to_string() }),
+        _ => serde_json::json!({ "found": found }),
+    };
+    if let (Some(loss), Some(members)) = (objection.loss(), detail.as_object_mut()) {
+        members.insert("lost_records".to_owned(), loss.records.into());
+        let since = loss.since.map(rfc3339);
+        members.insert("lost_since".to_owned(), since.into());
     }
+    detail
 }

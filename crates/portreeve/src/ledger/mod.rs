@@ -8,7 +8,7 @@
 //! record → line → book → medium        what is said, its bytes, the chain, the file
 //!                 commit               when it is on disk
 //! open, tail, retain, keep                 the life of the directory
-//! lines → read → replay, query, follow, export, verify
+//! lines → read → replay, backward → query, follow, export, verify
 //! ```
 //!
 //! What holds: an append that fails refuses the call (there is no fail-open switch); the begin of
@@ -17,11 +17,13 @@
 
 mod acts;
 mod anchor;
+mod backward;
 mod batch;
 mod book;
 mod calls;
 mod chain;
 mod commit;
+mod ended;
 mod ending;
 mod export;
 mod file;
@@ -29,7 +31,9 @@ mod in_store;
 mod keep;
 mod line;
 mod lines;
+mod loss;
 mod medium;
+mod misfit;
 mod open;
 mod read;
 mod record;
@@ -52,21 +56,25 @@ use futures_util::future::BoxFuture;
 pub use acts::{BookedAct, acts};
 pub use anchor::{AnchorError, Anchors, FileAnchor, KnownAnchor, MemoryAnchors, SecondPlace};
 pub use calls::{
-    BookedCall, CallEnd, Calls, Filter, OUTCOMES, ShadowVerdict, UNKNOWN, calls, query, tail,
+    ANSWERS, BookedCall, BookedEntry, CallEnd, Calls, Filter, Found, OUTCOMES, ShadowVerdict,
+    UNKNOWN, calls, entries, query, tail,
 };
 pub use chain::{Anchor, Digest, Head};
+pub use ended::EndOfCall;
 pub use ending::CallsByEnd;
 pub use export::{Follow, export};
 pub use file::FileLedger;
 pub use in_store::StoreAnchors;
 pub use keep::{Cadence, keep_anchored, keep_probing};
+pub use loss::Loss;
+pub use misfit::{Misfit, Misfits};
 pub use open::{OpenError, Opened, Opening, Torn};
 pub use read::{BookedCharge, BookedShadow, Phase, Record, Text};
 pub use record::{
     ARG_KEYS_MAX, AdminAct, Answer, Arguments, Begin, Call, Charge, Ended, Finish, PolicyRef,
     Refusal, Refused, Shadow, Shadowed,
 };
-pub use records::{ReadError, Records, replay_from};
+pub use records::{ReadError, Records, Replayed, replay_from};
 pub use report::{Fault, Report, What};
 pub use retain::{Retention, retire};
 pub use target::{Target, shown};

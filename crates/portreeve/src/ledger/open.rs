@@ -10,11 +10,14 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 
+use portreeve_policy::time::Timestamp;
+
 use super::CHECKPOINT_EVERY;
 use super::anchor::KnownAnchor;
 use super::book::End;
 use super::chain::{Digest, Head, Seal};
 use super::lines::Backward;
+use super::loss::Loss;
 use super::medium::{Medium, write_all};
 use super::segment::{self, SegmentFile};
 use super::tail::{self, Tail};
@@ -65,14 +68,23 @@ pub enum OpenError {
         "the ledger was cut: it ends with record {}, and {} knew record {} at {}",
         head.seq, anchor.place, anchor.anchor.head.seq, clock::rfc3339(anchor.anchor.at)
     )]
-    CutTail { anchor: KnownAnchor, head: Head },
+    CutTail {
+        anchor: KnownAnchor,
+        head: Head,
+        loss: Box<Loss>,
+    },
     #[error(
         "the ledger was rewritten: {} knew record {} at {} with another hash than it has now",
         anchor.place, anchor.anchor.head.seq, clock::rfc3339(anchor.anchor.at)
     )]
     Rewritten { anchor: KnownAnchor },
     #[error("the ledger was changed: record {seq} in {segment} does not fit")]
-    Altered { segment: String, seq: u64 },
+    Altered {
+        segment: String,
+        seq: u64,
+        /// What is given up by going on; where that is not known, nobody can go on.
+        loss: Option<Box<Loss>>,
+    },
     #[error("the ledger's segments before {segment} are gone, and it holds no record")]
     Headless { segment: String },
     #[error("the ledger's checkpoints are signed with another key ({theirs}) than {ours}")]
@@ -81,16 +93,36 @@ pub enum OpenError {
 
 impl OpenError {
     /// What the person who sees this can do.
-    pub const fn advice(&self) -> &'static str {
+    pub fn advice(&self) -> String {
         match self {
-            Self::Io { .. } => "check the disk, and whose the directory is",
+            Self::Io { .. } => "check the disk, and whose the directory is".to_owned(),
             Self::ForeignKey { .. } => {
-                "restore the data directory's `key` file that belongs to this ledger"
+                "restore the data directory's `key` file that belongs to this ledger".to_owned()
             }
-            Self::CutTail { .. }
-            | Self::Rewritten { .. }
-            | Self::Altered { .. }
-            | Self::Headless { .. } => WAY_OUT,
+            Self::Rewritten { .. } | Self::Altered { .. } | Self::CutTail { .. } => {
+                match self.loss() {
+                    Some(loss) => format!("{WAY_OUT}. {loss}"),
+                    None => WAY_OUT.to_owned(),
+                }
+            }
+            Self::Headless { .. } => WAY_OUT.to_owned(),
+        }
+    }
+
+    /// How much is given up by going on.
+    pub(super) fn loss(&self) -> Option<&Loss> {
+        match self {
+            Self::CutTail { loss, .. } => Some(loss),
+            Self::Altered { loss, .. } => loss.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// What was accepted, and how much was given up by it.
+    pub(super) fn accepted(&self) -> String {
+        match self.loss() {
+            Some(loss) => format!("{self}. {loss}"),
+            None => self.to_string(),
         }
     }
 }
@@ -104,6 +136,10 @@ pub(super) struct Found {
     /// Bytes behind the last whole record, and whether a crash can explain them.
     pub(super) excess: u64,
     pub(super) altered: bool,
+    /// Lines in those bytes.
+    excess_lines: u64,
+    /// When the last record that fits was booked.
+    last_at: Option<Timestamp>,
 }
 
 /// Looks at the end of the book in `dir`.
@@ -130,9 +166,11 @@ pub(super) fn examine(dir: &Path, clock: &Clock, ours: PublicKey) -> Result<Foun
             },
             excess: 0,
             altered: false,
+            excess_lines: 0,
+            last_at: None,
         });
     };
-    let before = head_before(&last, segments.last())?;
+    let (before, before_at) = head_before(&last, segments.last())?;
     let tail = Tail::scan(&last, before).map_err(fail(&last.path))?;
     if let Some(theirs) = tail.signed_by
         && theirs != ours
@@ -156,17 +194,20 @@ pub(super) fn examine(dir: &Path, clock: &Clock, ours: PublicKey) -> Result<Foun
         },
         excess: tail.excess,
         altered: tail.altered,
+        excess_lines: tail.excess_lines,
+        last_at: tail.last_at.or(before_at),
         segment: last,
     })
 }
 
-/// The head that the last segment continues, where that can be known without retired segments.
+/// The head that the last segment continues and its time, where that can be known without retired
+/// segments.
 fn head_before(
     last: &SegmentFile,
     previous: Option<&SegmentFile>,
-) -> Result<Option<Head>, OpenError> {
+) -> Result<(Option<Head>, Option<Timestamp>), OpenError> {
     let Some(previous) = previous else {
-        return Ok((last.first == 1).then_some(Head::EMPTY));
+        return Ok(((last.first == 1).then_some(Head::EMPTY), None));
     };
     let line = Backward::open(&previous.path)
         .and_then(|mut lines| lines.next_line())
@@ -177,10 +218,11 @@ fn head_before(
         .unwrap_or_default();
     let seal = line.strip_suffix(b"\n").and_then(Seal::read);
     match seal.filter(Seal::holds) {
-        Some(seal) if seal.seq + 1 == last.first => Ok(Some(seal.head())),
+        Some(seal) if seal.seq + 1 == last.first => Ok((Some(seal.head()), tail::time_of(&line))),
         _ => Err(OpenError::Altered {
             segment: previous.name(),
             seq: last.first.saturating_sub(1),
+            loss: None,
         }),
     }
 }
@@ -193,6 +235,12 @@ impl Found {
             objections.push(OpenError::Altered {
                 segment: self.segment.name(),
                 seq: self.end.head.seq + 1,
+                loss: Some(Box::new(Loss {
+                    records: self.excess_lines,
+                    after: self.end.head.seq,
+                    since: self.last_at,
+                    set_aside: true,
+                })),
             });
         }
         let mut newest_first: Vec<_> = known.iter().collect();
@@ -209,6 +257,12 @@ impl Found {
             return Some(OpenError::CutTail {
                 anchor: known.clone(),
                 head: self.end.head,
+                loss: Box::new(Loss {
+                    records: anchored.seq - self.end.head.seq,
+                    after: self.end.head.seq,
+                    since: self.last_at,
+                    set_aside: false,
+                }),
             });
         }
         match hash_of(dir, anchored.seq) {

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::ended::EndOfCall;
 use super::lines::Forward;
 use super::read::Record;
 use super::segment::{self, SegmentFile};
@@ -51,6 +52,13 @@ pub fn replay_from(dir: &Path, seq: u64) -> Result<Records, ReadError> {
     Ok(records)
 }
 
+/// A record as a replay wants it.
+#[derive(Debug)]
+pub enum Replayed<'a> {
+    End(EndOfCall<'a>),
+    Record(Box<Record<'a>>),
+}
+
 /// A lending iterator: each record borrows from the line it was read from.
 #[derive(Debug)]
 pub struct Records {
@@ -70,6 +78,26 @@ impl Open {
         let lines = Forward::open(&file.path).map_err(ReadError::io(&file.path))?;
         Ok(Self { file, lines })
     }
+
+    /// The record of the line that was gone to, if it is the one that is expected.
+    fn record(&self, expected: &mut u64) -> Result<Record<'_>, ReadError> {
+        let seq = *expected;
+        let damaged = |what: String| ReadError::Damaged {
+            segment: self.file.name(),
+            seq,
+            what,
+        };
+        let line = self.lines.line();
+        let record = Record::parse(line).map_err(|error| damaged(error.to_string()))?;
+        if record.seq != seq {
+            return Err(damaged(format!(
+                "record {} stands in its place",
+                record.seq
+            )));
+        }
+        *expected = seq.saturating_add(1);
+        Ok(record)
+    }
 }
 
 impl Records {
@@ -87,6 +115,26 @@ impl Records {
         Ok(self.next_with_line()?.map(|(record, _)| record))
     }
 
+    /// The next record as a replay wants it: the end of a call is not read further than to know it.
+    pub fn next_replayed(&mut self) -> Result<Option<Replayed<'_>>, ReadError> {
+        if !self.advance()? {
+            return Ok(None);
+        }
+        let Some(open) = &self.open else {
+            return Ok(None);
+        };
+        match EndOfCall::know(open.lines.line()) {
+            Some(end) if end.seq == self.expected => {
+                self.expected = self.expected.saturating_add(1);
+                Ok(Some(Replayed::End(end)))
+            }
+            _ => {
+                let record = open.record(&mut self.expected)?;
+                Ok(Some(Replayed::Record(Box::new(record))))
+            }
+        }
+    }
+
     /// The next record and the line it was read from, with its newline.
     pub fn next_with_line(&mut self) -> Result<Option<(Record<'_>, &[u8])>, ReadError> {
         if !self.advance()? {
@@ -95,21 +143,7 @@ impl Records {
         let Some(open) = &self.open else {
             return Ok(None);
         };
-        let expected = self.expected;
-        let damaged = |what: String| ReadError::Damaged {
-            segment: open.file.name(),
-            seq: expected,
-            what,
-        };
-        let record =
-            Record::parse(open.lines.line()).map_err(|error| damaged(error.to_string()))?;
-        if record.seq != expected {
-            return Err(damaged(format!(
-                "record {} stands in its place",
-                record.seq
-            )));
-        }
-        self.expected = expected.saturating_add(1);
+        let record = open.record(&mut self.expected)?;
         Ok(Some((record, open.lines.line())))
     }
 

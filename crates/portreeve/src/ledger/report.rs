@@ -86,7 +86,7 @@ pub enum What {
 
 impl What {
     /// What is to say of a record that is there, where nothing more is known.
-    const fn words(&self) -> Option<&'static str> {
+    pub(super) const fn words(&self) -> Option<&'static str> {
         Some(match self {
             Self::Changed => "its bytes do not match its hash: changed after it was written",
             Self::NoRecord => "the line is not a record: changed after it was written",
@@ -161,10 +161,12 @@ impl fmt::Display for Fault {
             ),
             What::CutTail { anchor, last } => write!(
                 f,
-                "the tail is cut: {} knew record {} at {}, the last record present is {last}",
+                "the tail is cut: {} knew record {} at {}, the last record present is {last}: at \
+                 least {} missing",
                 anchor.place,
                 anchor.anchor.head.seq,
-                clock::rfc3339(anchor.anchor.at)
+                clock::rfc3339(anchor.anchor.at),
+                counted(anchor.anchor.head.seq.saturating_sub(*last))
             ),
             What::Rewritten(anchor) => write!(
                 f,
@@ -177,38 +179,58 @@ impl fmt::Display for Fault {
     }
 }
 
+fn counted(records: u64) -> String {
+    let plural = if records == 1 { "" } else { "s" };
+    format!("{records} record{plural}")
+}
+
+impl Report {
+    /// What the signatures prove, and against whom.
+    fn signatures(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.checkpoints == 0 {
+            return writeln!(f, ", no signed checkpoint yet");
+        }
+        let plural = if self.checkpoints == 1 { "" } else { "s" };
+        let (count, through) = (self.checkpoints, self.signed_through);
+        writeln!(
+            f,
+            ", {count} signed checkpoint{plural}, the last over record {through}\n\
+             \x20 proven: up to record {through} nothing was changed, put in or left out, unless by \
+             somebody who has this gate's `key` file"
+        )
+    }
+
+    /// What the anchors prove, and what they cannot know.
+    fn anchors(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(known) = &self.anchored else {
+            return writeln!(
+                f,
+                "no anchor outside confirms any record\n\
+                 \x20 not proven: that nothing was cut off at the end"
+            );
+        };
+        let (seq, at) = (known.anchor.head.seq, clock::rfc3339(known.anchor.at));
+        writeln!(
+            f,
+            "anchored outside up to record {seq} ({}, {at})\n\
+             \x20 proven: up to record {seq} the book is the one that was known at that time, and is \
+             not cut, unless by somebody who can write there too\n\
+             \x20 not proven: that nothing which was booked after that time was cut off",
+            known.place
+        )
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (records, segments) = (self.records, self.segments);
-        let many = |count: u64| if count == 1 { "" } else { "s" };
-        write!(
-            f,
-            "{records} record{} in {segments} segment{}",
-            many(records),
-            many(segments)
-        )?;
-        match self.checkpoints {
-            0 => writeln!(f, ", no signed checkpoint yet")?,
-            count => writeln!(
-                f,
-                ", {count} signed checkpoint{}, the last over record {}",
-                many(count),
-                self.signed_through
-            )?,
-        }
+        let segments = self.segments;
+        let plural = if segments == 1 { "" } else { "s" };
+        write!(f, "{} in {segments} segment{plural}", counted(self.records))?;
+        self.signatures(f)?;
         if self.first > 1 {
             writeln!(f, "records 1 to {} are retired and proven", self.first - 1)?;
         }
-        match &self.anchored {
-            Some(known) => writeln!(
-                f,
-                "anchored outside up to record {} ({}, {})",
-                known.anchor.head.seq,
-                known.place,
-                clock::rfc3339(known.anchor.at)
-            )?,
-            None => writeln!(f, "no anchor outside confirms any record")?,
-        }
+        self.anchors(f)?;
         for note in &self.notes {
             writeln!(f, "note: {note}")?;
         }

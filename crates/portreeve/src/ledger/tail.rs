@@ -23,7 +23,12 @@ const WINDOW: u64 = 4 * 1024 * 1024;
 pub(super) fn first_time(segment: &SegmentFile) -> io::Result<Option<Timestamp>> {
     let mut lines = Forward::open(&segment.path)?;
     let first = lines.next_line()?;
-    Ok(first.and_then(|line| Record::parse(line).ok().map(|record| record.at)))
+    Ok(first.and_then(time_of))
+}
+
+/// The time of a record.
+pub(super) fn time_of(line: &[u8]) -> Option<Timestamp> {
+    Record::parse(line).ok().map(|record| record.at)
 }
 
 /// What the end of a segment says.
@@ -36,6 +41,10 @@ pub(super) struct Tail {
     pub(super) whole: u64,
     pub(super) excess: u64,
     pub(super) altered: bool,
+    /// Lines behind the last record that fits.
+    pub(super) excess_lines: u64,
+    /// The time of the last record that fits.
+    pub(super) last_at: Option<Timestamp>,
 }
 
 enum Judged {
@@ -58,22 +67,25 @@ impl Tail {
             tail.last_checkpoint = Some(segment.first - 1);
         }
         let mut lines = window.split_inclusive(|byte| *byte == b'\n');
+        let mut last_fitting: &[u8] = &[];
         for line in lines.by_ref() {
             match judge(line, last) {
                 Judged::Fits(head) => {
                     tail.whole += line.len() as u64;
                     tail.note_checkpoint(line);
-                    last = Some(head);
+                    (last, last_fitting) = (Some(head), line);
                     tail.head = last;
                     continue;
                 }
                 Judged::Torn => {}
                 Judged::Altered => tail.altered = true,
             }
+            tail.excess_lines = 1 + lines.clone().count() as u64;
             // A crash tears the end of a file, not its middle.
             tail.altered |= lines.any(is_authentic);
             break;
         }
+        tail.last_at = time_of(last_fitting);
         tail.excess = start + window.len() as u64 - tail.whole;
         Ok(tail)
     }

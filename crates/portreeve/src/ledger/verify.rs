@@ -12,12 +12,14 @@ use super::book::checkpoint_message;
 use super::chain::{Head, Seal};
 use super::file::{CUT_ACCEPTED, TAIL_TORN};
 use super::lines::Forward;
+use super::misfit::joined;
 use super::read::{Phase, Record};
 use super::records::ReadError;
 use super::report::{Fault, Report, What};
 use super::retain;
 use super::segment::{self, SegmentFile};
 use super::witness::Witness;
+use crate::clock;
 use crate::hex;
 use crate::keys::PublicKey;
 
@@ -173,28 +175,13 @@ impl Walk<'_> {
     }
 
     fn line(&mut self, line: &[u8]) -> Result<(), What> {
-        let Some(bare) = line.strip_suffix(b"\n") else {
-            return Err(What::Unfinished);
-        };
-        let seal = Seal::read(bare).ok_or(What::NoRecord)?;
-        if !seal.holds() {
-            return Err(What::Changed);
-        }
-        let expected = self.head.seq + 1;
-        if seal.seq > expected {
-            return Err(What::Missing { found: seal.seq });
-        }
-        if seal.seq < expected {
-            return Err(What::OutOfPlace { found: seal.seq });
-        }
-        if seal.prev != self.head.hash {
-            return Err(What::Detached);
-        }
+        let bare = line.strip_suffix(b"\n").ok_or(What::Unfinished)?;
+        let head = joined(bare, Some(self.head))?;
         let record = Record::parse(bare).map_err(|_| What::NoRecord)?;
         self.checkpoint(&record)?;
         self.note(&record);
         self.report.records += 1;
-        self.head = seal.head();
+        self.head = head;
         self.witness.saw(self.head);
         Ok(())
     }
@@ -238,7 +225,13 @@ impl Walk<'_> {
             self.witness.accepted((record.seq, record.at), detail);
         }
         if act == CUT_ACCEPTED || act == TAIL_TORN {
-            let note = format!("record {}: {act} {}", record.seq, detail.get());
+            let (seq, at) = (record.seq, clock::rfc3339(record.at));
+            let meaning = if act == CUT_ACCEPTED {
+                "a person went on with a book that was not whole"
+            } else {
+                "a record that was not finished was cut off"
+            };
+            let note = format!("record {seq} of {at}: {meaning} ({act} {})", detail.get());
             self.report.notes.push(note);
         }
     }

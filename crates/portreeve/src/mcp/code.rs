@@ -12,8 +12,10 @@ pub const HEADER_MISMATCH: i64 = -32020;
 pub const POLICY_REFUSED: i64 = 40300;
 /// The session is unknown, has expired, or belongs to somebody else.
 pub const NO_SESSION: i64 = 40400;
-/// No valid grant, or a grant that does not reach this server.
+/// No valid grant.
 pub const NOT_GRANTED: i64 = 40100;
+/// A valid grant that does not reach this server.
+pub const NOT_REACHED: i64 = 40301;
 /// The HTTP request itself is not one the gate takes (size, media type, Host, Origin, method).
 pub const BAD_HTTP: i64 = 40000;
 /// The server could not be reached, or what it answered is no answer.
@@ -33,6 +35,7 @@ mod tests {
             POLICY_REFUSED,
             NO_SESSION,
             NOT_GRANTED,
+            NOT_REACHED,
             BAD_HTTP,
             UPSTREAM_FAILED,
             UNAVAILABLE,

@@ -10,7 +10,7 @@ use crate::admin::{self, Booker, Doing, Effects, Status};
 use crate::clock::Clock;
 use crate::config::Environment;
 use crate::demo;
-use crate::gate::Gate;
+use crate::gate::{BuiltIn, Gate};
 use crate::ledger::{self, FileLedger, Ledger as _};
 use crate::store::model::{Definition, Server, Target};
 use crate::upstream;
@@ -58,7 +58,7 @@ pub(super) struct Running {
     gate: Arc<Gate>,
     house: Arc<House>,
     gateway_url: String,
-    demo_url: Arc<OnceLock<String>>,
+    built_in: Arc<OnceLock<BuiltIn>>,
     demo: Mutex<Option<demo::Handle>>,
 }
 
@@ -67,7 +67,7 @@ impl Running {
         gate: Arc<Gate>,
         house: Arc<House>,
         gateway_url: String,
-        demo_url: Arc<OnceLock<String>>,
+        built_in: Arc<OnceLock<BuiltIn>>,
     ) -> Self {
         let booker = LedgerBooker::new(&house);
         Self {
@@ -75,7 +75,7 @@ impl Running {
             gate,
             house,
             gateway_url,
-            demo_url,
+            built_in,
             demo: Mutex::default(),
         }
     }
@@ -93,10 +93,9 @@ impl Running {
     async fn start_demo(&self) -> Result<(), NodeError> {
         let mut demo = self.demo.lock().await;
         if demo.is_none() {
-            let handle = builtin::start(self.house.path()).await?;
-            let url = handle.url();
+            let (handle, at) = builtin::start(self.house.path()).await?;
             *demo = Some(handle);
-            self.demo_url.get_or_init(|| url);
+            self.built_in.get_or_init(|| at);
         }
         Ok(())
     }

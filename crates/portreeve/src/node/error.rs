@@ -37,6 +37,8 @@ pub enum NodeError {
     Demo(#[from] demo::Error),
     #[error("the built-in server cannot listen on this machine: {0}")]
     DemoListen(io::Error),
+    #[error("the built-in server does not start: the system gives no random bytes")]
+    DemoKey,
     #[error(transparent)]
     Socket(#[from] SocketError),
     #[error(transparent)]
@@ -57,7 +59,7 @@ impl From<NodeError> for Failure {
         let advice = match &error {
             NodeError::Listen(listen) => listen.advice().to_owned(),
             NodeError::Store(store) => store.advice(),
-            NodeError::Open(open) => open.advice().to_owned(),
+            NodeError::Open(open) => open.advice(),
             _ => String::new(),
         };
         match error {

@@ -28,13 +28,15 @@ use crate::admin::{Office, Socket};
 use crate::config::{Config, Environment};
 use crate::counters::{MemoryCounters, Rebuilt};
 use crate::front::{Allowed, Front, FrontSettings};
-use crate::gate::{Footing, Gate, Keeping, Surroundings};
+use crate::gate::{BuiltIn, Footing, Gate, Keeping, Surroundings};
 use crate::ledger::{Ledger as _, Retention};
 use crate::upstream::Network;
 use crate::upstream::stdio::{ChildSettings, Children};
 use declared::Watching;
 use effects::Running;
 
+/// How long a gate that stops takes to tell servers that its sessions with them are over.
+const PARTING: Duration = Duration::from_secs(2);
 /// The address of a gate that does not listen; it still answers to it.
 const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
@@ -85,9 +87,9 @@ impl Node {
         let house = Arc::new(House::open(plan.house.clone()).await?);
         let (counters, rebuilt) = rebuild_counters(&house).await?;
         let counters = Arc::new(counters);
-        let demo_url = Arc::new(OnceLock::new());
+        let demo = Arc::new(OnceLock::new());
         let children = Children::new(plan.children.clone());
-        let gate = open_gate(&plan, &house, &counters, &demo_url, &children)?;
+        let gate = open_gate(&plan, &house, &counters, &demo, &children)?;
         let (listener, address) = match plan.listen {
             Some(at) => {
                 let listener = listen(at).await?;
@@ -107,7 +109,7 @@ impl Node {
             Arc::clone(&gate),
             Arc::clone(&house),
             url,
-            demo_url,
+            demo,
         ));
         let (store, clock) = (Arc::clone(&house.store), house.clock.clone());
         let in_office = Arc::clone(&effects) as Arc<dyn crate::admin::Effects>;
@@ -134,6 +136,7 @@ impl Node {
             keeping: JoinSet::new(),
         };
         node.apply(&plan).await?;
+        node.office.warn_of_approvers().await?;
         node.open_doors(plan, listener, &stopping)?;
         Ok(node)
     }
@@ -216,6 +219,7 @@ impl Node {
         self.stop.send_replace(true);
         self.gate.close_free_streams();
         while self.serving.join_next().await.is_some() {}
+        self.gate.part_from_servers(PARTING).await;
         self.effects.stop_demo().await;
         self.children.shut_down().await;
         tasks::snapshot(&self.gate, &self.counters, &self.house).await;
@@ -230,7 +234,7 @@ fn open_gate(
     plan: &Plan,
     house: &Arc<House>,
     counters: &Arc<MemoryCounters>,
-    demo_url: &Arc<OnceLock<String>>,
+    demo: &Arc<OnceLock<BuiltIn>>,
     children: &Children,
 ) -> Result<Arc<Gate>, NodeError> {
     Ok(Gate::new(Footing {
@@ -243,7 +247,7 @@ fn open_gate(
         surroundings: Surroundings {
             network: Network::new(plan.front.max_body, plan.front.max_large_answers)?,
             children: children.clone(),
-            demo_url: Arc::clone(demo_url),
+            demo: Arc::clone(demo),
             default_timeout: plan.default_timeout,
             environment: plan.environment.clone(),
         },

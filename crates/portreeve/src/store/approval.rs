@@ -121,6 +121,8 @@ pub enum NoVote {
     Twice(Label),
     #[error("it is {0} already")]
     Over(State),
+    #[error("{0} has not approved it, so there is nothing to withdraw")]
+    NotGiven(Label),
 }
 
 /// What the votes come to: one denial denies, and each need wants its own approvals.
@@ -145,6 +147,29 @@ impl Approval {
     pub fn is_live(&self, now: Timestamp) -> bool {
         let open = matches!(self.state, State::Waiting | State::Approved | State::Denied);
         open && now < self.asked.expires_at
+    }
+
+    /// Whether a person can still take back an approval of their own: as long as no call has used it.
+    ///
+    /// INVARIANT: nobody takes back what somebody else said (`what_was_said_can_be_taken_back`).
+    pub fn may_withdraw(&self, person: &Person, now: Timestamp) -> Result<(), NoVote> {
+        if !matches!(self.state, State::Waiting | State::Approved) {
+            return Err(NoVote::Over(self.state));
+        }
+        if !self.is_live(now) {
+            return Err(NoVote::Over(State::Expired));
+        }
+        if self.votes.iter().any(|vote| vote.person == person.name) {
+            Ok(())
+        } else {
+            Err(NoVote::NotGiven(person.name.clone()))
+        }
+    }
+
+    /// Takes back what a person said.
+    pub fn withdraw(&mut self, person: &Person) {
+        self.votes.retain(|vote| vote.person != person.name);
+        self.state = settled(&self.asked.needs, &self.votes);
     }
 
     /// The needs that a person may speak for, or why the person may not decide at all.
@@ -269,6 +294,33 @@ mod tests {
         let ann = person("ann", Role::Approver, &[]);
         let late = approval.may_vote(&ann, Timestamp(1_000));
         assert_eq!(late, Err(NoVote::Over(State::Expired)));
+    }
+
+    #[test]
+    fn what_was_said_can_be_taken_back() {
+        let (ann, bo) = (
+            person("ann", Role::Approver, &[]),
+            person("bo", Role::Approver, &[]),
+        );
+        let at = Timestamp(1);
+        let mut one = waiting(vec![need(1, &[])]);
+        let nothing = NoVote::NotGiven(label("ann"));
+        assert_eq!(one.may_withdraw(&ann, at), Err(nothing));
+        assert_eq!(vote(&mut one, &ann, Says::Approve), Ok(State::Approved));
+        let others = NoVote::NotGiven(label("bo"));
+        assert_eq!(one.may_withdraw(&bo, at), Err(others));
+        let late = one.may_withdraw(&ann, Timestamp(1_000));
+        assert_eq!(late, Err(NoVote::Over(State::Expired)));
+        assert_eq!(one.may_withdraw(&ann, at), Ok(()));
+        one.withdraw(&ann);
+        assert_eq!((one.state, one.votes.len()), (State::Waiting, 0));
+        // Whoever took it back may think again.
+        assert_eq!(vote(&mut one, &ann, Says::Deny), Ok(State::Denied));
+        let denied = NoVote::Over(State::Denied);
+        assert_eq!(one.may_withdraw(&ann, at), Err(denied));
+        one.state = State::Used;
+        let used = NoVote::Over(State::Used);
+        assert_eq!(one.may_withdraw(&ann, at), Err(used));
     }
 
     #[test]

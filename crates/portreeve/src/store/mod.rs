@@ -131,6 +131,13 @@ pub trait Approvals {
         says: (Says, Option<String>),
         at: Timestamp,
     ) -> Answer<Result<Approval, NoVote>>;
+    /// Takes back what a person said, as long as no call has used it.
+    fn withdraw_approval(
+        &self,
+        id: &str,
+        person: Person,
+        at: Timestamp,
+    ) -> Answer<Result<Approval, NoVote>>;
     /// Uses up an approval for the call with this binding. `false`: it is good for no call.
     fn take_approval(&self, id: &str, binding: &str, at: Timestamp) -> Answer<bool>;
     /// Undoes that for a call that surely never reached its server.

@@ -285,8 +285,8 @@ fn an_explanation_tells_what_every_rule_found() {
         [
             "/tools/t passes: the tool `t` may be used",
             "/tools/t/deny_if/0 passes: not denied: any of (`args.a` is above 5: false; `args.b` is one of \"x\", \"y\": false, for `args.b` is missing)",
-            "/tools/t/require/0 refuses: the policy requires that `args.a` is at most 3",
-            "/tools/t/require/1 refuses: the policy requires that `args.c` matches \"[a-z]+\", and `args.c` is a number, not a string",
+            "/tools/t/require/0 refuses: not satisfied: `args.a` is at most 3: false",
+            "/tools/t/require/1 refuses: not satisfied: `args.c` matches \"[a-z]+\": cannot be told, for `args.c` is a number, not a string",
             "/tools/t/validate refuses: the arguments cannot be held against the tool's schema: the tool's schema is not known",
             "/tools/t/rate_limit passes: there is room for this call on `t_rate`",
             "/tools/t/require_approval/0 asks: a person must approve: `args.b` is not \"x\": true, for `args.b` is missing",
@@ -300,6 +300,29 @@ fn an_explanation_tells_what_every_rule_found() {
         panic!("it denies")
     };
     assert_eq!(first.map(|f| &f.rule), Some(&refusal.rule));
+}
+
+#[test]
+fn the_approvers_that_a_policy_names_are_told_with_their_rules() {
+    let compiled = policy(
+        r#"{"version":"1","default":"deny",
+            "all_tools":{"require_approval":[{"conditions":[],"approvers":["ann"]}]},
+            "tools":{"t":{"require_approval":[{"conditions":[],"approvers":["bo","ann"]},{"conditions":[]}]}},
+            "prompts":{"p":{"require_approval":[{"conditions":[],"approvers":["cy"]}]}}}"#,
+    );
+    let told: Vec<String> = compiled
+        .approvers()
+        .map(|(name, rule)| format!("{name} {rule}"))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "ann /all_tools/require_approval/0",
+            "bo /tools/t/require_approval/0",
+            "ann /tools/t/require_approval/0",
+            "cy /prompts/p/require_approval/0",
+        ]
+    );
 }
 
 #[test]

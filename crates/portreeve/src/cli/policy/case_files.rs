@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use portreeve_policy::Policy;
 use portreeve_policy::cases::{CaseFile, Form, PolicySource};
+use portreeve_policy::json::{Rules, parse};
 
 use super::read;
 use crate::admin::Failure;
@@ -84,6 +85,8 @@ pub(super) struct Loaded {
 
 /// Why a file is not run.
 pub(super) enum Trouble {
+    /// It is a policy, and nobody said that it is a file of cases.
+    Policy,
     /// It is no file of cases, and nobody said that it is.
     Another,
     /// It, or the policy it names, cannot be read.
@@ -101,7 +104,11 @@ pub(super) fn load(found: &Found) -> Result<Loaded, Trouble> {
     let (name, text) = read(&found.path).map_err(Trouble::Unreadable)?;
     let form = form(&found.path).unwrap_or(Form::Yaml);
     if !found.named && !CaseFile::recognise(&text, form) {
-        return Err(Trouble::Another);
+        return Err(if is_policy(&text) {
+            Trouble::Policy
+        } else {
+            Trouble::Another
+        });
     }
     let cases = match CaseFile::read(&text, form) {
         Ok(cases) => cases,
@@ -121,6 +128,12 @@ pub(super) fn load(found: &Found) -> Result<Loaded, Trouble> {
         cases,
         policy,
     })
+}
+
+/// Whether a text says of itself that it is a policy, right or wrong.
+fn is_policy(text: &[u8]) -> bool {
+    let tree = parse(text, Rules::DOCUMENT);
+    tree.is_ok_and(|tree| tree.get("version").is_some() && tree.get("default").is_some())
 }
 
 /// The whole language, also what this version of the gate does not carry out.

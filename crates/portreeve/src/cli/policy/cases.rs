@@ -143,6 +143,8 @@ impl Report {
     fn add_trouble(&mut self, file: &Found, trouble: Trouble) {
         let path = file.path.display().to_string();
         match trouble {
+            // The policies that the tests are about lie beside them.
+            Trouble::Policy => {}
             Trouble::Another => self
                 .remarks
                 .push(format!("note: {path} is no file of policy tests")),

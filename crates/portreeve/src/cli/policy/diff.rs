@@ -1,14 +1,11 @@
 //! `portreeve policy diff`: what is different in meaning between two policies.
 
-use std::path::{Path, PathBuf};
-
 use clap::Args;
 use portreeve_policy::{Change, Shift, compare, overall};
 use serde_json::{Value, json};
 
-use super::{read, shown, versioned};
-use crate::admin::{Failure, Request, Response};
-use crate::cli::desk::{request, unexpected};
+use super::{meant, shown};
+use crate::admin::Failure;
 use crate::cli::output::{Output, Paint, Table, Tone, plain};
 use crate::cli::{DataDirArg, Done, FormatArg};
 use crate::policy_text::sendable;
@@ -30,8 +27,8 @@ pub(in crate::cli) struct Diff {
 impl Diff {
     pub(in crate::cli) fn run(self, paint: Paint) -> Done {
         let dir = self.dir.data_dir.as_deref();
-        let (old_name, old) = text(&self.old, dir)?;
-        let (new_name, new) = text(&self.new, dir)?;
+        let (old_name, old) = meant(&self.old, dir)?;
+        let (new_name, new) = meant(&self.new, dir)?;
         for (name, text) in [(&old_name, &old), (&new_name, &new)] {
             if let Err(problems) = portreeve_policy::compile(text) {
                 let problems = sendable(problems);
@@ -54,28 +51,6 @@ impl Diff {
         };
         Ok(output.with_code(u8::from(!changes.is_empty())))
     }
-}
-
-/// The text that is meant, and a name to show: a file if there is one, else a stored policy.
-fn text(said: &str, dir: Option<&Path>) -> Result<(String, Vec<u8>), Failure> {
-    let path = PathBuf::from(said);
-    let is_file = path.exists() || said.contains('/') || is_json(&path) || said == "-";
-    let (name, version) = match versioned(said) {
-        Ok(stored) if !is_file => stored,
-        _ => return read(&path),
-    };
-    match request(dir, Request::PolicyShow { name, version })? {
-        Response::Policy { policy, text } => {
-            let name = format!("{}@{}", policy.name, policy.version);
-            Ok((name, text.into_bytes()))
-        }
-        _ => Err(unexpected()),
-    }
-}
-
-fn is_json(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|extension| extension == "json")
 }
 
 fn in_words(changes: &[Change], (old, new): (&str, &str), paint: Paint) -> String {

@@ -1,7 +1,6 @@
 //! `portreeve policy explain`: the answer to a call, and what every rule found.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
 
 use clap::Args;
 use portreeve_policy::limits::{Charge, Counters};
@@ -9,24 +8,27 @@ use portreeve_policy::{Asking, Decision, Effect, Explanation, Finding, Need, Ref
 use serde_json::{Map, Value, json};
 
 use super::facts::CallArgs;
-use super::{read, shown};
+use super::{meant, shown};
 use crate::cli::output::{Output, Paint, Table, Tone, plain, printable};
-use crate::cli::{Done, FormatArg};
+use crate::cli::{DataDirArg, Done, FormatArg};
 use crate::policy_text::sendable;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Explain {
-    /// The policy's file, or `-` for standard input
-    file: PathBuf,
+    /// The policy: a file, `-` for standard input, or a stored one as NAME[@VERSION]
+    #[arg(value_name = "POLICY")]
+    policy: String,
     #[command(flatten)]
     call: CallArgs,
+    #[command(flatten)]
+    dir: DataDirArg,
     #[command(flatten)]
     format: FormatArg,
 }
 
 impl Explain {
     pub(in crate::cli) fn run(self, paint: Paint) -> Done {
-        let (name, text) = read(&self.file)?;
+        let (name, text) = meant(&self.policy, self.dir.data_dir.as_deref())?;
         let policy = match portreeve_policy::compile(&text) {
             Ok(checked) => checked.policy,
             Err(problems) => {

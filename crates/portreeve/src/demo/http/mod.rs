@@ -20,12 +20,14 @@ use tokio::task::JoinHandle;
 use super::server::Server;
 use super::{Error, Options, legacy};
 use body::Reply;
+pub use key::Key;
 use sessions::Sessions;
 
 mod body;
 mod exchange;
 mod guard;
 mod headers;
+mod key;
 mod post;
 mod sessions;
 mod stream;
@@ -42,6 +44,7 @@ struct Shared {
     server: Server,
     sessions: Sessions,
     address: SocketAddr,
+    key: Option<Key>,
     stop: watch::Receiver<bool>,
 }
 
@@ -86,6 +89,7 @@ pub fn serve_http(listener: TcpListener, options: &Options) -> Result<Handle, Er
         server: Server::open(options)?,
         sessions: Sessions::default(),
         address,
+        key: options.key.clone(),
         stop: stopped,
     });
     let task = tokio::spawn(serve(listener, shared));
@@ -143,6 +147,10 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<(
 async fn route(shared: &Arc<Shared>, request: Request<Incoming>) -> Reply {
     if !guard::admits(shared.address, request.headers()) {
         return body::empty(StatusCode::FORBIDDEN);
+    }
+    let lacks_key = |key: &Key| !key.is_held(request.headers());
+    if shared.key.as_ref().is_some_and(lacks_key) {
+        return body::empty(StatusCode::UNAUTHORIZED);
     }
     if request.uri().path() != ENDPOINT {
         return body::empty(StatusCode::NOT_FOUND);

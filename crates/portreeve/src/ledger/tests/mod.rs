@@ -4,6 +4,7 @@ mod anchoring;
 mod appending;
 mod batching;
 mod crashing;
+mod doubting;
 mod failing;
 mod faulty;
 mod opening;

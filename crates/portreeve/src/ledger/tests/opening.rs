@@ -86,6 +86,7 @@ async fn a_cut_tail_does_not_open_says_what_to_run_and_opens_when_accepted() {
         "backup",
         "--accept-ledger-cut",
         "rate limits forget",
+        "at least 3 records that are missing, all that was booked after record 7 of 20",
     ] {
         assert!(advice.contains(words), "{words}: {advice}");
     }
@@ -97,12 +98,18 @@ async fn a_cut_tail_does_not_open_says_what_to_run_and_opens_when_accepted() {
     };
     let (ledger, opened) = room.open_with(&accept).unwrap();
     assert_eq!(opened.accepted.len(), 1);
+    let accepted = &opened.accepted[0];
+    assert!(accepted.contains("at least 3 records"), "{accepted}");
     book_calls(&ledger, 5).await;
     // The book tells of it itself, and the anchor of before is explained by that.
     let report = room.verify(&known);
     assert!(report.holds(), "{report}");
     assert!(
         report.to_string().contains("ledger.cut_accepted"),
+        "{report}"
+    );
+    assert!(
+        report.to_string().contains("\"lost_records\":3"),
         "{report}"
     );
     // An anchor the acceptance does not speak of is none the less a contradiction.
@@ -163,6 +170,11 @@ async fn a_changed_record_near_the_end_does_not_open() {
     room.put_lines(0, &lines);
     let (_ledger, opened) = room.open_with(&accept).unwrap();
     assert_eq!(opened.accepted.len(), 2, "{opened:?}");
+    assert!(
+        opened.accepted[0]
+            .contains("6 lines that are set aside, all that was booked after record 4"),
+        "{opened:?}"
+    );
     assert_eq!(
         fs::read(opened.torn.unwrap().kept).unwrap(),
         lines[4..].concat()

@@ -165,3 +165,47 @@ fn a_record_that_lacks_what_its_phase_needs_is_no_record() {
         assert!(Record::parse(lacking.as_bytes()).is_err(), "{missing}");
     }
 }
+
+// INVARIANT: what is known without being read says the same as if it were read.
+#[tokio::test]
+async fn ends_of_calls_are_known_by_their_first_bytes_and_nothing_else_is() {
+    let room = Room::new();
+    let ledger = room.open();
+    let ends = [
+        Ended::Allow,
+        Ended::Failed,
+        Ended::NotSent,
+        Ended::Cancelled,
+    ];
+    for (index, end) in ends.into_iter().enumerate() {
+        let id = format!("e{index}");
+        ledger.begin(begin(&id)).await.unwrap();
+        let mut finish = finish(&id, end);
+        finish.reason =
+            (end == Ended::Failed).then_some("it said \"refunded\":true, \\\"refunded\":1");
+        ledger.finish(finish).await.unwrap();
+    }
+    ledger.refuse(refusal("r")).await.unwrap();
+    ledger.refuse(refusal("a\"b")).await.unwrap();
+    ledger.finish(finish("a\\b", Ended::Allow)).await.unwrap();
+    ledger.close().await.unwrap();
+    let mut known = 0;
+    for line in room.lines(0) {
+        let record = Record::parse(&line).unwrap();
+        let plain = record.phase == Phase::Finish && !record.is_refusal() && !record.refunded;
+        let plain = plain && record.call_id.as_deref() != Some("a\\b");
+        let end = EndOfCall::know(&line);
+        assert_eq!(end.is_some(), plain, "{}", String::from_utf8_lossy(&line));
+        if let Some(end) = end {
+            known += 1;
+            assert_eq!(
+                (end.seq, Some(end.call_id)),
+                (record.seq, record.call_id.as_deref())
+            );
+        }
+        for cut in [1, 40, line.len() / 2, line.len() - 1] {
+            assert_eq!(EndOfCall::know(&line[..cut]), None);
+        }
+    }
+    assert_eq!(known, 3);
+}

@@ -31,7 +31,16 @@ async fn an_untouched_book_holds_and_says_how_far_the_anchor_reaches() {
         text.contains(&format!("anchored outside up to record {}", head.seq)),
         "{text}"
     );
+    assert!(
+        text.contains("not proven: that nothing which was booked after that time was cut off"),
+        "{text}"
+    );
     assert!(text.ends_with("the book holds"), "{text}");
+    let without = room.verify(&[]).to_string();
+    assert!(
+        without.contains("not proven: that nothing was cut off at the end"),
+        "{without}"
+    );
     assert_eq!(report.signed_through, head.seq - 1);
 }
 
@@ -317,7 +326,7 @@ async fn a_tail_cut_at_a_record_is_told_by_the_anchor() {
     assert!(matches!(what, What::CutTail { .. }));
     let expected = format!(
         "the tail is cut: the store knew record {} at 2026-11-20T07:43:15.123Z, the last record \
-         present is {}",
+         present is {}: at least 2 records missing",
         head.seq,
         head.seq - 2
     );

@@ -252,10 +252,32 @@ pub(super) fn vote(
         at: at.0,
     });
     approval.state = settled(&approval.asked.needs, &approval.votes);
+    keep_votes(db, &approval)?;
+    Ok(Ok(approval))
+}
+
+fn keep_votes(db: &Connection, approval: &Approval) -> Result<(), StoreError> {
     db.execute(
         "UPDATE approvals SET votes = ?2, state = ?3 WHERE id = ?1",
-        params![id, written(&approval.votes)?, approval.state],
+        params![approval.id, written(&approval.votes)?, approval.state],
     )?;
+    Ok(())
+}
+
+/// Takes back what one person said. From here on [`take`] finds nothing that is approved.
+pub(super) fn withdraw(
+    db: &Connection,
+    sealer: &dyn Sealer,
+    (id, person): (&str, &Person),
+    at: Timestamp,
+) -> Result<Result<Approval, NoVote>, StoreError> {
+    let missing = || StoreError::NoSuchApproval { id: id.to_owned() };
+    let mut approval = one(db, sealer, id)?.ok_or_else(missing)?;
+    if let Err(no) = approval.may_withdraw(person, at) {
+        return Ok(Err(no));
+    }
+    approval.withdraw(person);
+    keep_votes(db, &approval)?;
     Ok(Ok(approval))
 }
 

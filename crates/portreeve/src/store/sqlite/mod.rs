@@ -324,6 +324,16 @@ impl Approvals for SqliteStore {
         self.write(move |db, sealer| approvals::vote(db, sealer, &id, (&person, says, reason), at))
     }
 
+    fn withdraw_approval(
+        &self,
+        id: &str,
+        person: Person,
+        at: Timestamp,
+    ) -> Answer<Result<Approval, NoVote>> {
+        let id = id.to_owned();
+        self.write(move |db, sealer| approvals::withdraw(db, sealer, (&id, &person), at))
+    }
+
     fn take_approval(&self, id: &str, binding: &str, at: Timestamp) -> Answer<bool> {
         let (id, binding) = (id.to_owned(), binding.to_owned());
         self.write(move |db, _| approvals::take(db, (&id, &binding), at))

@@ -108,3 +108,41 @@ fn the_agents_own_shell_cannot_approve() {
         assert_eq!(tried.status.code(), Some(code), "{tried:?}");
     }
 }
+
+#[test]
+fn approvers_whom_nobody_is_are_told_where_a_policy_is_taken() {
+    let home = Home::new();
+    home.furnish();
+    let asks = r#"{"version":"1","default":"deny","tools":{"run-rerun":{"require_approval":[
+        {"conditions":[],"approvers":["Ann","sec@example.com"]}]}}}"#;
+    home.write("asks.json", asks);
+    let put = home.run(&["policy", "put", "asks", "asks.json"]);
+    assert_eq!(put.code, 0, "{put:?}");
+    for name in ["\"Ann\"", "\"sec@example.com\""] {
+        let says =
+            format!("warning: /tools/run-rerun/require_approval/0 names the approver {name}");
+        assert!(put.err.contains(&says), "{put:?}");
+    }
+    let add = |name: &str, more: &[&str]| {
+        let common = ["user", "add", name, "--password-stdin"];
+        home.run_with_input(&[&common[..], more].concat(), &format!("{PASSWORD}\n"))
+    };
+    assert_eq!(
+        add("ann", &["--role", "admin", "--identity", "sec@example.com"]).code,
+        0
+    );
+    let again = home.run(&["policy", "put", "asks", "asks.json"]);
+    assert!(!again.err.contains("names the approver"), "{again:?}");
+    home.write("asks.json", &asks.replace("Ann", "bob"));
+    home.ok(&["policy", "put", "asks", "asks.json"]);
+    let create = home.run(&["grant", "create", "ci", "--server", "runs=asks"]);
+    assert_eq!(create.code, 0, "{create:?}");
+    assert!(
+        create.err.contains(
+            "warning: asks: /tools/run-rerun/require_approval/0 names the approver \"bob\""
+        ),
+        "{create:?}"
+    );
+    let up = super::up::Up::start(&home, &[]);
+    up.stop();
+}

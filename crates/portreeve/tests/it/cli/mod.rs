@@ -4,6 +4,7 @@ mod approvals;
 mod backup;
 mod config;
 mod grants;
+mod ledger;
 mod owners;
 mod policies;
 mod policy_diff;

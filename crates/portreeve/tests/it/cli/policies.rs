@@ -55,6 +55,10 @@ fn a_policy_is_put_in_versions_and_shown_byte_for_byte() {
     home.write("p.json", POLICY);
     let first = home.ok(&["policy", "put", "p", "p.json"]);
     assert!(first.starts_with("p@1\n"), "{first}");
+    assert!(
+        first.contains("no grant uses it yet: `portreeve grant set"),
+        "{first}"
+    );
     let same = home.ok(&["policy", "put", "p", "p.json"]);
     assert!(
         same.starts_with("p@1 (the text is the same as before)\n"),
@@ -139,4 +143,37 @@ fn the_schema_is_printed_as_it_is_in_the_docs() {
         said.out.contains("tell the editor in its settings"),
         "{said:?}"
     );
+}
+
+#[test]
+fn that_no_grant_uses_a_policy_is_said_once() {
+    let home = Home::new();
+    home.write("p.json", POLICY);
+    home.ok(&["server", "add", "runs", "--url", "builtin:runs"]);
+    let said = home.run(&["policy", "put", "p", "p.json", "--server", "runs"]);
+    let told = said.out + &said.err;
+    assert_eq!(told.matches("no grant uses").count(), 1, "{told}");
+}
+
+#[test]
+fn a_condition_in_the_place_of_an_entry_is_one_error_that_says_what_to_do() {
+    let home = Home::new();
+    let condition = r#"{"path": "args.env", "op": "eq", "value": "dev"}"#;
+    for (list, entry) in [
+        ("require", condition.to_owned()),
+        ("deny_if", condition.to_owned()),
+        ("require_approval", condition.to_owned()),
+        ("require", format!(r#"{{"any": [{condition}]}}"#)),
+    ] {
+        let rules = format!(r#"{{"t": {{"{list}": [{entry}]}}}}"#);
+        let text = format!(r#"{{"version": "1", "default": "deny", "tools": {rules}}}"#);
+        home.write("bad.json", &text);
+        let bad = home.run(&["policy", "check", "bad.json"]);
+        assert_eq!(bad.out.matches("error:").count(), 1, "{}", bad.out);
+        assert!(
+            bad.out.contains("wrap it: {\"conditions\": ["),
+            "{}",
+            bad.out
+        );
+    }
 }

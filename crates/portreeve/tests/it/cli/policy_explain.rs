@@ -92,7 +92,33 @@ fn the_answer_comes_first_and_then_every_rule_in_its_order() {
     let found = findings(&said);
     let found: Vec<(&str, &str)> = found.iter().map(|(e, r)| (&**e, &**r)).collect();
     assert_eq!(found, expected);
+    // Which condition was not met, and not only what the agent is told.
+    for words in [
+        "not satisfied: `args.branch` matches \"agent/.+\": false; the agent is told: Only agent branches.",
+        "not satisfied: `time.hour` is below 20: false",
+    ] {
+        assert!(said.out.contains(words), "{words}: {}", said.out);
+    }
     assert_eq!(said.err, "");
+}
+
+#[test]
+fn a_stored_policy_is_explained_by_its_name_and_version() {
+    let home = home();
+    home.ok(&["policy", "put", "deploy", "p.json"]);
+    let call = ["--prompt", "greet", "--args", r#"{"name":"x"}"#];
+    let from_file = explain(&home, &call);
+    assert!(from_file.out.starts_with("allow by"), "{from_file:?}");
+    for named in ["deploy", "deploy@1"] {
+        let stored = home.run(&[&["policy", "explain", named], &call[..]].concat());
+        assert_eq!(
+            (stored.code, &stored.out),
+            (0, &from_file.out),
+            "{stored:?}"
+        );
+    }
+    let none = home.run(&[&["policy", "explain", "deploy@2"], &call[..]].concat());
+    assert_ne!(none.code, 0, "{none:?}");
 }
 
 #[test]

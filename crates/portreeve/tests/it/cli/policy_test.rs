@@ -123,6 +123,7 @@ fn a_folder_is_searched_for_tests() {
         said.err.contains("note: policies/other.yml is no file"),
         "{said:?}"
     );
+    assert!(!said.err.contains("json"), "a policy is no news: {said:?}");
 
     home.write(
         "policies/more/slip.yaml",

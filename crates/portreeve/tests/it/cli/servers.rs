@@ -1,3 +1,4 @@
+use super::up::Up;
 use super::{Home, said as told};
 
 #[test]
@@ -139,4 +140,74 @@ fn nothing_can_be_pinned_before_anything_is_known() {
     let pin = home.run(&["server", "pin", "runs"]);
     assert_eq!(pin.code, 3);
     assert!(pin.err.contains("not known yet"), "{pin:?}");
+}
+
+/// A stdio server whose tools are what stands in a file.
+const SHELL_SERVER: &str = r#"
+while IFS= read -r line; do
+  id=$(printf '%s\n' "$line" | sed -n 's/^.*"id" *: *\("[^"]*"\|[0-9]*\) *[,}].*$/\1/p')
+  case $line in
+    *'"method":"initialize"'*)
+      printf '{"jsonrpc":"2.0","id":%s,"result":{"protocolVersion":"2025-06-18","capabilities":{"tools":{}},"serverInfo":{"name":"sh","version":"0"}}}\n' "$id" ;;
+    *'"method":"tools/list"'*)
+      printf '{"jsonrpc":"2.0","id":%s,"result":{"tools":[%s]}}\n' "$id" "$(cat "$1")" ;;
+    *'"id"'*)
+      printf '{"jsonrpc":"2.0","id":%s,"error":{"code":-32601,"message":"no"}}\n' "$id" ;;
+  esac
+done
+"#;
+
+#[test]
+fn what_changed_in_a_definition_is_shown_before_and_when_it_is_accepted() {
+    let home = Home::new();
+    let tools = |description: &str| {
+        let schema = r#"{"type":"object"}"#;
+        let tool =
+            format!(r#"{{"name":"read","description":"{description}","inputSchema":{schema}}}"#);
+        home.write("tools.json", &tool)
+    };
+    let script = home.write("server.sh", SHELL_SERVER);
+    let file = tools("Reads a file.");
+    let up = Up::start(&home, &[]);
+    let command = ["/bin/sh", script.to_str().unwrap(), file.to_str().unwrap()];
+    home.ok(&[&["server", "add", "files", "--"], &command[..]].concat());
+    let listed = home.ok(&["server", "tools", "files"]);
+    assert!(!listed.contains("differs"), "{listed}");
+    assert!(
+        home.ok(&["server", "pin", "files", "--dry-run"])
+            .contains("nothing of files waits")
+    );
+
+    tools("Reads a file, and mails it.");
+    let changes = [
+        "-   \"description\": \"Reads a file.\",",
+        "+   \"description\": \"Reads a file, and mails it.\",",
+    ];
+    let shows = |said: &str| changes.iter().all(|line| said.contains(line));
+    let listed = home.ok(&["server", "tools", "files"]);
+    assert!(
+        listed.contains("what waits of read differs") && shows(&listed),
+        "{listed}"
+    );
+    let would = home.ok(&["server", "pin", "files", "--dry-run"]);
+    assert!(
+        would.contains("would accept read of files") && shows(&would),
+        "{would}"
+    );
+    let json = home.json(&["server", "pin", "files", "read", "--dry-run"]);
+    let lines = json[0]["changes"].as_array().unwrap();
+    assert!(lines.contains(&changes[1].into()), "{json}");
+    let unknown = home.run(&["server", "pin", "files", "write", "--dry-run"]);
+    assert_eq!(unknown.code, 1, "{unknown:?}");
+
+    let accepted = home.ok(&["server", "pin", "files"]);
+    assert!(
+        accepted.contains("accepted read of files") && shows(&accepted),
+        "{accepted}"
+    );
+    assert!(
+        home.ok(&["server", "pin", "files"])
+            .contains("nothing of files waits")
+    );
+    up.stop();
 }

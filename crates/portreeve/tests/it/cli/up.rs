@@ -57,7 +57,7 @@ impl Up {
     }
 
     /// The next line that contains `words`.
-    fn wait_for(&self, words: &str) -> String {
+    pub(super) fn wait_for(&self, words: &str) -> String {
         let mut before = Vec::new();
         loop {
             match self.said.recv_timeout(Duration::from_secs(20)) {
@@ -68,7 +68,7 @@ impl Up {
         }
     }
 
-    fn request(&self, head: &str, body: &str) -> (u16, String) {
+    pub(super) fn request(&self, head: &str, body: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(&self.address).expect("a connection");
         stream
             .set_read_timeout(Some(Duration::from_secs(20)))
@@ -126,7 +126,7 @@ impl Up {
         assert!(sent.success());
     }
 
-    fn stop(mut self) {
+    pub(super) fn stop(mut self) {
         self.signal("-TERM");
         let status = self.child.wait().expect("it ends");
         assert_eq!(status.code(), Some(0));
@@ -507,10 +507,17 @@ fn a_book_that_was_changed_is_told_from_one_that_holds() {
         "{}",
         refused.err
     );
+    assert!(
+        refused
+            .err
+            .contains("Given up: at least 2 records that are missing, all that was booked after"),
+        "{}",
+        refused.err
+    );
     let times = refused.err.matches("the ledger was cut").count();
     assert_eq!(times, 1, "it is said once: {}", refused.err);
     let up = Up::start(&home, &["--accept-ledger-cut"]);
-    up.wait_for("accepted and booked");
+    up.wait_for("Given up: at least 2 records");
     up.stop();
     assert!(home.ok(&["ledger", "verify"]).contains("the book holds"));
 }

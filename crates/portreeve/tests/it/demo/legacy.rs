@@ -338,3 +338,30 @@ async fn a_stopped_server_ends_its_streams_and_takes_nobody_more() {
     assert_eq!(stream.next().await, None);
     assert!(tokio::net::TcpStream::connect(address).await.is_err());
 }
+
+#[tokio::test]
+async fn a_server_with_a_key_answers_to_nobody_else() {
+    let key = portreeve::demo::Key::new("open-sesame-0123456789").unwrap();
+    let wire = Wire::start(&Options {
+        key: Some(key),
+        ..Options::default()
+    })
+    .await;
+    let hello = json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+        "protocolVersion": "2025-06-18", "capabilities": {},
+        "clientInfo": { "name": "t", "version": "1" } } });
+    let common = [
+        ("content-type", "application/json"),
+        ("accept", "application/json, text/event-stream"),
+    ];
+    let ask = async |authorization: &str| {
+        let headers = [&common[..], &[("authorization", authorization)]].concat();
+        wire.send(Method::POST, &headers, hello.to_string())
+            .await
+            .status
+    };
+    assert_eq!(ask("Bearer open-sesame-0123456789").await, StatusCode::OK);
+    assert_eq!(ask("Bearer open-sesame").await, StatusCode::UNAUTHORIZED);
+    let without = wire.send(Method::POST, &common, hello.to_string()).await;
+    assert_eq!(without.status, StatusCode::UNAUTHORIZED);
+}

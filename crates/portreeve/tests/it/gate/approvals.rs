@@ -101,6 +101,18 @@ impl Town {
         }
     }
 
+    async fn withdraw(&self, id: &str, by: &Credential) -> Result<State, Failure> {
+        let withdraw = Request::ApprovalWithdraw {
+            id: id.to_owned(),
+            reason: Some("wrong ticket".to_owned()),
+            by: by.clone(),
+        };
+        match self.office(withdraw).await? {
+            Response::Approval { approval } => Ok(approval.state),
+            other => panic!("{other:?}"),
+        }
+    }
+
     async fn call(&self, arguments: &Value) -> Value {
         let answer = self.gate.call("t", arguments.clone()).await;
         answer.json()
@@ -554,4 +566,43 @@ async fn what_is_shown_cannot_deceive() {
         params.get(),
         r#"{"arguments":{"to":"\u202eevil\u001b[2J\u200b"},"name":"t"}"#
     );
+}
+
+#[tokio::test]
+async fn one_waiting_is_one_record_under_the_number_that_the_agent_is_told() {
+    let (town, _) = Town::new(&asking("1s", "")).await;
+    let asked = town.call(&json!({})).await;
+    let id = id_of(&asked);
+    let booked = town.gate.booked();
+    assert_eq!(booked.len(), 1, "{booked:?}");
+    assert_eq!(booked[0].end.outcome, "ask");
+    assert_eq!(booked[0].approval_id.as_deref(), Some(id.as_str()));
+    assert_eq!(decision(&asked)["call_id"], booked[0].call_id);
+    // Asked again it is another call, and booked as one.
+    assert_eq!(id_of(&town.call(&json!({})).await), id);
+    assert_eq!(town.gate.booked().len(), 2);
+}
+
+#[tokio::test]
+async fn an_approval_can_be_taken_back_by_whoever_gave_it_until_it_is_used() {
+    let (town, people) = Town::new(&asking("0s", "")).await;
+    let id = town.approved(&json!({}), &people[0]).await;
+    let others = town.withdraw(&id, &people[1]).await.unwrap_err();
+    assert!(others.what.contains("bo has not approved it"), "{others:?}");
+    assert_eq!(town.withdraw(&id, &people[0]).await, Ok(State::Waiting));
+    assert_eq!(id_of(&town.call(&json!({})).await), id, "it waits again");
+    assert_eq!(town.reached(), 0);
+    // Ann may think again, and what has passed cannot be taken back.
+    let again = town.decide(&id, Says::Approve, &people[0]).await;
+    assert_eq!(again, Ok(State::Approved));
+    assert!(passed(&town.call(&json!({})).await));
+    let late = town.withdraw(&id, &people[0]).await.unwrap_err();
+    assert_eq!(late.what, "it is used already");
+    let acts = portreeve::ledger::acts(&town.gate.ledger_dir(), None, None).unwrap();
+    let taken_back = acts
+        .items
+        .iter()
+        .filter(|act| act.act == "approval.withdraw");
+    let by: Vec<(&str, &str)> = taken_back.map(|act| (&*act.actor, &*act.subject)).collect();
+    assert_eq!(by, [("user ann", &*id)]);
 }

@@ -228,6 +228,7 @@ async fn strangers_and_foreign_servers_are_turned_away() {
     for path in ["/mcp/other", "/mcp/nowhere"] {
         let answer = gate.send(Method::POST, path, &[], body).await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path}");
+        assert_eq!(answer.json()["error"]["code"], 40301, "{path}");
     }
     for headers in [
         [("host", "evil.example")],

@@ -114,6 +114,35 @@ async fn ended_at(server: &TestServer, count: usize) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn a_gate_that_stops_ends_its_sessions_at_their_servers() {
+    let server = counting().await;
+    let gate = TestGate::start(&server.url(), &allowing(&["t"])).await;
+    for _ in 0..3 {
+        gate.post(HELLO).await;
+    }
+    server.forget();
+    gate.node.stop().await.unwrap();
+    let mut ended = ended_at(&server, 3).await;
+    ended.sort_unstable();
+    // Finding out the tools took a session of its own, if any.
+    assert_eq!(ended.len(), 3, "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_hears_no_farewell_does_not_keep_the_gate_from_stopping() {
+    let server = TestServer::start(|seen| match seen.rpc_method().as_str() {
+        "initialize" => opened(seen, "theirs"),
+        _ if seen.method == Method::DELETE => unending(": not yet\n\n"),
+        _ => plain(seen, &tools(&["t"])),
+    })
+    .await;
+    let gate = TestGate::start(&server.url(), &allowing(&["t"])).await;
+    gate.post(HELLO).await;
+    let stopping = tokio::time::timeout(Duration::from_secs(8), gate.node.stop());
+    stopping.await.expect("it stops").unwrap();
+}
+
+#[tokio::test]
 async fn a_session_that_expires_ends_at_the_server_too() {
     let server = counting().await;
     let whole = TestGate::start(&server.url(), &allowing(&["t"])).await;

@@ -35,7 +35,7 @@ impl TestGate {
             surroundings: Surroundings {
                 children: self.node.children().clone(),
                 network: Network::new(1024 * 1024, 256 * 1024 * 1024).unwrap(),
-                demo_url: Arc::default(),
+                demo: Arc::default(),
                 default_timeout: Duration::from_secs(2),
                 environment: Environment::given([]),
             },

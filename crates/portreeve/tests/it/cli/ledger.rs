@@ -1,0 +1,97 @@
+//! Reading the book with `portreeve ledger`.
+
+use serde_json::Value;
+
+use super::Home;
+
+#[test]
+fn acts_are_shown_among_calls_if_they_are_asked_for() {
+    let home = Home::new();
+    home.furnish();
+    home.ok(&["grant", "create", "ci", "--server", "runs=p"]);
+    let without = home.ok(&["ledger", "tail"]);
+    assert_eq!(
+        without,
+        "no calls; what people changed is in `portreeve ledger acts`\n"
+    );
+    for command in [["ledger", "tail", "--acts"], ["ledger", "query", "--acts"]] {
+        let shown = home.ok(&command);
+        for act in ["server.add runs", "policy.put p", "grant.create ci"] {
+            assert!(shown.contains(act), "{act}: {shown}");
+        }
+        assert!(shown.contains("by "), "who did it: {shown}");
+    }
+    let entries = home.json(&["ledger", "tail", "--acts"]);
+    let acts = entries.as_array().unwrap().iter();
+    let acts: Vec<&Value> = acts.map(|entry| &entry["act"]).collect();
+    assert!(acts.contains(&&Value::from("grant.create")), "{acts:?}");
+}
+
+#[test]
+fn every_word_for_an_end_can_be_asked_for_and_a_wrong_one_gets_them_all() {
+    let home = Home::new();
+    home.furnish();
+    let words = [
+        "allow",
+        "failed",
+        "not_sent",
+        "cancelled",
+        "deny",
+        "hide",
+        "ask",
+        "unknown",
+        "error",
+        "tool_error",
+        "withheld",
+    ];
+    for word in words {
+        home.ok(&["ledger", "query", "--outcome", word]);
+    }
+    let wrong = home.run(&["ledger", "query", "--outcome", "denied"]);
+    assert_eq!(wrong.code, 2);
+    for word in words {
+        assert!(wrong.err.contains(word), "{word}: {}", wrong.err);
+    }
+}
+
+#[test]
+fn a_book_that_does_not_fit_is_not_shown_as_if_it_did() {
+    let home = Home::new();
+    home.furnish();
+    home.ok(&["grant", "create", "ci", "--server", "runs=p"]);
+    let segment = home.path("data/ledger/00000000000000000001.jsonl");
+    let book = std::fs::read_to_string(&segment).unwrap();
+    let whole = home.run(&["ledger", "acts"]);
+    assert_eq!((whole.code, whole.err.as_str()), (0, ""));
+
+    std::fs::write(&segment, book.replace("grant.create", "grant.remove")).unwrap();
+    for command in [
+        &["ledger", "tail"][..],
+        &["ledger", "query"],
+        &["ledger", "acts"],
+        &["ledger", "tail", "--acts"],
+    ] {
+        let said = home.run(command);
+        assert_eq!(said.code, 0, "{said:?}");
+        for words in [
+            "warning: the book does not fit its chain: record ",
+            "its bytes do not match its hash",
+            "`portreeve ledger verify`",
+        ] {
+            assert!(said.err.contains(words), "{words}: {said:?}");
+        }
+    }
+    let shown = home.ok(&["ledger", "acts"]);
+    let marked = shown
+        .lines()
+        .filter(|line| line.contains("[DOES NOT FIT THE CHAIN]"));
+    let marked: Vec<&str> = marked.collect();
+    assert!(
+        marked.len() == 1 && marked[0].contains("grant.remove"),
+        "{shown}"
+    );
+    let acts = home.json(&["ledger", "acts"]);
+    let acts = acts.as_array().unwrap();
+    let doubted = acts.iter().filter(|act| act["misfit"].is_string());
+    assert_eq!(doubted.count(), 1, "{acts:?}");
+}
