@@ -260,7 +260,7 @@ impl StdioServer {
         }
         let idle = self.0.idle().min(HOUSE_IDLE);
         let child = Arc::new(self.0.start(Serves::Everybody, idle).await?);
-        self.shake_hands(&child).await?;
+        self.shake_hands(&child).await.map_err(before_the_call)?;
         *slot = Some(Arc::clone(&child));
         Ok(child)
     }
@@ -295,6 +295,17 @@ impl StdioServer {
         let ready = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
         child.tell(Bytes::from_static(ready.as_bytes())).await
     }
+}
+
+/// A handshake of the gate's own went wrong: the request that waited for it was surely not sent.
+///
+/// INVARIANT: what it was charged, and its approval, are given back
+/// (`an_approval_is_given_back_if_the_server_was_surely_not_reached`).
+fn before_the_call(error: UpstreamError) -> UpstreamError {
+    if error.surely_not_sent() {
+        return error;
+    }
+    UpstreamError::Unreachable(format!("it does not shake hands: {error}"))
 }
 
 impl Inner {
