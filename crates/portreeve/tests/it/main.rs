@@ -11,6 +11,7 @@
     reason = "a test stops at what it did not expect, and may look at the real clock"
 )]
 
+mod approvals;
 mod architecture;
 mod bridge;
 mod cli;

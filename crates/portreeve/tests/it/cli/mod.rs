@@ -11,7 +11,7 @@ mod policy_diff;
 mod policy_explain;
 mod policy_test;
 mod servers;
-mod up;
+pub(crate) mod up;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -108,7 +108,7 @@ impl Home {
     }
 }
 
-fn said(output: std::process::Output) -> Said {
+pub(crate) fn said(output: std::process::Output) -> Said {
     Said {
         code: output.status.code().expect("it was not killed"),
         out: String::from_utf8(output.stdout).expect("text"),

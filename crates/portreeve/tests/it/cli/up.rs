@@ -15,7 +15,7 @@ use super::Home;
 const TOKEN: &str = "up-test-token-0123456789-abcdefghijklmn";
 
 /// A gate in a process of its own; killed when dropped.
-pub(super) struct Up {
+pub(crate) struct Up {
     child: Child,
     said: Receiver<String>,
     address: String,
@@ -27,7 +27,7 @@ impl Up {
         Self::spawn(home.command(&arguments))
     }
 
-    fn spawn(mut command: Command) -> Self {
+    pub(crate) fn spawn(mut command: Command) -> Self {
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -1,6 +1,5 @@
 //! The gate, end to end: real HTTP on both sides, a real ledger and store between.
 
-mod approvals;
 mod attacks;
 mod book;
 mod failures;

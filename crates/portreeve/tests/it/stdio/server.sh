@@ -2,7 +2,8 @@
 # A stdio server with one tool, `act`, that does what its argument says, well or badly.
 #
 # usage: server.sh LOG [stubborn] [mute]
-# What it is sent goes to LOG, line by line; so do its process number and its children's.
+# What it is sent goes to LOG, line by line; so do its process number and its children's. While there
+# is a NAME.gone beside NAME.log, it ends at once.
 log=$1
 mode=${2-}
 
@@ -20,6 +21,7 @@ endless() {
 note "pid $$"
 [ "$mode" = stubborn ] && trap '' TERM HUP INT
 [ "$mode" = dead ] && exit 3
+[ -e "${log%.log}.gone" ] && exit 3
 
 calls=0
 held=
