@@ -33,13 +33,15 @@ pub struct Checked {
     pub tools: Vec<String>,
     /// The people that it names as approvers, each with the rule that does.
     pub approvers: Vec<(String, String)>,
+    /// Whether it can make a call wait for people.
+    pub asks_people: bool,
     pub warnings: Vec<Problem>,
 }
 
 /// Compiles a text that is to be in force here.
 ///
 /// INVARIANT: what the gate does not carry out is refused, never ignored. It carries out the whole
-/// language but approvals, and refuses every call that would have to wait for one.
+/// language.
 pub fn compile(text: &[u8]) -> Result<portreeve_policy::Checked, Vec<portreeve_policy::Problem>> {
     portreeve_policy::compile(text)
 }
@@ -54,6 +56,7 @@ pub fn check(text: &[u8]) -> Result<Checked, Vec<Problem>> {
             .map(|(name, rule)| (name.to_owned(), rule.to_string()))
             .collect(),
         tools: tools.map(|(name, _)| name.to_owned()).collect(),
+        asks_people: compiled.policy.asks_people(),
         warnings: sendable(compiled.warnings),
     })
 }

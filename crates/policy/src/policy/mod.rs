@@ -24,7 +24,7 @@ use crate::calendar::Zone;
 use crate::decision::Rule;
 use crate::document::{DEFAULT_HOLD_MS, DEFAULT_TIMEOUT_MS};
 use crate::facts::ServerRequest;
-use flow::Flow;
+use flow::{Flow, FlowEffect};
 use nature::Target;
 use rule_map::RuleMap;
 use rules::RuleSet;
@@ -75,6 +75,16 @@ impl Policy {
     /// nobody can be reported: a call that waits for nobody can never pass.
     pub fn approvers(&self) -> impl Iterator<Item = (&str, &Rule)> {
         self.approvers.iter().map(|(name, rule)| (&**name, rule))
+    }
+
+    /// Whether any rule can make a call wait for people.
+    pub fn asks_people(&self) -> bool {
+        let maps = [&self.tools, &self.resources, &self.prompts];
+        let named = maps.into_iter().flat_map(RuleMap::sets);
+        let mut sets = self.all_tools.iter().chain(named);
+        let mut flow = self.flow.iter();
+        sets.any(|set| !set.asks.is_empty())
+            || flow.any(|flow| matches!(flow.effect, FlowEffect::Ask(_)))
     }
 }
 

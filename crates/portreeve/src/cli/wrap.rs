@@ -13,7 +13,7 @@ use super::output::{Paint, printable};
 use super::stdio::on_streams;
 use super::up::listen_for;
 use super::{DataDirArg, Done, Output, desk, log, own_program, policy};
-use crate::admin::{Answer, Failure};
+use crate::admin::{Answer, Failure, Request, Response};
 use crate::bridge::{Bridge, Link};
 use crate::clock::Clock;
 use crate::config::{Environment, parse_secret};
@@ -79,14 +79,14 @@ impl Wrap {
         let Some(file) = &self.policy else {
             return on_streams(self.suggest(launch));
         };
-        let text = match read_policy(file)? {
-            Ok(text) => text,
+        let policy = match read_policy(file)? {
+            Ok(policy) => policy,
             Err(problems) => return Ok(problems),
         };
         log::start(&environment);
         let base = desk::data_dir(self.dir.data_dir.as_deref())?;
         let (name, dir, _ownership) = self.own_place(base.path())?;
-        on_streams(self.serve((name, dir), text, environment))
+        on_streams(self.serve((name, dir), policy, environment))
     }
 
     fn secrets(&self) -> Vec<(String, Secret)> {
@@ -128,7 +128,7 @@ impl Wrap {
     async fn serve(
         &self,
         (name, dir): (Name, DataDir),
-        policy: String,
+        policy: Ruling,
         environment: Environment,
     ) -> Done {
         let mut interrupted = listen_for(SignalKind::interrupt())?;
@@ -137,8 +137,11 @@ impl Wrap {
         let node = Node::start(plan(&dir, environment))
             .await
             .map_err(|error| cannot(&error))?;
+        if policy.asks_people {
+            somebody_may_approve(&node, &dir).await?;
+        }
         let token = hex::encode(&node.house.keys.mac("wrap token", name.as_bytes()));
-        let declared = self.declared(&name, policy, &token)?;
+        let declared = self.declared(&name, policy.text, &token)?;
         node.office.apply_declared(ACTOR, declared).await?;
         let front = node
             .front()
@@ -232,8 +235,30 @@ impl Wrap {
     }
 }
 
-/// The policy's text; or its problems, for a person.
-fn read_policy(file: &Path) -> Result<Result<String, Output>, Failure> {
+/// Nobody could approve anything where there are no people: better told to the person who wraps the
+/// server than to the agent, which could add a first person itself.
+async fn somebody_may_approve(node: &Node, dir: &DataDir) -> Result<(), Failure> {
+    match node.office.answer(ACTOR, Request::UserList).await? {
+        // The first one is an admin.
+        Response::People { people } if people.is_empty() => Err(Failure::cannot(
+            "the policy makes calls wait for people, and nobody may approve them yet",
+            format!(
+                "add somebody, and start again: portreeve user add NAME --role admin --data-dir {}",
+                dir.path().display()
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// What a policy's file holds.
+struct Ruling {
+    text: String,
+    asks_people: bool,
+}
+
+/// The policy; or its problems, for a person.
+fn read_policy(file: &Path) -> Result<Result<Ruling, Output>, Failure> {
     let paint = Paint::of_stderr();
     let (name, bytes) = policy::read(file)?;
     let told = |problems: &[policy_text::Problem]| policy::shown(problems, (&name, &bytes), paint);
@@ -243,7 +268,9 @@ fn read_policy(file: &Path) -> Result<Result<String, Output>, Failure> {
                 eprintln!("{}", told(&checked.warnings));
             }
             // It compiled, so it is text.
-            Ok(Ok(String::from_utf8_lossy(&bytes).into_owned()))
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            let asks_people = checked.asks_people;
+            Ok(Ok(Ruling { text, asks_people }))
         }
         Err(problems) => Ok(Err(Output::default()
             .remark(told(&problems).trim_end())

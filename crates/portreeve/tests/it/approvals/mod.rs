@@ -4,6 +4,7 @@
 mod every_way;
 mod processes;
 mod rules;
+mod wrapped;
 
 use std::path::PathBuf;
 use std::process::Command;
