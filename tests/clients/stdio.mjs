@@ -6,47 +6,9 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { Client as Client1 } from "@modelcontextprotocol/sdk/client/index.js";
-import { StdioClientTransport as Stdio1 } from "@modelcontextprotocol/sdk/client/stdio.js";
-import { StreamableHTTPClientTransport as Http1 } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
-import { Client as Client2, StreamableHTTPClientTransport as Http2 } from "@modelcontextprotocol/client";
-import { StdioClientTransport as Stdio2 } from "@modelcontextprotocol/client/stdio";
+import { clients, ways } from "./ways.mjs";
 
-const [gate, prefix, binary, work] = process.argv.slice(2);
-const commands = JSON.parse(readFileSync(`${work}/commands.json`, "utf8"));
-const who = { name: "portreeve-stdio-test", version: "1.0.0" };
-
-const clients = {
-  ts1: { make: () => new Client1(who), Stdio: Stdio1, Http: Http1 },
-  "ts2-legacy": { make: () => new Client2(who), Stdio: Stdio2, Http: Http2 },
-  "ts2-modern": {
-    make: () => new Client2(who, { versionNegotiation: { mode: "auto" } }),
-    Stdio: Stdio2,
-    Http: Http2,
-  },
-};
-
-const ways = {
-  "over HTTP": (kind, server) => {
-    const headers = { Authorization: `Bearer ${prefix}-${kind}` };
-    return new clients[kind].Http(new URL(`${gate}/mcp/${server}`), { requestInit: { headers } });
-  },
-  "through `portreeve stdio`": (kind, server) =>
-    new clients[kind].Stdio({
-      command: binary,
-      args: ["stdio", "--server", server, "--url", gate],
-      env: { PORTREEVE_TOKEN: `${prefix}-${kind}` },
-      stderr: "ignore",
-    }),
-  "through `portreeve wrap`": (kind, server) =>
-    new clients[kind].Stdio({
-      command: binary,
-      args: ["wrap", "--policy", `${work}/policy.json`, "--data-dir", `${work}/wrapped`,
-        "--env", `MEMORY_FILE_PATH=${work}/memory-wrapped.json`, "--", ...commands[server]],
-      env: { PATH: process.env.PATH },
-      stderr: "ignore",
-    }),
-};
+const work = process.argv[5];
 
 const text = (result) => {
   assert.notEqual(result.isError, true, JSON.stringify(result));

@@ -1,21 +1,26 @@
 """The official Python client, unmodified, with stdio servers: behind a gate over HTTP, through
-`portreeve stdio`, and through `portreeve wrap`.
+`portreeve stdio`, and through `portreeve wrap`. CircleCI's real server is among them, under the policy of
+examples/policies/circleci-reruns; what counts there is what reaches the stand-in for CircleCI.
 
-usage: python stdio_client.py GATE_URL TOKEN_PREFIX PORTREEVE_BINARY WORK_FOLDER
+usage: python stdio_client.py GATE_URL TOKEN_PREFIX PORTREEVE_BINARY WORK_FOLDER STAND_IN_URL
 """
 
 import asyncio
 import json
 import os
+import re
 import sys
+import urllib.request
+import uuid
 from pathlib import Path
 
 import mcp
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import create_mcp_http_client, streamable_http_client
 
-GATE, PREFIX, BINARY, WORK = sys.argv[1:5]
+GATE, PREFIX, BINARY, WORK, STAND_IN = sys.argv[1:6]
 COMMANDS = json.loads((Path(WORK) / "commands.json").read_text())
+WRAPS = json.loads((Path(WORK) / "wraps.json").read_text())
 
 
 def over_http(mode: str, server: str):
@@ -29,14 +34,13 @@ def process(args: list[str], env: dict[str, str]):
 
 
 def through_stdio(mode: str, server: str):
-    env = {"PORTREEVE_TOKEN": f"{PREFIX}-py-{mode}"}
+    env = {"PORTREEVE_TOKEN": f"{PREFIX}-py-{mode}-lines"}
     return process(["stdio", "--server", server, "--url", GATE], env)
 
 
 def through_wrap(mode: str, server: str):
-    policy = ["--policy", f"{WORK}/policy.json", "--data-dir", f"{WORK}/wrapped-py"]
-    env = ["--env", f"MEMORY_FILE_PATH={WORK}/memory-py.json"]
-    return process(["wrap", *policy, *env, "--", *COMMANDS[server]], {"PATH": os.environ["PATH"]})
+    place = ["--label", f"{server}-{mode}", "--data-dir", f"{WORK}/wrapped-py"]
+    return process(["wrap", *WRAPS[server], *place, "--", *COMMANDS[server]], {"PATH": os.environ["PATH"]})
 
 
 async def files(client: mcp.Client) -> None:
@@ -77,6 +81,39 @@ async def demo(client: mcp.Client) -> None:
     assert "list_runs" in names, names
 
 
+def reached_circleci() -> list[str]:
+    with urllib.request.urlopen(f"{STAND_IN}/asked") as answer:
+        asked = json.load(answer)
+    return [f"{one['method']} {one['path']}" for one in asked if one["token"] == "guarded"]
+
+
+async def circleci(client: mcp.Client) -> None:
+    workflow, by_url = str(uuid.uuid4()), str(uuid.uuid4())
+
+    async def rerun(**params: str):
+        return await client.call_tool("rerun_workflow", {"params": params})
+
+    async def refused(rule: str, **params: str) -> None:
+        answer = await rerun(**params)
+        assert answer.is_error and answer.content[0].text.startswith("[POLICY DENIED]"), answer
+        decision = answer.meta["portreeve/decision"]
+        assert decision["rule"] == f"/tools/rerun_workflow/{rule}", decision
+
+    url = f"https://app.circleci.com/pipelines/gh/acme/shop/7/workflows/{by_url}"
+    await refused("require/0", workflowId="../project/gh/acme/shop")
+    await refused("deny_if/0", workflowURL=url)
+    await refused("deny_if/0", workflowId=workflow, workflowURL=url)
+    for _ in range(10):
+        answer = await rerun(workflowId=workflow)
+        assert not answer.is_error and "New workflowId is" in answer.content[0].text, answer
+    await refused("limits/0", workflowId=workflow)
+    asked = await asyncio.to_thread(reached_circleci)
+    reruns = [one for one in asked if workflow in one and one.startswith("POST")]
+    assert reruns == [f"POST /api/v2/workflow/{workflow}/rerun"] * 10, reruns
+    ordinary = re.compile(r"\S+ /api/v2/workflow/[0-9a-f-]{36}(/rerun)?")
+    assert all(ordinary.fullmatch(one) and by_url not in one for one in asked), asked
+
+
 async def one(way, use, mode: str) -> None:
     async with mcp.Client(way(mode, use.__name__), mode=mode) as client:
         await use(client)
@@ -86,7 +123,7 @@ async def main() -> int:
     passed = failed = 0
     for mode in ("legacy", "auto"):
         for way in (over_http, through_stdio, through_wrap):
-            for use in (files, memory, every, git, time, demo):
+            for use in (files, memory, every, git, time, demo, circleci):
                 name = f"py-{mode} {use.__name__} {way.__name__}"
                 try:
                     await asyncio.wait_for(one(way, use, mode), 60)
