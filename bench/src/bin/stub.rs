@@ -1,6 +1,7 @@
 //! An MCP server that answers at once: `tools/call` with a small or a large result, `tools/list`,
-//! `initialize`. It reads no more of a request than its id, its method and the tool's name.
+//! `initialize`; over HTTP, or over lines. It reads no more of a request than its id, its method and the tool's name.
 
+use std::io::{BufRead, Write};
 use std::net::SocketAddr;
 
 use anyhow::Result;
@@ -13,6 +14,9 @@ use tokio::net::{TcpListener, TcpStream};
 struct Options {
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: SocketAddr,
+    /// Serve one client over lines on the standard streams instead
+    #[arg(long)]
+    stdio: bool,
 }
 
 /// The bytes of a large result's text.
@@ -21,6 +25,9 @@ const LARGE: usize = 64 * 1024;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let options = Options::parse();
+    if options.stdio {
+        return serve_lines(&Answers::new());
+    }
     let listener = TcpListener::bind(options.listen).await?;
     println!("{}", listener.local_addr()?);
     let answers: &'static Answers = Box::leak(Box::new(Answers::new()));
@@ -30,6 +37,24 @@ async fn main() -> Result<()> {
         // A client that goes away is no failure.
         tokio::spawn(async move { serve(stream, answers).await.ok() });
     }
+}
+
+/// Without a runtime: there is one client, and nothing else to do.
+fn serve_lines(answers: &Answers) -> Result<()> {
+    let mut out = Vec::with_capacity(LARGE + 1024);
+    let (mut from, mut to) = (std::io::stdin().lock(), std::io::stdout());
+    let mut line = Vec::new();
+    while from.read_until(b'\n', &mut line)? > 0 {
+        if let Some(id) = id(&line) {
+            out.clear();
+            write_message(&mut out, id, answers.to(&line));
+            out.push(b'\n');
+            to.write_all(&out)?;
+            to.flush()?;
+        }
+        line.clear();
+    }
+    Ok(())
 }
 
 struct Answers {
@@ -76,22 +101,26 @@ async fn serve(mut stream: TcpStream, answers: &Answers) -> Result<()> {
     Ok(())
 }
 
+const BEGIN: &str = r#"{"jsonrpc":"2.0","id":"#;
+const MIDDLE: &str = r#","result":"#;
+
 fn write(out: &mut Vec<u8>, id: &[u8], result: &str) {
-    const BEGIN: &str = r#"{"jsonrpc":"2.0","id":"#;
-    const MIDDLE: &str = r#","result":"#;
     let length = BEGIN.len() + id.len() + MIDDLE.len() + result.len() + 1;
     let head = format!(
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
     );
-    let parts = [
-        head.as_bytes(),
+    out.extend_from_slice(head.as_bytes());
+    write_message(out, id, result);
+}
+
+fn write_message(out: &mut Vec<u8>, id: &[u8], result: &str) {
+    for part in [
         BEGIN.as_bytes(),
         id,
         MIDDLE.as_bytes(),
         result.as_bytes(),
         b"}",
-    ];
-    for part in parts {
+    ] {
         out.extend_from_slice(part);
     }
 }
