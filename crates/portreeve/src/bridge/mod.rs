@@ -8,7 +8,7 @@
 //! run       lines in, tasks, cancellation, the end     link      the way to the gate
 //! carry     one request and its answer                 headers   what HTTP wants to know of a message
 //! stream    event streams, taken up again              mirrors   arguments that headers repeat
-//! session   what a legacy conversation remembers
+//! session   what a legacy conversation remembers    streams   this program's standard streams
 //! ```
 
 mod carry;
@@ -18,6 +18,7 @@ mod mirrors;
 mod run;
 mod session;
 mod stream;
+pub mod streams;
 
 pub use link::{Link, LinkError};
 pub use run::{Bridge, Ending};

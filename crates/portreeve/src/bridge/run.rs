@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::link::Link;
 use super::mirrors::Mirrors;
 use super::session::Session;
-use crate::mcp::lines::{LineTrouble, Lines};
+use crate::mcp::lines::{self, LineTrouble, Lines};
 use crate::mcp::parts::{self, Kind, Parts};
 use crate::mcp::revision::Era;
 use crate::mcp::{answer, code, method};
@@ -128,8 +128,7 @@ impl Bridge {
 async fn write(mut messages: mpsc::Receiver<Bytes>, mut to: impl AsyncWrite + Unpin) {
     while let Some(message) = messages.recv().await {
         let writing = async {
-            to.write_all(&message).await?;
-            to.write_all(b"\n").await?;
+            lines::write(&mut to, &message).await?;
             to.flush().await
         };
         if let Err(error) = writing.await {

@@ -1,10 +1,11 @@
 //! `portreeve stdio`
 
 use clap::Args;
+use tokio::runtime::Builder;
 
 use super::{Done, Output, log};
 use crate::admin::{Answer, Failure};
-use crate::bridge::{Bridge, Ending, Link, LinkError};
+use crate::bridge::{Bridge, Ending, Link, LinkError, streams};
 use crate::config::{Environment, TOKEN_VARIABLE};
 use crate::name::Name;
 
@@ -36,9 +37,9 @@ impl Stdio {
             LinkError::Tls(_) => Failure::saying(Answer::Cannot, &error),
             _ => Failure::saying(Answer::Usage, &error),
         })?;
-        let ending = on_streams(async move {
-            Ok(Bridge::run(link, tokio::io::stdin(), tokio::io::stdout()).await)
-        })?;
+        // Messages go from one stream to another: a second thread would only have to be woken.
+        let carrying = async { Ok(Bridge::run(link, streams::input(), streams::output()).await) };
+        let ending = to_its_end(Builder::new_current_thread(), carrying)?;
         Ok(Output::default().with_code(match ending {
             Ending::Fine => 0,
             Ending::Refused => 1,
@@ -47,9 +48,17 @@ impl Stdio {
     }
 }
 
-/// Runs what speaks over the standard streams. A read of them that hangs must not keep the process.
+/// Runs what speaks over the standard streams, and works beside.
 pub(super) fn on_streams<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    to_its_end(Builder::new_multi_thread(), work)
+}
+
+/// A read of the standard streams that hangs must not keep the process.
+fn to_its_end<T>(
+    mut runtime: Builder,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let runtime = runtime
         .enable_all()
         .build()
         .map_err(|error| Failure::cannot(format!("cannot start: {error}"), ""))?;

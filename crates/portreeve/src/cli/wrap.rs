@@ -14,7 +14,7 @@ use super::stdio::on_streams;
 use super::up::listen_for;
 use super::{DataDirArg, Done, Output, desk, log, own_program, policy};
 use crate::admin::{Answer, Failure, Request, Response};
-use crate::bridge::{Bridge, Link};
+use crate::bridge::{Bridge, Link, streams};
 use crate::clock::Clock;
 use crate::config::{Environment, parse_secret};
 use crate::data_dir::{DataDir, DataDirError, Ownership};
@@ -151,7 +151,7 @@ impl Wrap {
             .map_err(|error| cannot(&error))?;
         tracing::info!(label = %name, data = %dir.path().display(), "wrapped");
         tokio::select! {
-            _ = Bridge::run(link, tokio::io::stdin(), tokio::io::stdout()) => {}
+            _ = Bridge::run(link, streams::input(), streams::output()) => {}
             _ = interrupted.recv() => {}
             _ = terminated.recv() => {}
         }

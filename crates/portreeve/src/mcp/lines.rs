@@ -3,8 +3,8 @@
 
 use std::io;
 
-use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt};
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 /// How much is read at a time.
 const PIECE: usize = 64 * 1024;
@@ -22,6 +22,13 @@ pub(crate) fn one_line(message: Bytes) -> Bytes {
         other => *other,
     };
     message.iter().map(blank).collect()
+}
+
+/// Writes a message and its line break, together where that can be done: a reader that is woken by the
+/// first has half a line.
+pub(crate) async fn write(to: &mut (impl AsyncWrite + Unpin), line: &[u8]) -> io::Result<()> {
+    to.write_all_buf(&mut Buf::chain(line, b"\n".as_slice()))
+        .await
 }
 
 /// Why no more lines come.
@@ -80,7 +87,10 @@ impl<R: AsyncRead + Unpin> Lines<R> {
             if self.searched > self.max {
                 return Err(LineTrouble::TooLong(self.max));
             }
-            self.pending.reserve(PIECE);
+            // Small messages share a piece.
+            if self.pending.capacity() - self.pending.len() < PIECE / 4 {
+                self.pending.reserve(PIECE);
+            }
             // INVARIANT: a line that was not ended is no line; half a message is none.
             if self.from.read_buf(&mut self.pending).await? == 0 {
                 return Ok(None);

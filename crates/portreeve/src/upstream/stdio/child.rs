@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::io::AsyncWriteExt;
+use tokio::io::AsyncWriteExt as _;
 use tokio::process::{ChildStdin, ChildStdout};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
@@ -19,7 +19,7 @@ use super::launch::Launch;
 use super::mux::{Route, Serves, Table};
 use super::process::{self, Process};
 use crate::budget::Budget;
-use crate::mcp::lines::Lines;
+use crate::mcp::lines::{self, Lines};
 use crate::mcp::parts::{self, Parts};
 use crate::name::Name;
 
@@ -277,13 +277,12 @@ async fn read(
 /// Writes line by line. Ends with an error when the process does not read, or reads no more.
 async fn write(
     mut stdin: ChildStdin,
-    mut lines: mpsc::UnboundedReceiver<Line>,
+    mut queue: mpsc::UnboundedReceiver<Line>,
     stall: Duration,
 ) -> String {
-    while let Some(line) = lines.recv().await {
+    while let Some(line) = queue.recv().await {
         let writing = async {
-            stdin.write_all(&line.bytes).await?;
-            stdin.write_all(b"\n").await?;
+            lines::write(&mut stdin, &line.bytes).await?;
             stdin.flush().await
         };
         match timeout(stall, writing).await {
