@@ -36,6 +36,7 @@ mod matter;
 mod param_headers;
 mod pins;
 mod post;
+mod questions;
 mod record;
 mod refuse;
 mod registry;
