@@ -50,6 +50,7 @@ mod spent;
 mod stream;
 mod turn;
 mod upkeep;
+mod values;
 
 use std::sync::Arc;
 use std::time::Duration;
