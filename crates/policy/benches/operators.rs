@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 use portreeve_policy::json::{Rules, parse};
 use portreeve_policy::limits::Counters;
 use portreeve_policy::operators::Special;
-use portreeve_policy::time::Timestamp;
 use portreeve_policy::{Facts, Pin, Subject, ToolFacts, compile};
 
 /// The longest text that is read at all.
@@ -176,14 +175,8 @@ fn patterns() {
         let args = format!(r#"{{"v":"{hostile}"}}"#);
         let args = parse(args.as_bytes(), Rules::MESSAGE).expect("JSON");
         let facts = Facts {
-            subject: Subject::Tool(ToolFacts::new("t", Pin::Pinned)),
-            server: "runs",
-            grant: "ci",
-            identity: "ci",
-            client: None,
             args: Some(&args),
-            labels: &[],
-            now: Timestamp(0),
+            ..Facts::of(Subject::Tool(ToolFacts::new("t", Pin::Pinned)))
         };
         let run = |_| {
             let start = Instant::now();

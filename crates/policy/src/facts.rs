@@ -23,6 +23,23 @@ pub struct Facts<'a> {
     pub now: Timestamp,
 }
 
+impl<'a> Facts<'a> {
+    /// A call of which nothing else is known, at the beginning of time: for what does not depend on
+    /// who calls, when, and after what.
+    pub const fn of(subject: Subject<'a>) -> Self {
+        Self {
+            subject,
+            server: "",
+            grant: "",
+            identity: "",
+            client: None,
+            args: None,
+            labels: &[],
+            now: Timestamp(0),
+        }
+    }
+}
+
 /// A client as it introduces itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Client<'a> {

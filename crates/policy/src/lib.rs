@@ -66,7 +66,7 @@ mod traits;
 mod uri;
 mod visible;
 
-pub use compare::{Change, ChangeKind, Shift, compare, overall};
+pub use compare::{Change, ChangeKind, Comparison, Shift, compare};
 pub use decision::{Admission, Asking, Decision, Need, Refusal, Rule, refusal};
 pub use document::schema as document_schema;
 pub use facts::{Client, Facts, Pin, ServerRequest, Subject, ToolFacts};

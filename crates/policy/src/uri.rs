@@ -57,11 +57,21 @@ fn spell(uri: &str) -> Result<String, &'static str> {
     }
     let Some(after) = hierarchy.strip_prefix("//") else {
         let path = without_dot_segments(hierarchy);
-        return Ok(format!("{scheme}:{path}{tail}"));
+        if !is_file {
+            return Ok(format!("{scheme}:{path}{tail}"));
+        }
+        // `file:/a` is `file:///a` with its empty authority left out.
+        if !path.starts_with('/') || path.contains("//") {
+            return Err("its path is not absolute, or has an empty segment");
+        }
+        return Ok(format!("file://{path}"));
     };
     let slash = after.find('/').unwrap_or(after.len());
     let (authority, path) = after.split_at_checked(slash).unwrap_or((after, ""));
     let mut authority = normal_authority(authority);
+    if says_usual_port(&scheme, &authority) {
+        return Err("it says the port that is meant without one");
+    }
     if is_file {
         if path.contains("//") {
             return Err("its path has an empty segment");
@@ -72,6 +82,16 @@ fn spell(uri: &str) -> Result<String, &'static str> {
     }
     let path = without_dot_segments(path);
     Ok(format!("{scheme}://{authority}{path}{tail}"))
+}
+
+/// A rule about the URI without its port would not meet it.
+fn says_usual_port(scheme: &str, authority: &str) -> bool {
+    let usual = match scheme {
+        "http" | "ws" => ":80",
+        "https" | "wss" => ":443",
+        _ => return false,
+    };
+    authority.ends_with(usual) || authority.ends_with(':')
 }
 
 /// The user part is kept byte for byte; letter case of a host means nothing.
@@ -167,6 +187,8 @@ mod tests {
             ("file://localhost/etc/x/../passwd", "file:///etc/passwd"),
             ("file:///%65tc/p%61sswd", "file:///etc/passwd"),
             ("file:///../../etc", "file:///etc"),
+            ("file:/etc/./passwd", "file:///etc/passwd"),
+            ("https://h:8443/a", "https://h:8443/a"),
             ("file:///etc/.", "file:///etc/"),
             (
                 "https://User@Example.COM/A%2a",
@@ -219,6 +241,12 @@ mod tests {
             "file:///etc/passwd#x",
             "file:///etc/passwd?x",
             "file:///a b",
+            "file:etc/passwd",
+            "file:",
+            "file:/etc/passwd?x",
+            "https://h:443/a",
+            "HTTP://h:80",
+            "http://h:/a",
         ] {
             assert!(normalise(uri).is_err(), "{uri}");
         }

@@ -240,3 +240,61 @@ fn a_literal_at_sign_is_a_name_everywhere() {
     assert_eq!(gate.plain("t", "{}"), "allow");
     assert_eq!(gate.plain("\\@write", "{}"), "deny (default deny)");
 }
+
+/// "A missing value is first taken as its default in the pinned schema": one that holds under
+/// conditions, which nobody here judges, may be the default or not.
+#[test]
+fn a_default_under_conditions_is_in_doubt() {
+    let schemas = [
+        r#"{"properties":{"a":{}},"then":{"properties":{"n":{"default":1}}},"if":{"required":["a"]}}"#,
+        r#"{"allOf":[{"else":{"properties":{"n":{"default":1}}}}]}"#,
+        r#"{"dependentSchemas":{"a":{"properties":{"n":{"default":1}}}}}"#,
+    ];
+    let tools = [
+        r#""tools":{"t":{"deny_if":[{"conditions":[{"path":"args.n","op":"eq","value":1}]}]}}"#,
+        r#""tools":{"t":{"require":[{"conditions":[{"path":"args.n","op":"eq","value":1}]}]}}"#,
+    ];
+    for schema in schemas {
+        let schema = Schema::read(&parse(schema.as_bytes(), Rules::MESSAGE).expect("JSON"));
+        let tool = ToolFacts::new("t", Pin::Pinned).with(Traits {
+            schema: Some(&schema),
+            ..Traits::UNKNOWN
+        });
+        for (tools, other) in tools.into_iter().zip([2, 1]) {
+            let mut gate = Gate::new(tools);
+            assert!(gate.call(tool, "{}", "ci").starts_with("deny"), "{tools}");
+            let stated = format!(r#"{{"n":{other}}}"#);
+            assert_eq!(gate.call(tool, &stated, "ci"), "allow", "{tools}");
+            let imitated = gate.call(tool, r#"{"N":2,"n":2}"#, "ci");
+            assert_eq!(imitated, "deny (malformed)");
+        }
+    }
+}
+
+/// "On the normalised URI": every spelling of a file that a rule denies.
+#[test]
+fn no_spelling_of_a_file_gets_past_its_rule() {
+    let policy = compile(
+        br#"{"version":"1","default":"allow","resources":{
+            "file:///etc/**":{"action":"deny"},"https://internal.example/**":{"action":"deny"}}}"#,
+    );
+    let policy = policy.expect("a policy").policy;
+    for uri in [
+        "file:///etc/passwd",
+        "file:/etc/passwd",
+        "FILE:/etc/passwd",
+        "file:etc/passwd",
+        "file:////etc/passwd",
+        "file://localhost/etc/passwd",
+        "file:///etc/./passwd",
+        "file:///x/../etc/passwd",
+        "file:/x/../etc/passwd",
+        "file:///%65tc/passwd",
+        "https://INTERNAL.example/a",
+        "https://internal.example:443/a",
+        "https://internal.example:/a",
+    ] {
+        let decision = policy.decide(&Facts::of(Subject::Resource { uri }), &Counters::new(1));
+        assert!(matches!(decision, Decision::Deny(_)), "{uri}: {decision:?}");
+    }
+}

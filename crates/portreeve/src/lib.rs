@@ -26,6 +26,7 @@ pub mod mcp;
 pub mod name;
 pub mod nearest;
 pub mod node;
+mod parts;
 pub mod people;
 mod pieces;
 pub mod policy_text;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::reader::{Node, Trouble};
+use super::table::{CALL, CASE, FILE, TARGETS, TOOL};
 use super::yaml;
 use crate::document::pointer_at;
 use crate::facts::ServerRequest;
@@ -81,8 +82,6 @@ pub(super) enum Target {
 }
 
 impl Target {
-    const KEYS: [&'static str; 5] = ["tool", "resource", "prompt", "method", "server_request"];
-
     /// As the file says it: its key and its name.
     pub(super) fn words(&self) -> (&'static str, &str) {
         match self {
@@ -104,8 +103,6 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    const KEYS: [&'static str; 4] = ["server", "grant", "identity", "client"];
-
     fn anybody() -> Self {
         Self {
             server: "server".to_owned(),
@@ -144,7 +141,7 @@ pub enum Expected {
 }
 
 impl Expected {
-    const WORDS: [&'static str; 3] = ["allow", "deny", "ask"];
+    pub(super) const WORDS: [&'static str; 3] = ["allow", "deny", "ask"];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -168,7 +165,7 @@ pub struct Stated<'f> {
 }
 
 /// A file with more calls than this is a mistake.
-const MOST_REPEATS: u64 = 1_000_000;
+pub(super) const MOST_REPEATS: u64 = 1_000_000;
 
 impl CaseFile {
     /// Reads a file; the problems name their places.
@@ -176,8 +173,7 @@ impl CaseFile {
         let one = |trouble: Trouble| vec![problem(trouble, text)];
         let tree = tree(text, form).map_err(one)?;
         let root = Node::root(&tree);
-        root.only(&["description", "policy", "tools", "cases"])
-            .map_err(one)?;
+        root.only(&FILE).map_err(one)?;
         let policy = root.need("policy").map_err(one)?;
         let source = match &policy.value.kind {
             json::Kind::String(path) => PolicySource::File(path.to_string()),
@@ -214,7 +210,7 @@ impl CaseFile {
     }
 }
 
-fn tree(text: &[u8], form: Form) -> Result<Value<'_>, Trouble> {
+pub(super) fn tree(text: &[u8], form: Form) -> Result<Value<'_>, Trouble> {
     let trouble = |pointer, at, what| Trouble {
         pointer,
         at,
@@ -264,7 +260,7 @@ fn tools(root: &Node<'_>) -> Result<BTreeMap<String, Tool>, Trouble> {
 }
 
 fn tool(node: &Node<'_>) -> Result<Tool, Trouble> {
-    node.only(&["class", "also", "bits", "schema", "pinned"])?;
+    node.only(&TOOL)?;
     let classes = Class::ALL.map(Class::as_str);
     let class = |node: &Node<'_>| {
         let word = node.word(&classes)?;
@@ -303,8 +299,7 @@ fn cases(root: &Node<'_>) -> Result<Vec<Case>, Trouble> {
 }
 
 fn case(node: &Node<'_>) -> Result<Case, Trouble> {
-    let own = ["name", "start", "calls"];
-    node.only(&[&own[..], &Caller::KEYS].concat())?;
+    node.only(&CASE)?;
     let caller = Caller::anybody().but(node)?;
     let name = node.need("name")?.text()?;
     let list = node.need("calls")?;
@@ -335,8 +330,7 @@ fn case(node: &Node<'_>) -> Result<Case, Trouble> {
 
 /// A call that does not say when is made when the last one was.
 fn call(node: &Node<'_>, caller: &Caller, latest: i64) -> Result<Call, Trouble> {
-    let own = ["at", "args", "repeat", "expect", "rule", "why"];
-    node.only(&[&Target::KEYS[..], &own, &Caller::KEYS].concat())?;
+    node.only(&CALL)?;
     let text = |key: &str| {
         node.get(key)
             .map(|n| n.text().map(str::to_owned))
@@ -363,7 +357,7 @@ fn call(node: &Node<'_>, caller: &Caller, latest: i64) -> Result<Call, Trouble> 
 }
 
 fn target(node: &Node<'_>) -> Result<Target, Trouble> {
-    let mut written = Target::KEYS
+    let mut written = TARGETS
         .iter()
         .filter_map(|key| Some((*key, node.get(key)?)));
     let one = "a call names one of `tool`, `resource`, `prompt`, `method`, `server_request`";

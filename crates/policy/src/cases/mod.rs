@@ -6,10 +6,12 @@
 mod file;
 mod reader;
 mod run;
+mod table;
 mod yaml;
 
 pub use file::{CaseFile, Expected, Form, PolicySource, Stated};
 pub use run::{CallResult, CaseResult, Got, Mismatch, run};
+pub use table::schema;
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use crate::decimal::Decimal;
 use crate::json::Value;
+use crate::keys::Keys;
 use crate::limits::window;
 use crate::problem::{Pointer, nearest};
 use crate::time::Timestamp;
@@ -52,18 +53,21 @@ impl<'v> Node<'v> {
     }
 
     /// An object that has no other keys than these.
-    pub(super) fn only(&self, keys: &[&str]) -> Result<(), Trouble> {
+    pub(super) fn only(&self, keys: &Keys) -> Result<(), Trouble> {
         let members = self.members()?;
-        let Some((key, node)) = members.iter().find(|(key, _)| !keys.contains(key)) else {
+        let Some((key, node)) = members.iter().find(|(key, _)| !keys.knows(key)) else {
             return Ok(());
         };
         let mut written = self.value.members().unwrap_or_default().iter();
         let at = written.find(|member| member.key == *key);
-        let known = keys.join(", ");
+        let known = keys.words();
         Err(Trouble {
             at: at.map_or(node.offset(), |member| member.key_span.start as usize),
-            suggestion: nearest(key, keys).map(str::to_owned),
-            ..node.trouble(format!("unknown key {key:?}; known are {known}"))
+            suggestion: nearest(key, &known).map(str::to_owned),
+            ..node.trouble(format!(
+                "unknown key {key:?}; known are {}",
+                known.join(", ")
+            ))
         })
     }
 

@@ -262,3 +262,70 @@ fn only_what_looks_like_cases_is_recognised() {
         );
     }
 }
+
+fn is_described(text: &str, form: Form) -> bool {
+    let schema = crate::json::parse(schema().as_bytes(), crate::json::Rules::DOCUMENT)
+        .map(|tree| crate::Schema::read(&tree))
+        .expect("JSON");
+    assert_eq!(schema.obstacle(), None);
+    let tree = file::tree(text.as_bytes(), form).unwrap_or_else(|_| panic!("{text}"));
+    schema.validate(&tree).is_ok()
+}
+
+/// Files that the reader takes must not be called wrong by an editor.
+#[test]
+fn what_is_taken_is_described() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    let entries = |folder: &str| {
+        let folder = std::fs::read_dir(format!("{root}/{folder}")).expect("a folder");
+        folder.map(|entry| entry.expect("an entry").path())
+    };
+    let tests = entries("examples/policies").map(|folder| folder.join("test.yaml"));
+    let tests = tests.filter(|path| path.exists());
+    let mut described = 0;
+    for path in entries("cases").chain(tests) {
+        let text = std::fs::read_to_string(&path).expect("a text");
+        CaseFile::read(text.as_bytes(), Form::Yaml).expect("a file of cases");
+        assert!(is_described(&text, Form::Yaml), "{path:?}");
+        described += 1;
+    }
+    assert!(described >= 10);
+    let all = r#"{"description":1,"policy":{"version":"1","default":"deny"},"tools":{"t":{"class":"read",
+        "also":["write"],"bits":["egress"],"schema":true,"pinned":false}},"cases":[{"name":"c",
+        "start":"2026-01-31T22:00","server":"s","grant":"g","identity":"i","client":"c","calls":[
+        {"tool":"t","args":[1],"at":0,"repeat":2,"expect":"deny","rule":"r","why":"w"},
+        {"resource":"r:","at":"1m","expect":"allow","server":"s","grant":"g","identity":"i","client":"c"},
+        {"server_request":"roots","at":"hour","expect":"ask"}]}]}"#;
+    file(all).expect("a file of cases");
+    assert!(is_described(all, Form::Json));
+}
+
+#[test]
+fn usual_mistakes_are_marked_in_the_editor() {
+    let call =
+        |call: &str| format!(r#"{{"policy":"p.json","cases":[{{"name":"c","calls":[{call}]}}]}}"#);
+    assert!(is_described(
+        &call(r#"{"tool":"t","expect":"allow"}"#),
+        Form::Json
+    ));
+    for wrong in [
+        "{}".to_owned(),
+        r#"{"policy":"p.json","cases":[]}"#.to_owned(),
+        r#"{"policy":{"version":"1"},"cases":[{"name":"c","calls":[{"tool":"t","expect":"deny"}]}]}"#
+            .to_owned(),
+        r#"{"policy":"p.json","tools":{"t":{"class":"reads"}},"cases":[{"name":"c","calls":[{"tool":"t","expect":"deny"}]}]}"#
+            .to_owned(),
+        call(""),
+        call(r#"{"tool":"t"}"#),
+        call(r#"{"expect":"allow"}"#),
+        call(r#"{"tool":"t","prompt":"p","expect":"allow"}"#),
+        call(r#"{"tool":"t","expect":"alow"}"#),
+        call(r#"{"tool":"t","expect":"allow","at":"soon"}"#),
+        call(r#"{"tool":"t","expect":"allow","repeat":0}"#),
+        call(r#"{"tool":"t","expect":"allow","arg":{}}"#),
+        call(r#"{"server_request":"root","expect":"allow"}"#),
+    ] {
+        assert!(file(&wrong).is_err(), "{wrong}");
+        assert!(!is_described(&wrong, Form::Json), "{wrong}");
+    }
+}

@@ -1,43 +1,39 @@
 //! Selectors that came, went, or have other rules.
 
-use super::rules::{self, Naming};
-use super::{ChangeKind, Changes, Shift, Side, pair};
-use crate::document::{Action, Entry, Selector, Verdict, WrittenRules};
-use crate::glob::Glob;
+use super::certain::{Map, Matched, Named, names, within};
+use super::{ChangeKind, Changes, Shift, Side, pair, rules, together};
+use crate::document::{Action, Entry, Selector, WrittenRules};
 use crate::problem::Pointer;
 
-pub(super) fn compare((old, new): (&Side<'_>, &Side<'_>), map: &str, changes: &mut Changes) {
-    let (was, is) = (entries(old, map), entries(new, map));
+pub(super) fn compare((old, new): (&Side<'_>, &Side<'_>), map: Map, changes: &mut Changes) {
+    let (was, is) = (old.entries(map), new.entries(map));
     let paired = pair(was, is, |entry, _| entry.name.clone());
-    for gone in &paired.removed {
+    for gone in paired.removed {
         // Taking away is the opposite of adding it to what is there now.
-        let effect = adding(gone, (new, old), map).map(Shift::back);
+        let effect = adding(gone, Matched::by(map, &gone.name), new).map(Shift::back);
+        let effect = within(effect, Matched::by(map, &gone.name), (old, new));
         let words = rules::summary(&gone.says);
         changes.add(ChangeKind::Removed, &gone.pointer, words, effect);
     }
-    for come in &paired.added {
-        let effect = adding(come, (old, new), map);
+    for come in paired.added {
+        let effect = within(
+            adding(come, Matched::by(map, &come.name), old),
+            Matched::by(map, &come.name),
+            (old, new),
+        );
         let words = rules::summary(&come.says);
         changes.add(ChangeKind::Added, &come.pointer, words, effect);
     }
-    for (was, is) in &paired.both {
-        let naming = match is.name {
-            Selector::Exact(_) => Naming::Always,
-            Selector::Glob(_) | Selector::Kind(_) => Naming::ByAction,
-        };
-        rules::compare(((old, &was.says), (new, &is.says)), naming, changes);
+    for (was, is) in paired.both {
+        rules::compare(
+            ((old, &was.says), (new, &is.says)),
+            Matched::by(map, &is.name),
+            changes,
+        );
     }
     if order(was, is) != order(is, was) {
-        let pointer = Pointer::default().key(map);
+        let pointer = Pointer::default().key(map.key());
         changes.reordered(&pointer, "globs and classes");
-    }
-}
-
-fn entries<'s>(side: &'s Side<'_>, map: &str) -> &'s [Entry] {
-    match map {
-        "tools" => &side.document.tools,
-        "resources" => &side.document.resources,
-        _ => &side.document.prompts,
     }
 }
 
@@ -50,48 +46,24 @@ fn order<'e>(entries: &'e [Entry], others: &[Entry]) -> Vec<&'e Selector> {
         .collect()
 }
 
-/// What an entry does that only `with` has.
+/// What an entry does that `without` has not.
 ///
-// INVARIANT: naming can allow more, every rule can refuse more; with both, the answer is known
-// only where nothing passed before, or where names do not count.
-fn adding(entry: &Entry, (without, with): (&Side<'_>, &Side<'_>), map: &str) -> Option<Shift> {
-    let names = names(entry);
-    let defaults = (without.document.default, with.document.default);
-    match (names, restricts(&entry.says)) {
-        (false, _) => Some(Shift::RefusesMore),
-        (true, false) => Some(match defaults {
-            (Verdict::Allow, Verdict::Allow) => Shift::Nothing,
-            _ => Shift::AllowsMore,
-        }),
-        (true, true) => match defaults {
-            (Verdict::Allow, Verdict::Allow) => Some(Shift::RefusesMore),
-            (Verdict::Deny, Verdict::Deny) if unnamed(entry, entries(without, map), map) => {
-                Some(Shift::AllowsMore)
-            }
-            _ => None,
-        },
-    }
-}
-
-const fn names(entry: &Entry) -> bool {
-    matches!(
-        (&entry.name, entry.says.action),
-        (_, Some(Action::Allow | Action::RequireApproval)) | (Selector::Exact(_), None)
-    )
-}
-
-/// Is it certain that none of `others` names what the entry is about?
-fn unnamed(entry: &Entry, others: &[Entry], map: &str) -> bool {
-    let Selector::Exact(name) = &entry.name else {
-        return false;
+// INVARIANT: naming can allow more, every rule can refuse more.
+fn adding(entry: &Entry, matched: Matched<'_>, without: &Side<'_>) -> Option<Shift> {
+    let naming = if names(entry) && without.named(matched) != Named::Surely {
+        Shift::AllowsMore
+    } else {
+        Shift::Nothing
     };
-    let mut naming = others.iter().filter(|other| names(other));
-    !naming.any(|other| match &other.name {
-        Selector::Exact(other) => other == name,
-        Selector::Glob(glob) if map == "resources" => Glob::of_paths(glob).matches(name),
-        Selector::Glob(glob) => Glob::of_names(glob).matches(name),
-        Selector::Kind(_) => true,
-    })
+    let rules = if restricts(&entry.says) {
+        Shift::RefusesMore
+    } else {
+        Shift::Nothing
+    };
+    let says = &entry.says;
+    let looks_at_results = !says.redact.is_empty() || says.max_result_bytes.is_some();
+    let results = (!looks_at_results).then_some(Shift::Nothing);
+    together(&[Some(naming), Some(rules), results])
 }
 
 fn restricts(rules: &WrittenRules) -> bool {

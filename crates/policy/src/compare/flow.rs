@@ -8,14 +8,7 @@ use crate::visible::shown;
 
 pub(super) fn compare(old: &[WrittenFlow], new: &[WrittenFlow], changes: &mut Changes) {
     let paired = pair(old, new, |rule, _| rule.name.clone());
-    for gone in paired.removed {
-        let effect = Some(Shift::AllowsMore);
-        changes.add(ChangeKind::Removed, &gone.pointer, in_words(gone), effect);
-    }
-    for come in paired.added {
-        let effect = Some(Shift::RefusesMore);
-        changes.add(ChangeKind::Added, &come.pointer, in_words(come), effect);
-    }
+    changes.came_and_went(&paired, |rule, _| (rule.pointer.clone(), in_words(rule)));
     for (was, is) in paired.both {
         rule(was, is, changes);
     }

@@ -19,20 +19,15 @@ pub(super) fn compare(list: &str, ((old, was), (new, is)): Both<'_, '_>, changes
             rules.require.clone()
         }
     };
-    let (was, is_guards) = (guards(was), guards(is));
-    let paired = pair(&was, &is_guards, |guard, is_new| {
-        meaning(if is_new { new } else { old }, &guard.pointer)
+    let (before, after) = (guards(was), guards(is));
+    let side = |is_new| if is_new { new } else { old };
+    let paired = pair(&before, &after, |guard, is_new| {
+        meaning(side(is_new), &guard.pointer)
     });
-    for gone in paired.removed {
-        let words = in_words(old, &gone.pointer);
-        let effect = Some(Shift::AllowsMore);
-        changes.add(ChangeKind::Removed, &gone.pointer, words, effect);
-    }
-    for come in paired.added {
-        let words = in_words(new, &come.pointer);
-        let effect = Some(Shift::RefusesMore);
-        changes.add(ChangeKind::Added, &come.pointer, words, effect);
-    }
+    changes.came_and_went(&paired, |guard, is_new| {
+        let words = in_words(side(is_new), &guard.pointer);
+        (guard.pointer.clone(), words)
+    });
     for (was, is) in paired.both {
         if was.on_deny != is.on_deny {
             changes.reworded(&is.pointer.key("on_deny"), "what the agent is told");
@@ -44,20 +39,15 @@ pub(super) fn compare(list: &str, ((old, was), (new, is)): Both<'_, '_>, changes
 }
 
 pub(super) fn compare_approvals(((old, was), (new, is)): Both<'_, '_>, changes: &mut Changes) {
+    let side = |is_new| if is_new { new } else { old };
     let (before, after) = (&was.require_approval, &is.require_approval);
     let paired = pair(before, after, |ask, is_new| {
-        meaning(if is_new { new } else { old }, &ask.pointer)
+        meaning(side(is_new), &ask.pointer)
     });
-    for gone in paired.removed {
-        let words = in_words(old, &gone.pointer);
-        let effect = Some(Shift::AllowsMore);
-        changes.add(ChangeKind::Removed, &gone.pointer, words, effect);
-    }
-    for come in paired.added {
-        let words = in_words(new, &come.pointer);
-        let effect = Some(Shift::RefusesMore);
-        changes.add(ChangeKind::Added, &come.pointer, words, effect);
-    }
+    changes.came_and_went(&paired, |ask, is_new| {
+        let words = in_words(side(is_new), &ask.pointer);
+        (ask.pointer.clone(), words)
+    });
     for (was, is) in paired.both {
         approval(was, is, changes);
     }

@@ -11,14 +11,7 @@ pub(super) fn compare(was: &WrittenRules, is: &WrittenRules, changes: &mut Chang
         let per = limit.per.as_ref().map(|path| path.as_str().to_owned());
         (limit.counter.clone(), limit.scope, per)
     });
-    for gone in paired.removed {
-        let effect = Some(Shift::AllowsMore);
-        changes.add(ChangeKind::Removed, &gone.pointer, in_words(gone), effect);
-    }
-    for come in paired.added {
-        let effect = Some(Shift::RefusesMore);
-        changes.add(ChangeKind::Added, &come.pointer, in_words(come), effect);
-    }
+    changes.came_and_went(&paired, |limit, _| (limit.pointer.clone(), in_words(limit)));
     for (was, is) in paired.both {
         limit(was, is, changes);
     }

@@ -1,10 +1,12 @@
 //! What is different between two policies, by what it means and not by how it is written.
 //!
-//! Each difference stands for itself. Whether it lets more calls pass or fewer is said only where
-//! that is certain for every call, at the same counter readings; what needs knowledge of a server's
-//! tools, or of what people will write into arguments, is left open.
+//! Each difference stands for itself. Whether it can let more calls pass or only fewer is said where
+//! that is certain for every call, at the same counter readings and after the same that was seen; what
+//! needs knowledge of a server's tools, or of what people will write into arguments, is left open.
 
+mod certain;
 mod entries;
+mod example;
 mod flow;
 mod guards;
 mod limits;
@@ -13,7 +15,9 @@ mod rules;
 
 use crate::document::{PolicyDocument, document};
 use crate::json::{Rules, Value, parse};
+use crate::policy::{Policy, compile, normal_uri};
 use crate::problem::{Pointer, Problem, Problems};
+use certain::Matched;
 
 /// One difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,10 +57,12 @@ impl ChangeKind {
 /// What a difference does to calls, for certain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shift {
-    /// No call that passed is refused or waits now.
+    /// It can only help calls: none that passed is refused or waits now.
     AllowsMore,
-    /// No call that was refused or waited passes now.
+    /// It can only hinder calls: none that was refused or waited passes now.
     RefusesMore,
+    /// There are calls that it helps, and calls that it hinders.
+    Both,
     /// Nothing else is allowed or refused.
     Nothing,
 }
@@ -66,6 +72,7 @@ impl Shift {
         match self {
             Self::AllowsMore => "allows more",
             Self::RefusesMore => "refuses more",
+            Self::Both => "allows some and refuses some",
             Self::Nothing => "same calls",
         }
     }
@@ -75,7 +82,18 @@ impl Shift {
         match self {
             Self::AllowsMore => Self::RefusesMore,
             Self::RefusesMore => Self::AllowsMore,
-            Self::Nothing => Self::Nothing,
+            other => other,
+        }
+    }
+
+    /// What is left where `direction` is impossible.
+    fn without(self, direction: Self) -> Self {
+        if self == direction {
+            return Self::Nothing;
+        }
+        match self {
+            Self::Both => direction.back(),
+            other => other,
         }
     }
 
@@ -105,25 +123,30 @@ fn together(shifts: &[Option<Shift>]) -> Option<Shift> {
         })
 }
 
-/// What all changes do together, if it can be told.
-pub fn overall(changes: &[Change]) -> Option<Shift> {
-    let shifts: Vec<Option<Shift>> = changes.iter().map(|change| change.effect).collect();
-    together(&shifts)
-}
-
-/// A policy as it is written, and the tree it was read from.
+/// A policy as it is written, the tree it was read from, and what it means.
 struct Side<'t> {
     tree: &'t Value<'t>,
     document: PolicyDocument,
+    policy: Policy,
 }
 
 impl<'t> Side<'t> {
     fn of(text: &[u8], tree: &'t Value<'t>) -> Result<Self, Vec<Problem>> {
+        let policy = compile(text)?.policy;
         let mut problems = Problems::new(text);
         let document = document(tree, &mut problems);
         problems.finish()?;
-        let document = document.ok_or_else(Vec::new)?;
-        Ok(Self { tree, document })
+        let mut document = document.ok_or_else(Vec::new)?;
+        for entry in &mut document.resources {
+            if let Ok(name) = normal_uri(&entry.name) {
+                entry.name = name;
+            }
+        }
+        Ok(Self {
+            tree,
+            document,
+            policy,
+        })
     }
 
     /// The value at a pointer.
@@ -159,6 +182,39 @@ impl Changes {
         });
     }
 
+    /// What is told between is about calls of `matched`, and about no others.
+    fn within(
+        &mut self,
+        matched: Matched<'_>,
+        sides: (&Side<'_>, &Side<'_>),
+        told: impl FnOnce(&mut Self),
+    ) {
+        let before = self.0.len();
+        told(self);
+        for change in self.0.iter_mut().skip(before) {
+            change.effect = certain::within(change.effect, matched, sides);
+        }
+    }
+
+    /// Rules that came or went. The place and the words of one are told by `told`, which learns
+    /// whether it came.
+    fn came_and_went<T>(
+        &mut self,
+        paired: &Paired<'_, T>,
+        told: impl Fn(&T, bool) -> (Pointer, String),
+    ) {
+        for gone in &paired.removed {
+            let (pointer, words) = told(gone, false);
+            let effect = Some(Shift::AllowsMore);
+            self.add(ChangeKind::Removed, &pointer, words, effect);
+        }
+        for come in &paired.added {
+            let (pointer, words) = told(come, true);
+            let effect = Some(Shift::RefusesMore);
+            self.add(ChangeKind::Added, &pointer, words, effect);
+        }
+    }
+
     fn reworded(&mut self, pointer: &Pointer, what: &str) {
         let words = format!("{what} is worded differently");
         self.add(ChangeKind::Reworded, pointer, words, Some(Shift::Nothing));
@@ -170,16 +226,28 @@ impl Changes {
     }
 }
 
-/// The differences between two policies; none if they mean the same.
+/// What is different between two policies, and what that comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Comparison {
+    /// None if they mean the same.
+    pub changes: Vec<Change>,
+    /// What all changes do together. Nothing if it cannot be told.
+    pub effect: Option<Shift>,
+}
+
+/// The differences between two policies.
 ///
 /// Both must be policies: the error tells the problems of the one that is not.
-pub fn compare(old: &[u8], new: &[u8]) -> Result<Vec<Change>, Vec<Problem>> {
+pub fn compare(old: &[u8], new: &[u8]) -> Result<Comparison, Vec<Problem>> {
     let (old_tree, new_tree) = (tree(old)?, tree(new)?);
     let old = Side::of(old, &old_tree)?;
     let new = Side::of(new, &new_tree)?;
     let mut changes = Changes::default();
     root::compare(&old, &new, &mut changes);
-    Ok(changes.0)
+    let changes = changes.0;
+    let shifts: Vec<Option<Shift>> = changes.iter().map(|change| change.effect).collect();
+    let effect = together(&shifts).or_else(|| example::of_both(&old, &new));
+    Ok(Comparison { changes, effect })
 }
 
 fn tree(text: &[u8]) -> Result<Value<'_>, Vec<Problem>> {

@@ -1,7 +1,8 @@
 //! The uppermost keys.
 
-use super::{ChangeKind, Changes, Shift, Side, entries, flow, pair, rules};
-use crate::document::{Entry, Verdict, WrittenCondition, WrittenRules};
+use super::certain::{Map, Matched, within};
+use super::{ChangeKind, Changes, Shift, Side, entries, flow, pair, rules, together};
+use crate::document::{Verdict, WrittenCondition, WrittenRules};
 use crate::facts::ServerRequest;
 use crate::json::Value;
 use crate::problem::Pointer;
@@ -15,9 +16,9 @@ pub(super) fn compare(old: &Side<'_>, new: &Side<'_>, changes: &mut Changes) {
     }
     hidden(old, new, changes);
     all_tools(old, new, changes);
-    entries::compare((old, new), "tools", changes);
-    entries::compare((old, new), "resources", changes);
-    entries::compare((old, new), "prompts", changes);
+    for map in Map::ALL {
+        entries::compare((old, new), map, changes);
+    }
     methods(old, new, changes);
     server_requests(old, new, changes);
     flow::compare(&old.document.flow, &new.document.flow, changes);
@@ -54,29 +55,37 @@ fn zone(old: &Side<'_>, new: &Side<'_>, changes: &mut Changes) {
     };
     let (was, is) = (name(old), name(new));
     if was != is {
-        let matters = asks_for_time(old) || asks_for_time(new);
-        let effect = (!matters).then_some(Shift::Nothing);
+        // Only conditions on the time mean something else now.
+        let timed: Vec<Matched<'_>> = [old, new].into_iter().flat_map(timed).collect();
+        let effects = timed.into_iter();
+        let effects: Vec<_> = effects.map(|m| within(None, m, (old, new))).collect();
         let words = format!("{was} is {is} now");
         let pointer = Pointer::default().key("timezone");
-        changes.add(ChangeKind::Changed, &pointer, words, effect);
+        changes.add(ChangeKind::Changed, &pointer, words, together(&effects));
     }
 }
 
-fn asks_for_time(side: &Side<'_>) -> bool {
-    let document = &side.document;
-    let entries = [&document.tools, &document.resources, &document.prompts];
-    let sets = entries
-        .into_iter()
-        .flatten()
-        .map(|entry: &Entry| &entry.says);
-    let mut sets = sets.chain(&document.all_tools);
-    sets.any(|set: &WrittenRules| {
-        let guards = set.deny_if.iter().chain(&set.require);
-        let guards = guards.map(|guard| &guard.conditions);
-        let asks = set.require_approval.iter().map(|ask| &ask.conditions);
-        let mut conditions = guards.chain(asks).flatten();
-        conditions.any(WrittenCondition::asks_for_time)
-    })
+/// Whatever meets a condition on the time.
+fn timed<'s>(side: &'s Side<'_>) -> Vec<Matched<'s>> {
+    let named = Map::ALL.into_iter().flat_map(|map| {
+        side.entries(map)
+            .iter()
+            .map(move |entry| (Matched::by(map, &entry.name), &entry.says))
+    });
+    let all = side.document.all_tools.iter();
+    all.map(|rules| (Matched::EVERY_TOOL, rules))
+        .chain(named)
+        .filter(|(_, rules)| asks_for_time(rules))
+        .map(|(matched, _)| matched)
+        .collect()
+}
+
+fn asks_for_time(rules: &WrittenRules) -> bool {
+    let guards = rules.deny_if.iter().chain(&rules.require);
+    let guards = guards.map(|guard| &guard.conditions);
+    let asks = rules.require_approval.iter().map(|ask| &ask.conditions);
+    let mut conditions = guards.chain(asks).flatten();
+    conditions.any(WrittenCondition::asks_for_time)
 }
 
 fn hidden(old: &Side<'_>, new: &Side<'_>, changes: &mut Changes) {
@@ -87,15 +96,24 @@ fn hidden(old: &Side<'_>, new: &Side<'_>, changes: &mut Changes) {
         let text = side.at(pointer).and_then(Value::as_str).unwrap_or_default();
         shown(text)
     };
-    for gone in paired.removed {
-        let words = format!("{} is not hidden any more", name(old, &gone.pointer));
-        let effect = Some(Shift::AllowsMore);
-        changes.add(ChangeKind::Removed, &gone.pointer, words, effect);
-    }
-    for come in paired.added {
-        let words = format!("{} is hidden", name(new, &come.pointer));
-        let effect = Some(Shift::RefusesMore);
-        changes.add(ChangeKind::Added, &come.pointer, words, effect);
+    let told = paired.removed.iter().map(|gone| (*gone, old, false));
+    let told = told.chain(paired.added.iter().map(|come| (*come, new, true)));
+    for (hidden, side, comes) in told {
+        let matched = Matched::by(Map::Tools, &hidden.name);
+        let name = name(side, &hidden.pointer);
+        changes.within(matched, (old, new), |changes| {
+            let (kind, says, effect) = if comes {
+                (ChangeKind::Added, "is hidden", Shift::RefusesMore)
+            } else {
+                (
+                    ChangeKind::Removed,
+                    "is not hidden any more",
+                    Shift::AllowsMore,
+                )
+            };
+            let words = format!("{name} {says}");
+            changes.add(kind, &hidden.pointer, words, Some(effect));
+        });
     }
 }
 
@@ -107,7 +125,7 @@ fn all_tools(old: &Side<'_>, new: &Side<'_>, changes: &mut Changes) {
     let was = old.document.all_tools.as_ref().unwrap_or(&none);
     let is = new.document.all_tools.as_ref().unwrap_or(&none);
     let pair = ((old, was), (new, is));
-    rules::compare(pair, rules::Naming::Never, changes);
+    rules::compare(pair, Matched::EVERY_TOOL, changes);
 }
 
 fn methods(old: &Side<'_>, new: &Side<'_>, changes: &mut Changes) {

@@ -1,34 +1,26 @@
 //! Two rule sets under the same selector.
 
-use super::{ChangeKind, Changes, Shift, Side, guards, limits};
-use crate::document::{Action, Validate, WrittenRules};
-use crate::json::{Value, canonical};
+use super::certain::{Matched, Named};
+use super::{ChangeKind, Changes, Shift, Side, guards, limits, together};
+use crate::document::{Action, Selector, Validate, WrittenRules};
+use crate::json::canonical;
 use crate::problem::Pointer;
-
-/// Whether the selector lets what it matches pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Naming {
-    /// An exact name does.
-    Always,
-    /// A glob or a class does by an explicit action.
-    ByAction,
-    /// Not what stands under `all_tools`.
-    Never,
-}
 
 pub(super) fn compare(
     (old, new): ((&Side<'_>, &WrittenRules), (&Side<'_>, &WrittenRules)),
-    naming: Naming,
+    matched: Matched<'_>,
     changes: &mut Changes,
 ) {
     let (was, is) = (old.1, new.1);
-    action(was, is, naming, changes);
-    guards::compare("deny_if", (old, new), changes);
-    guards::compare("require", (old, new), changes);
-    validate(was, is, changes);
-    guards::compare_approvals((old, new), changes);
-    limits::compare(was, is, changes);
-    results(old, new, changes);
+    changes.within(matched, (old.0, new.0), |changes| {
+        action((old, new), matched, changes);
+        guards::compare("deny_if", (old, new), changes);
+        guards::compare("require", (old, new), changes);
+        validate(was, is, changes);
+        guards::compare_approvals((old, new), changes);
+        limits::compare(was, is, changes);
+        results(old, new, changes);
+    });
 }
 
 const fn word(action: Option<Action>) -> &'static str {
@@ -41,7 +33,11 @@ const fn word(action: Option<Action>) -> &'static str {
     }
 }
 
-fn action(was: &WrittenRules, is: &WrittenRules, naming: Naming, changes: &mut Changes) {
+fn action(
+    ((old, was), (new, is)): ((&Side<'_>, &WrittenRules), (&Side<'_>, &WrittenRules)),
+    matched: Matched<'_>,
+    changes: &mut Changes,
+) {
     let pointer = is.pointer.key("action");
     if was.action == is.action {
         if was.reason != is.reason {
@@ -54,20 +50,20 @@ fn action(was: &WrittenRules, is: &WrittenRules, naming: Naming, changes: &mut C
         Some(Action::RequireApproval) => 1,
         Some(Action::Deny | Action::Hide) => 2,
     };
-    let names = |action| match naming {
-        Naming::Always => true,
-        Naming::Never => false,
-        Naming::ByAction => {
-            matches!(action, Some(Action::Allow | Action::RequireApproval))
-        }
+    // An exact name lets pass by itself, and what stands under `all_tools` never does.
+    let names = |action| {
+        matches!(
+            matched.selector,
+            Some(Selector::Glob(_) | Selector::Kind(_))
+        ) && matches!(action, Some(Action::Allow | Action::RequireApproval))
     };
-    let effect = super::together(&[
-        Some(Shift::refusing(
-            strictness(was.action),
-            strictness(is.action),
-        )),
-        Some(Shift::allowing(names(was.action), names(is.action))),
-    ]);
+    let naming = match Shift::allowing(names(was.action), names(is.action)) {
+        Shift::AllowsMore if old.named(matched) == Named::Surely => Shift::Nothing,
+        Shift::RefusesMore if new.named(matched) == Named::Surely => Shift::Nothing,
+        shift => shift,
+    };
+    let strictness = Shift::refusing(strictness(was.action), strictness(is.action));
+    let effect = together(&[Some(strictness), Some(naming)]);
     let words = format!("{} is {} now", word(was.action), word(is.action));
     changes.add(ChangeKind::Changed, &pointer, words, effect);
 }
@@ -110,19 +106,13 @@ fn results(
         let pointer = is.pointer.key("max_result_bytes");
         changes.add(ChangeKind::Changed, &pointer, bytes(is), None);
     }
-    let pointer: Pointer = is.pointer.key("redact");
-    let list = |side: &Side<'_>| side.at(&pointer).map(canonical).unwrap_or_default();
-    let count = |side: &Side<'_>| {
-        let list = side.at(&pointer).and_then(Value::elements);
-        list.map_or(0, <[_]>::len)
-    };
-    if list(old) != list(new) {
-        let words = format!(
-            "redactions of results: {}, before: {}",
-            count(new),
-            count(old)
-        );
-        changes.add(ChangeKind::Changed, &pointer, words, None);
+    // The key above may be spelled differently.
+    let (was_at, is_at): (Pointer, Pointer) = (was.pointer.key("redact"), is.pointer.key("redact"));
+    let list = |side: &Side<'_>, at| side.at(at).map(canonical).unwrap_or_default();
+    if list(old, &was_at) != list(new, &is_at) {
+        let (before, now) = (was.redact.len(), is.redact.len());
+        let words = format!("redactions of results: {now}, before: {before}");
+        changes.add(ChangeKind::Changed, &is_at, words, None);
     }
 }
 

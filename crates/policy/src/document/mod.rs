@@ -25,7 +25,7 @@ pub(crate) use limit::{WrittenCost, WrittenLimit};
 pub(crate) use locate::pointer_at;
 pub(crate) use results::{WrittenDetector, WrittenRedaction};
 pub use root::schema;
-pub(crate) use root::{Entry, PolicyDocument, Verdict, document, read};
+pub(crate) use root::{DOCUMENT, Entry, PolicyDocument, Verdict, document, read};
 pub(crate) use rules::{Action, Validate, WrittenRules};
 pub(crate) use selector::{Selector, ToolKind, kind_words};
 pub(crate) use write::normal;

@@ -22,7 +22,7 @@ pub use error::{JsonError, Place, Trouble};
 pub use outline::{RawMember, outline};
 pub use readable::readable;
 pub use slip::{Slip, slip};
-pub use value::{Kind, Member, Span, Value, parse};
+pub use value::{Kind, Member, Span, Value, parse, parse_first};
 
 /// The bounds a text must keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -27,6 +27,11 @@ impl<'a> Reader<'a> {
             trouble: Trouble::NotUtf8,
             at: e.valid_up_to(),
         })?;
+        Self::of(text)
+    }
+
+    /// Stands before the first value.
+    pub(super) fn of(text: &'a str) -> Result<Self, JsonError> {
         if text.starts_with('\u{feff}') {
             return Err(JsonError {
                 trouble: Trouble::ByteOrderMark,

@@ -212,3 +212,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_first_of_several_values_ends_where_it_ends() {
+    for (text, end) in [
+        ("1 2", Some(1)),
+        (" {\"a\":[]}{", Some(9)),
+        ("\"é\"x", Some(4)),
+        ("[1]", Some(3)),
+        ("[1", None),
+        ("", None),
+        ("{\"a\":1,\"a\":1} 1", None),
+    ] {
+        let read = parse_first(text, Rules::MESSAGE).ok();
+        assert_eq!(read.map(|(_, end)| end), end, "{text}");
+    }
+}

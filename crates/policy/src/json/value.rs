@@ -151,20 +151,17 @@ impl<'a> Value<'a> {
 
 /// Reads one value that fills `text`.
 pub fn parse(text: &[u8], rules: Rules) -> Result<Value<'_>, JsonError> {
-    if u32::try_from(text.len()).is_err() {
-        return Err(JsonError {
-            trouble: Trouble::TooMany(rules.max_nodes),
-            at: 0,
-        });
-    }
-    let mut builder = Builder {
-        reader: Reader::new(text)?,
-        rules,
-        nodes: 0,
-    };
+    let mut builder = Builder::of(Reader::new(text)?, text.len(), rules)?;
     let value = builder.value(rules.max_depth)?;
     builder.reader.finish()?;
     Ok(value)
+}
+
+/// Reads the value that a text begins with, and says where it ends. What follows is not looked at.
+pub fn parse_first(text: &str, rules: Rules) -> Result<(Value<'_>, usize), JsonError> {
+    let mut builder = Builder::of(Reader::of(text)?, text.len(), rules)?;
+    let value = builder.value(rules.max_depth)?;
+    Ok((value, builder.reader.at()))
 }
 
 struct Builder<'a> {
@@ -174,6 +171,20 @@ struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
+    fn of(reader: Reader<'a>, length: usize, rules: Rules) -> Result<Self, JsonError> {
+        if u32::try_from(length).is_err() {
+            return Err(JsonError {
+                trouble: Trouble::TooMany(rules.max_nodes),
+                at: 0,
+            });
+        }
+        Ok(Self {
+            reader,
+            rules,
+            nodes: 0,
+        })
+    }
+
     // The recursion is bounded by `rules.max_depth`.
     fn value(&mut self, depth_left: usize) -> Result<Value<'a>, JsonError> {
         self.nodes = self.nodes.saturating_add(1);

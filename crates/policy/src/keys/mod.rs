@@ -52,6 +52,8 @@ pub(crate) enum Shape {
     /// This value only.
     True,
     Object(&'static Keys),
+    /// An object that has exactly one of these of its members.
+    OneOf(&'static Keys, &'static [&'static str]),
     List(&'static Shape),
     /// With at least one element.
     FilledList(&'static Shape),

@@ -91,6 +91,12 @@ impl Writer {
                 let reference = self.define(keys.name, |writer| object(writer.object(keys)));
                 reference_to(reference)
             }
+            Shape::OneOf(keys, members) => {
+                let reference = self.define(keys.name, |writer| object(writer.object(keys)));
+                let one = |name: &&'static str| object([("required", array([text(*name)]))]);
+                let one = array(members.iter().map(one));
+                vec![("allOf", array([reference])), ("oneOf", one)]
+            }
             Shape::List(element) => with("array", [("items", self.plain(element))]),
             Shape::FilledList(element) => with(
                 "array",

@@ -172,12 +172,7 @@ fn normal_uris(entries: Vec<Entry>, problems: &mut Problems<'_>) -> Vec<Entry> {
     let mut seen = HashSet::new();
     let mut normal = Vec::with_capacity(entries.len());
     for mut entry in entries {
-        let spelling = match &entry.name {
-            Selector::Exact(name) => uri::normalise(name).map(Selector::Exact),
-            Selector::Glob(text) => uri::normalise_glob(text).map(Selector::Glob),
-            Selector::Kind(kind) => Ok(Selector::Kind(*kind)),
-        };
-        entry.name = match spelling {
+        entry.name = match normal_uri(&entry.name) {
             Ok(name) => name,
             Err(why) => {
                 let message = format!("this URI can never match: {why}");
@@ -196,6 +191,15 @@ fn normal_uris(entries: Vec<Entry>, problems: &mut Problems<'_>) -> Vec<Entry> {
         }
     }
     normal
+}
+
+/// A key of `resources` in the spelling that URIs are matched in, or why it can match none.
+pub(crate) fn normal_uri(selector: &Selector) -> Result<Selector, &'static str> {
+    Ok(match selector {
+        Selector::Exact(name) => Selector::Exact(uri::normalise(name)?),
+        Selector::Glob(text) => Selector::Glob(uri::normalise_glob(text)?),
+        Selector::Kind(kind) => Selector::Kind(*kind),
+    })
 }
 
 /// Limits that share a counter must agree on window and cost: a counter that is charged

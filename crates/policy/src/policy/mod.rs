@@ -16,8 +16,8 @@ mod walk;
 
 use std::collections::{HashMap, HashSet};
 
-pub(crate) use compile::compile_tree;
 pub use compile::{Checked, compile, normal_form};
+pub(crate) use compile::{compile_tree, normal_uri};
 pub use explain::{Effect, Explanation, Finding};
 
 use crate::calendar::Zone;

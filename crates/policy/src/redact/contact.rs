@@ -1,6 +1,6 @@
 //! Addresses and numbers of people.
 
-use super::{Found, run};
+use super::Found;
 
 /// Everything with the form of a mail address: something, `@`, a domain with a dot.
 pub(super) fn emails(text: &str) -> Vec<Found> {
@@ -57,19 +57,42 @@ pub(super) fn phones(text: &str) -> Vec<Found> {
     found
 }
 
+/// The most digits of a number, and of what may stand between two of them.
+const MOST_DIGITS: usize = 15;
+const WIDEST_GAP: usize = 8;
+
 /// How long the phone number at the beginning of the text is.
 fn phone(text: &str) -> Option<usize> {
-    let length = run(text, |b| b.is_ascii_digit() || b"+()-. /".contains(&b));
-    let number = text.get(..length)?;
-    let number = number.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let number = digits_in_groups(text)?;
     let digits = number.bytes().filter(u8::is_ascii_digit).count();
     let groups = number
         .split(|c: char| !c.is_ascii_digit())
         .filter(|g| !g.is_empty());
     let sizes: Vec<usize> = groups.map(str::len).collect();
-    let is_international = text.starts_with('+') && (8..=15).contains(&digits);
+    let is_international = text.starts_with('+') && (8..=MOST_DIGITS).contains(&digits);
     let is_grouped = matches!(*sizes, [3, 3, 4] | [1, 3, 3, 4]);
     let follows = text.get(number.len()..)?;
     let ends = !follows.starts_with(|c: char| c.is_alphanumeric());
     ((is_international || is_grouped) && ends).then_some(number.len())
+}
+
+/// What the text begins with as far as it may be a number: to the last digit, but not past more
+/// digits than a number has.
+//
+// INVARIANT: the look is a short one, for a text may be nothing but beginnings.
+fn digits_in_groups(text: &str) -> Option<&str> {
+    let (mut end, mut digits) = (0, 0_usize);
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'0'..=b'9' if digits > MOST_DIGITS => break,
+            b'0'..=b'9' => {
+                digits = digits.saturating_add(1);
+                end = at.saturating_add(1);
+            }
+            b'+' | b'(' | b')' | b'-' | b'.' | b' ' | b'/'
+                if at.saturating_sub(end) < WIDEST_GAP => {}
+            _ => break,
+        }
+    }
+    text.get(..end)
 }

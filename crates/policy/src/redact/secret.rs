@@ -1,7 +1,8 @@
-//! Secrets by their forms: tokens with a known beginning, keys between their lines, what follows
-//! the word password.
+//! Secrets by their forms: tokens with a known beginning, keys between their lines, passwords in
+//! URLs. What follows the word password is `assigned`'s.
 
-use super::{Found, run};
+use super::run::Runs;
+use super::{Found, assigned, run};
 
 /// The beginnings of tokens, and how many letters at least must follow.
 const TOKENS: [(&str, usize); 33] = [
@@ -40,30 +41,6 @@ const TOKENS: [(&str, usize); 33] = [
     ("xoxs-", 10),
 ];
 
-/// Words after which a secret stands, with `=` or `:` between.
-const WORDS: [&str; 17] = [
-    "password",
-    "passwd",
-    "pwd",
-    "secret",
-    "token",
-    "api_key",
-    "apikey",
-    "api-key",
-    "access_key",
-    "private_key",
-    "client_secret",
-    "secret_key",
-    "passphrase",
-    "credential",
-    "credentials",
-    "db_pass",
-    "authorization",
-];
-
-/// A word of its own only before `=`: `bypass=` and `pass: all tests` are none.
-const SHORT_WORD: &str = "pass";
-
 /// Names of members whose whole value is a secret, without `_`, `-` and capitals.
 const NAMES: [&str; 17] = [
     "token",
@@ -95,7 +72,7 @@ const NAME_ENDINGS: [&str; 5] = [
 ];
 
 /// What is shorter is more likely a word of a text than a secret.
-const SHORTEST: usize = 6;
+pub(super) const SHORTEST: usize = 6;
 
 /// Is a member of this name a secret, whatever it looks like?
 pub(super) fn is_name_of_one(key: &str) -> bool {
@@ -116,8 +93,8 @@ const KEY_ENDS: &str = "-----END ";
 
 pub(super) fn find(text: &str) -> Vec<Found> {
     let mut found = keys(text);
-    found.extend(tokens(text));
-    found.extend(assigned(text));
+    found.extend(tokens(text).0);
+    found.extend(assigned::find(text));
     found.extend(in_urls(text));
     joined(found)
 }
@@ -169,8 +146,16 @@ const fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/' | b'+' | b'=')
 }
 
-fn tokens(text: &str) -> Vec<Found> {
+/// Letters, not what ends a sentence or a path.
+const fn is_letter(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
+}
+
+/// The tokens, and how many bytes were looked at behind beginnings.
+fn tokens(text: &str) -> (Vec<Found>, usize) {
     let mut found = Vec::new();
+    let mut whole = Runs::of(text, is_token);
+    let mut letters = Runs::of(text, is_letter);
     for (beginning, least) in TOKENS {
         for (start, _) in text.match_indices(beginning) {
             let before = text.get(..start).unwrap_or_default();
@@ -178,107 +163,17 @@ fn tokens(text: &str) -> Vec<Found> {
                 continue;
             }
             let body = start.saturating_add(beginning.len());
-            let rest = text.get(body..).unwrap_or_default();
-            let length = run(rest, is_token);
-            // Letters, not what ends a sentence or a path.
-            let letters = run(rest, |b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
-            if letters >= least || (beginning == "SG." && length >= least) {
-                let whole = rest.get(..length).unwrap_or_default();
-                let whole = whole.trim_end_matches(['.', '/', '=']);
-                found.push(start..body.saturating_add(whole.len()));
+            let length = whole.length(body);
+            if letters.length(body) >= least || (beginning == "SG." && length >= least) {
+                let rest = text.get(body..body.saturating_add(length));
+                let rest = rest.unwrap_or_default();
+                let rest = rest.trim_end_matches(['.', '/', '=']);
+                found.push(start..body.saturating_add(rest.len()));
             }
         }
     }
-    found
-}
-
-/// The value after `password=`, `"token": "` and their like.
-fn assigned(text: &str) -> Vec<Found> {
-    let lower = text.to_ascii_lowercase();
-    let places = WORDS
-        .iter()
-        .flat_map(|word| lower.match_indices(word))
-        .chain(short_words(&lower));
-    let mut found = Vec::new();
-    for (start, word) in places {
-        let after = start.saturating_add(word.len());
-        let rest = text.get(after..).unwrap_or_default();
-        let Some(value) = value_at(rest) else {
-            continue;
-        };
-        if value.len() >= SHORTEST {
-            let begin = after.saturating_add(value.start);
-            found.push(begin..after.saturating_add(value.end));
-        }
-    }
-    found
-}
-
-fn short_words(lower: &str) -> impl Iterator<Item = (usize, &str)> {
-    lower.match_indices(SHORT_WORD).filter(|(start, word)| {
-        let (before, rest) = lower.split_at_checked(*start).unwrap_or_default();
-        let rest = rest.get(word.len()..).unwrap_or_default();
-        rest.starts_with('=') && !before.ends_with(|c: char| c.is_ascii_alphanumeric())
-    })
-}
-
-/// The value that `= value`, `": "value"` or `: Bearer value` gives, if the text begins so.
-fn value_at(text: &str) -> Option<Found> {
-    let bytes = |text: &str, set: &'static [u8]| run(text, |b| set.contains(&b));
-    // With `\`: JSON in a string of JSON.
-    let mut at = bytes(text, b"\"'\\");
-    at = at.saturating_add(bytes(text.get(at..)?, b" \t"));
-    let sign = text.get(at..)?.strip_prefix([':', '='])?;
-    at = text.len().saturating_sub(sign.len());
-    at = at.saturating_add(bytes(text.get(at..)?, b" \t"));
-    if let Some(quoted) = quoted(text.get(at..)?) {
-        let end = at.saturating_add(quoted.end);
-        return Some(past_scheme(text, at.saturating_add(quoted.start))..end);
-    }
-    at = at.saturating_add(bytes(text.get(at..)?, b" \t\"'"));
-    at = past_scheme(text, at);
-    let length = run(text.get(at..)?, |b| {
-        b.is_ascii_graphic() && !b"\"'`,;<>()[]{}&".contains(&b) || b >= 0x80
-    });
-    Some(at..at.saturating_add(length))
-}
-
-fn past_scheme(text: &str, at: usize) -> usize {
-    let rest = text.get(at..).unwrap_or_default();
-    let schemes = ["Bearer ", "bearer ", "Basic ", "basic ", "Token ", "token "];
-    let scheme = schemes.into_iter().find(|scheme| rest.starts_with(scheme));
-    at.saturating_add(scheme.map_or(0, str::len))
-}
-
-/// Quotes are escaped in strings in strings; not deeper than three.
-const MOST_ESCAPES: usize = 7;
-
-/// What stands between a quote and its like, on one line, if the text begins with a quote.
-fn quoted(text: &str) -> Option<Found> {
-    let escapes = run(text, |b| b == b'\\');
-    let quote = text.get(escapes..)?.chars().next();
-    let quote = quote.filter(|c| matches!(c, '"' | '\''))?;
-    let start = escapes.saturating_add(1);
-    let value = text.get(start..)?;
-    if escapes > MOST_ESCAPES || value.starts_with([' ', '\t', quote]) {
-        return None;
-    }
-    let mut before: usize = 0;
-    for (at, char) in value.char_indices() {
-        match char {
-            '\n' | '\r' => return None,
-            '\\' => before = before.saturating_add(1),
-            // After an even number of them, it is the backslashes that are escaped.
-            c if c == quote && escapes == 0 && before.is_multiple_of(2) => {
-                return Some(start..start.saturating_add(at));
-            }
-            c if c == quote && before <= escapes && escapes > 0 => {
-                return Some(start..start.saturating_add(at).saturating_sub(before));
-            }
-            _ => before = 0,
-        }
-    }
-    None
+    let looked = whole.looked.saturating_add(letters.looked);
+    (found, looked)
 }
 
 /// The password of `scheme://user:password@host`.
@@ -300,4 +195,19 @@ fn in_urls(text: &str) -> Vec<Found> {
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // INVARIANT: a token that begins within another costs no second look.
+    #[test]
+    fn tokens_in_tokens_are_looked_at_once() {
+        for piece in ["sk-", "AKIA.", "eyJ.", "prv_-sk-", "SG.", "hf_ "] {
+            let text = piece.repeat(20_000);
+            let (_, looked) = tokens(&text);
+            assert!(looked <= 4 * text.len() * TOKENS.len(), "{piece}: {looked}");
+        }
+    }
 }

@@ -139,6 +139,11 @@ fn addresses_and_numbers() {
             ("10.123.123.1234", "10.123.123.1234"),
             ("order 5551234567", "order 5551234567"),
             ("+1234567", "+1234567"),
+            (
+                "+1 555 123 4567........................",
+                "#........................",
+            ),
+            ("((((((((((((((((((((555) 123-4567", "((((((((((((#"),
         ],
     );
     check(
@@ -170,4 +175,38 @@ fn patterns_and_what_stands_in_their_place() {
     };
     assert_eq!(both.redacted("a@example.com 7"), "# $0");
     assert!(matches!(both.redacted("none"), Cow::Borrowed(_)));
+}
+
+#[test]
+fn what_escapes_hide_is_found() {
+    const TOKEN: &str = "ghp_0123456789abcdefghijABCDEFGHIJ012345";
+    let number = Detector::Regex(Regex::new("id [0-9]{4,}").expect("a regex"));
+    let rules = ResultRules {
+        redact: vec![
+            redaction(Detector::Secret),
+            Redaction::new(Rule::HIDDEN, number, Some("id 12345".to_owned())),
+        ],
+        max_result_bytes: None,
+    };
+    let hidden = TOKEN.replace('g', "\\u0067");
+    let deep = |text: &str, times: usize| {
+        (0..times).fold(text.to_owned(), |text, _| text.replace('\\', "\\\\"))
+    };
+    for (text, expected) in [
+        (hidden.clone(), true),
+        (format!("see {{\"a\":\"{hidden}\"}}, and"), true),
+        (deep(&hidden, 3), true),
+        (deep(&hidden, 9), true),
+        ("\\u005c".repeat(3) + "u0067hp", false),
+        (TOKEN.to_owned(), false),
+        (format!("{TOKEN}\\n"), false),
+        ("secret=\\\"abcdefgh\\\"".to_owned(), false),
+        ("password=abc\\ndefgh".to_owned(), false),
+        ("id 123456\\n".to_owned(), false),
+        ("C:\\users\\temp \\d+ \\u12 \\".to_owned(), false),
+        (String::new(), false),
+    ] {
+        let shown = rules.redacted(&text);
+        assert_eq!(rules.find_escaped(&text, &shown), expected, "{text}");
+    }
 }

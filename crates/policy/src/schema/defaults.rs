@@ -9,7 +9,7 @@ use crate::path::Step;
 pub(crate) enum DefaultOf<'s> {
     Nothing,
     One(&'s Value<'s>),
-    /// Different branches say different things.
+    /// Different branches say different things, or one says something under conditions.
     Several,
 }
 
@@ -18,11 +18,17 @@ const MOST_NODES: usize = 1_000;
 
 impl Schema {
     /// The default of the value that `steps` lead to.
+    //
+    // INVARIANT: a default that holds under conditions is none to rely on, neither in what it says nor
+    // in what is true without it.
     pub(crate) fn default_of<'s>(&'s self, steps: &[Step]) -> DefaultOf<'s> {
-        let mut at = self.with_branches(vec![0]);
-        for step in steps {
-            let below = at.iter().flat_map(|id| self.below(*id, step)).collect();
-            at = self.with_branches(below);
+        let at = self.led_to(steps, Node::same_value);
+        if self.nodes.iter().any(|node| !node.perhaps.is_empty()) {
+            let anyhow = self.led_to(steps, Node::any_value);
+            let says = |id: &NodeId| self.node(*id).is_some_and(|node| node.default.is_some());
+            if anyhow.iter().any(|id| says(id) && !at.contains(id)) {
+                return DefaultOf::Several;
+            }
         }
         let mut defaults = at.iter().filter_map(|id| self.node(*id)?.default.as_ref());
         let Some(first) = defaults.next() else {
@@ -34,6 +40,15 @@ impl Schema {
         } else {
             DefaultOf::Several
         }
+    }
+
+    fn led_to(&self, steps: &[Step], branches: Branches) -> Vec<NodeId> {
+        let mut at = self.with_branches(vec![0], branches);
+        for step in steps {
+            let below = at.iter().flat_map(|id| self.below(*id, step)).collect();
+            at = self.with_branches(below, branches);
+        }
+        at
     }
 
     fn below(&self, id: NodeId, step: &Step) -> Vec<NodeId> {
@@ -49,7 +64,7 @@ impl Schema {
     }
 
     /// The nodes and every subschema that may speak of the same value.
-    fn with_branches(&self, mut open: Vec<NodeId>) -> Vec<NodeId> {
+    fn with_branches(&self, mut open: Vec<NodeId>, branches: Branches) -> Vec<NodeId> {
         let mut found: Vec<NodeId> = Vec::new();
         while let Some(id) = open.pop() {
             if found.contains(&id) || found.len() >= MOST_NODES {
@@ -57,7 +72,7 @@ impl Schema {
             }
             found.push(id);
             if let Some(node) = self.node(id) {
-                open.extend(node.same_value());
+                open.extend(branches(node));
             }
         }
         found
@@ -80,7 +95,7 @@ impl Schema {
         {
             return None;
         }
-        let nodes = self.with_branches(ids.to_vec());
+        let nodes = self.with_branches(ids.to_vec(), Node::any_value);
         let nodes: Vec<&Node> = nodes.iter().filter_map(|id| self.node(*id)).collect();
         if nodes.iter().all(|node| node.says_nothing_of_parts()) {
             return None;
@@ -107,9 +122,17 @@ impl Schema {
     }
 }
 
+/// The subschemas of one that may speak of the same value.
+type Branches = fn(&Node) -> Vec<NodeId>;
+
 impl Node {
-    fn same_value(&self) -> impl Iterator<Item = NodeId> {
+    fn same_value(&self) -> Vec<NodeId> {
         let branches = self.all_of.iter().chain(&self.any_of).chain(&self.one_of);
-        branches.chain(&self.reference).copied()
+        branches.chain(&self.reference).copied().collect()
+    }
+
+    /// And those that do so under conditions.
+    fn any_value(&self) -> Vec<NodeId> {
+        [self.same_value(), self.perhaps.clone()].concat()
     }
 }

@@ -50,6 +50,8 @@ struct Node {
     any_of: Vec<NodeId>,
     one_of: Vec<NodeId>,
     not: Option<NodeId>,
+    /// What holds under conditions that are not judged: `if`, `then`, `else`, `dependentSchemas`.
+    perhaps: Vec<NodeId>,
     reference: Option<NodeId>,
     default: Option<Value<'static>>,
 }

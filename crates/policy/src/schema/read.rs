@@ -144,6 +144,7 @@ impl<'v> Reader<'v> {
             "$id" if at.as_str() == "/$id" => {}
             key if ANNOTATIONS.contains(&key) || key.starts_with("x-") => {}
             key => {
+                self.conditional(key, value, at, node);
                 let known = self.number_keyword(key, value, node)?
                     || self.object_keyword(key, value, at, node)?
                     || self.array_keyword(key, value, at, node)?;
@@ -154,6 +155,21 @@ impl<'v> Reader<'v> {
             }
         }
         Ok(())
+    }
+
+    /// Conditions are not judged, so no call is found valid. What stands under them has defaults and
+    /// names all the same.
+    fn conditional(&mut self, key: &str, value: &'v Value<'v>, at: &Pointer, node: &mut Node) {
+        match key {
+            "if" | "then" | "else" => node.perhaps.push(self.plan(value, at.clone())),
+            "dependentSchemas" => {
+                for member in value.members().unwrap_or_default() {
+                    let id = self.plan(&member.value, at.key(&member.key));
+                    node.perhaps.push(id);
+                }
+            }
+            _ => {}
+        }
     }
 
     #[expect(clippy::unused_self, reason = "one of three that are asked in turn")]

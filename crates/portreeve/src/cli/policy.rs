@@ -44,7 +44,11 @@ pub(super) enum Policy {
     /// Tell what is different in meaning between two policies; exit code 1 if anything is
     Diff(diff::Diff),
     /// Print the JSON Schema of policies, with which editors complete and explain them
-    Schema,
+    Schema {
+        /// The one of policy tests instead
+        #[arg(long)]
+        tests: bool,
+    },
     /// Store a file as the newest version of a policy; it is in force from the next call on
     Put {
         /// What it is called in grants
@@ -110,7 +114,8 @@ impl Policy {
             Self::Test(test) => test.run(paint),
             Self::Explain(explain) => explain.run(paint),
             Self::Diff(diff) => diff.run(paint),
-            Self::Schema => Ok(Output::text(portreeve_policy::document_schema())),
+            Self::Schema { tests: false } => Ok(Output::text(portreeve_policy::document_schema())),
+            Self::Schema { tests: true } => Ok(Output::text(portreeve_policy::cases::schema())),
             Self::Put {
                 name,
                 file,

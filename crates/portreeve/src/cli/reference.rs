@@ -45,6 +45,10 @@ mod tests {
     #[test]
     fn the_reference_of_policies_is_up_to_date() {
         is_up_to_date("policy.schema.json", &portreeve_policy::document_schema());
+        is_up_to_date(
+            "policy-tests.schema.json",
+            &portreeve_policy::cases::schema(),
+        );
     }
 
     #[expect(

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 use portreeve_policy::json::{Kind, Value, canonical};
 use portreeve_policy::{Asking, Subject};
-use ring::digest::{Context, SHA256};
+use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::admit::{NotAdmitted, has_room};
@@ -23,6 +23,7 @@ use crate::clock::rfc3339;
 use crate::hex;
 use crate::mcp::header;
 use crate::mcp::message::Message;
+use crate::parts;
 use crate::store::approval::{Approval, Need, NewApproval, State};
 use crate::store::{Asked, StoreError};
 
@@ -259,13 +260,7 @@ fn binding(call: &Call<'_>, subject: &Subject<'_>, (params, mirrors): (&str, &st
         params,
         mirrors,
     ];
-    let mut digest = Context::new(&SHA256);
-    for part in parts {
-        // Lengths first: no two lists of parts give the same bytes.
-        digest.update(&(part.len() as u64).to_be_bytes());
-        digest.update(part.as_bytes());
-    }
-    hex::encode(digest.finish().as_ref())
+    hex::encode(digest(&SHA256, &parts::joined(&parts)).as_ref())
 }
 
 fn written(need: &portreeve_policy::Need) -> Need {

@@ -76,15 +76,17 @@ impl Inspector {
     pub(super) async fn release(&self, brings: &Brings) -> Result<(), NotNoted> {
         let gate = &self.gate;
         let registry = gate.registry.load();
-        if registry.flow_memory_ms().is_none() {
+        let grant = &self.visit.caller.grant;
+        let subject = &grant.identity;
+        let flows: Vec<_> = registry.flows_of(grant).collect();
+        if flows.is_empty() {
             return Ok(());
         }
         let labels = self.released(brings);
         let watched: Vec<&Label<'static>> = labels
             .iter()
-            .filter(|label| registry.watches(label))
+            .filter(|label| flows.iter().any(|policy| policy.watches(label)))
             .collect();
-        let subject = &self.visit.caller.grant.identity;
         let footing = (&*gate.store, &gate.clock);
         let noted = gate.seen.note(footing, subject, &watched).await;
         if let Err(error) = &noted {

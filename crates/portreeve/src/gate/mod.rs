@@ -36,6 +36,7 @@ mod matter;
 mod param_headers;
 mod pins;
 mod post;
+mod questions;
 mod record;
 mod refuse;
 mod registry;
@@ -49,6 +50,7 @@ mod spent;
 mod stream;
 mod turn;
 mod upkeep;
+mod values;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,7 +2,8 @@
 //! out of results, or not at all.
 //!
 //! Strings are judged decoded, wherever they stand: as a value or as a key, in a text that is JSON
-//! itself, in the base64 of a blob. Only those that change are written anew; every other byte stays
+//! itself or has lines that are, in the base64 of a blob. Where that ends, because a text is no JSON
+//! or stands too deep, escapes must not hide anything: what they hide is withheld. Only those that change are written anew; every other byte stays
 //! as it came. What is taken out is the policy's business (`portreeve_policy::ResultRules`).
 
 use std::borrow::Cow;
@@ -11,6 +12,7 @@ use bytes::Bytes;
 use portreeve_policy::json::{JsonError, Kind, Member, Rules, Span, Trouble, Value, parse};
 use portreeve_policy::{ResultRules, Rule};
 
+use super::values::Parts;
 use crate::base64;
 use crate::mcp::splice::{self, Patch};
 
@@ -144,34 +146,50 @@ impl Cleaner<'_> {
 
     /// What becomes of a decoded string; `None` if it stays as it is.
     fn text(&mut self, key: Option<&str>, text: &str) -> Option<String> {
-        let inner = self.within(key, text);
-        let known = inner.as_deref().unwrap_or(text);
-        match self.rules.redacted_under(key, known) {
+        let inside = self.within(key, text);
+        let known = inside.cleaned.as_deref().unwrap_or(text);
+        let cleaned = self.rules.redacted_under(key, known);
+        if !inside.is_read && self.rules.find_escaped(known, &cleaned) {
+            self.doubt = Some("escapes hide it in a text that cannot be read as JSON");
+        }
+        match cleaned {
             Cow::Owned(cleaned) => Some(cleaned),
-            Cow::Borrowed(_) => inner,
+            Cow::Borrowed(_) => inside.cleaned,
         }
     }
 
-    /// Looks into a text that holds another.
-    fn within(&mut self, key: Option<&str>, text: &str) -> Option<String> {
-        let nested = self.nested.checked_sub(1)?;
-        if key == Some("blob") {
-            return self.blob(nested, text);
-        }
-        if !text.trim_start().starts_with(['{', '[', '"']) {
-            return None;
-        }
-        let tree = parse(text.as_bytes(), Rules::MESSAGE).ok()?;
-        let mut inside = Cleaner {
-            nested,
-            ..self.fresh()
+    /// Looks into a text that holds others: values of JSON, one after another, or a blob.
+    fn within(&mut self, key: Option<&str>, text: &str) -> Inside {
+        let Some(nested) = self.nested.checked_sub(1) else {
+            if key == Some("blob") {
+                self.doubt = Some("a blob stands too deep within other texts");
+            }
+            return Inside::default();
         };
-        inside.value(None, &tree);
-        self.doubt = self.doubt.or(inside.doubt);
-        if inside.patches.is_empty() {
-            return None;
+        if key == Some("blob") {
+            return Inside {
+                cleaned: self.blob(nested, text),
+                is_read: true,
+            };
         }
-        String::from_utf8(splice::apply(text.as_bytes(), inside.patches)).ok()
+        let mut parts = Parts::of(text);
+        let mut kept = String::new();
+        while let Some((part, tree)) = parts.next() {
+            let mut values = Cleaner {
+                nested,
+                ..self.fresh()
+            };
+            if let Some(tree) = &tree {
+                values.value(None, tree);
+            }
+            self.doubt = self.doubt.or(values.doubt);
+            let cleaned = splice::apply(part.as_bytes(), values.patches);
+            kept.push_str(&String::from_utf8_lossy(&cleaned));
+        }
+        Inside {
+            cleaned: (kept != text).then_some(kept),
+            is_read: parts.all_read,
+        }
     }
 
     /// A blob that is text is cleaned as one; in any other the forms are looked for all the same.
@@ -209,4 +227,13 @@ impl Cleaner<'_> {
             doubt: None,
         }
     }
+}
+
+/// What looking into a text has brought.
+#[derive(Default)]
+struct Inside {
+    /// What becomes of it, if it changes.
+    cleaned: Option<String>,
+    /// Was all of it read as values, whose texts were looked at by themselves?
+    is_read: bool,
 }

@@ -20,7 +20,7 @@ const FLOORS: &[&[&str]] = &[
     &["demo", "grants", "keys", "mcp", "policy_text", "server_url"],
     &["name", "nearest", "duration"],
     &[
-        "base64", "budget", "clock", "excerpt", "hex", "pieces", "refused",
+        "base64", "budget", "clock", "excerpt", "hex", "parts", "pieces", "refused",
     ],
 ];
 

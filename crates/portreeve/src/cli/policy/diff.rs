@@ -1,7 +1,7 @@
 //! `portreeve policy diff`: what is different in meaning between two policies.
 
 use clap::Args;
-use portreeve_policy::{Change, Shift, compare, overall};
+use portreeve_policy::{Change, Comparison, Shift, compare};
 use serde_json::{Value, json};
 
 use super::{meant, shown};
@@ -38,22 +38,23 @@ impl Diff {
                 return Ok(Output::default().remark(&why).with_code(3));
             }
         }
-        let changes = compare(&old, &new).map_err(|_| {
+        let compared = compare(&old, &new).map_err(|_| {
             Failure::cannot(
                 "the policies cannot be compared",
                 "check both with `policy check`",
             )
         })?;
         let output = if self.format.json {
-            Output::json(&as_json(&changes))?
+            Output::json(&as_json(&compared))?
         } else {
-            Output::text(in_words(&changes, (&old_name, &new_name), paint))
+            Output::text(in_words(&compared, (&old_name, &new_name), paint))
         };
-        Ok(output.with_code(u8::from(!changes.is_empty())))
+        Ok(output.with_code(u8::from(!compared.changes.is_empty())))
     }
 }
 
-fn in_words(changes: &[Change], (old, new): (&str, &str), paint: Paint) -> String {
+fn in_words(compared: &Comparison, (old, new): (&str, &str), paint: Paint) -> String {
+    let changes = &compared.changes;
     if changes.is_empty() {
         return format!("{old} and {new} mean the same\n");
     }
@@ -61,9 +62,9 @@ fn in_words(changes: &[Change], (old, new): (&str, &str), paint: Paint) -> Strin
     for change in changes {
         let (word, tone) = match change.effect {
             None => ("it depends", Tone::Waiting),
-            Some(Shift::Nothing) => (Shift::Nothing.as_str(), Tone::Plain),
-            Some(Shift::AllowsMore) => (Shift::AllowsMore.as_str(), Tone::Bad),
-            Some(Shift::RefusesMore) => (Shift::RefusesMore.as_str(), Tone::Good),
+            Some(shift @ Shift::Nothing) => (shift.as_str(), Tone::Plain),
+            Some(shift @ (Shift::AllowsMore | Shift::Both)) => (shift.as_str(), Tone::Bad),
+            Some(shift @ Shift::RefusesMore) => (shift.as_str(), Tone::Good),
         };
         table.row([
             (word.to_owned(), tone),
@@ -72,8 +73,11 @@ fn in_words(changes: &[Change], (old, new): (&str, &str), paint: Paint) -> Strin
             plain(&change.words),
         ]);
     }
-    let sum = match overall(changes) {
+    let sum = match compared.effect {
         None => format!("{new} may allow some calls and refuse others that {old} does not"),
+        Some(Shift::Both) => {
+            format!("{new} allows some calls and refuses others that {old} does not")
+        }
         Some(Shift::Nothing) => format!("{new} answers every call as {old} does"),
         Some(Shift::AllowsMore) => format!("{new} allows everything that {old} allows"),
         Some(Shift::RefusesMore) => format!("{new} refuses everything that {old} refuses"),
@@ -81,11 +85,13 @@ fn in_words(changes: &[Change], (old, new): (&str, &str), paint: Paint) -> Strin
     format!("{}\n{sum}\n", table.render())
 }
 
-fn as_json(changes: &[Change]) -> Value {
+fn as_json(compared: &Comparison) -> Value {
+    let changes = &compared.changes;
     let word = |shift: Option<Shift>| {
         shift.map(|shift| match shift {
             Shift::AllowsMore => "allows_more",
             Shift::RefusesMore => "refuses_more",
+            Shift::Both => "both",
             Shift::Nothing => "nothing",
         })
     };
@@ -96,7 +102,7 @@ fn as_json(changes: &[Change]) -> Value {
         })
     };
     json!({
-        "same": changes.is_empty(), "effect": word(overall(changes)),
+        "same": changes.is_empty(), "effect": word(compared.effect),
         "changes": changes.iter().map(change).collect::<Vec<_>>(),
     })
 }

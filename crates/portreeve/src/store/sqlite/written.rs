@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::hex;
 use crate::name::{Label, Name};
+use crate::parts;
 use crate::store::approval::State;
 use crate::store::model::{Accept, NewTools, Owner, Secret, Target};
 use crate::store::person::Role;
@@ -123,14 +124,7 @@ impl TargetSeal<'_> {
     }
 
     fn aad(&self, place: &str, key: &str) -> Vec<u8> {
-        let parts = ["portreeve server secret 1", self.server, place, key];
-        let mut aad = Vec::new();
-        for part in parts {
-            // Lengths first: no two lists of parts give the same bytes.
-            aad.extend_from_slice(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
-            aad.extend_from_slice(part.as_bytes());
-        }
-        aad
+        parts::joined(&["portreeve server secret 1", self.server, place, key])
     }
 }
 

@@ -51,6 +51,11 @@ fn call() -> String {
     request("tools/call", &json!({ "name": "t" }))
 }
 
+fn text_result(text: &str) -> String {
+    let result = json!({ "content": [{ "type": "text", "text": text }] });
+    json!({ "jsonrpc": "2.0", "id": 1, "result": result }).to_string()
+}
+
 /// Every form in which a secret can stand in an answer: what the server writes, and what arrives.
 #[tokio::test]
 async fn a_secret_is_gone_in_every_form_and_the_rest_is_as_it_came() {
@@ -145,6 +150,13 @@ async fn a_secret_is_gone_in_every_form_and_the_rest_is_as_it_came() {
             r#"{"jsonrpc":"2.0","id":1,"result":{"x":"§"}}"#,
             SECRET,
             SHOWN,
+        ),
+        // Values of JSON one after another, and behind a line that is none.
+        (
+            call(),
+            r#"{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"{\"a\": 1}\n§\nend"}]}}"#,
+            r#"{\"k\":\"g\\u0068p_0123456789abcdefghijABCDEFGHIJ012345\"}"#,
+            r#"{\"k\":\"[redacted: secret]\"}"#,
         ),
         // What nobody asked to be taken out stays.
         (
@@ -255,6 +267,15 @@ async fn a_result_that_cannot_be_cleaned_is_withheld() {
     for body in [
         r#"{"jsonrpc":"2.0","id":1,"result":{"content":[],"x":{"a":1,"a":2}}}"#.to_owned(),
         format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"x":{{"{SECRET}":1,"{other}":2}}}}}}"#),
+        // In a text that looks like JSON and is none, and deep within texts.
+        text_result(&format!(
+            r#"{{"a":1,"a":"{}"}}"#,
+            SECRET.replace('g', "\\u0067")
+        )),
+        text_result(&(0..9).fold(
+            format!(r#"["{}"]"#, SECRET.replace('g', "\\u0067")),
+            |text, _| json!([text]).to_string(),
+        )),
     ] {
         let (_server, gate) = answering(move || Script::json(body.clone())).await;
         let answer = gate.post(call()).await;
