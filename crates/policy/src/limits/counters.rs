@@ -96,6 +96,24 @@ impl Counters {
         if self.live.saturating_add(charges.len()) > self.capacity && now.0 >= self.prunable_at() {
             self.prune(now);
         }
+        let booked = self.fit(charges, now)?;
+        for charge in &booked {
+            self.restore(&charge.key, now, charge.amount, charge.window_ms);
+        }
+        Ok(Reservation { booked, at: now })
+    }
+
+    /// Whether [`Counters::reserve`] would make the charges now.
+    pub fn would_reserve(
+        &self,
+        charges: &[Charge],
+        now: Timestamp,
+    ) -> Result<(), (usize, Shortfall)> {
+        self.fit(charges, now).map(drop)
+    }
+
+    /// What would be charged, if all of it fits.
+    fn fit(&self, charges: &[Charge], now: Timestamp) -> Result<Vec<Booked>, (usize, Shortfall)> {
         let mut booked: Vec<Booked> = Vec::with_capacity(charges.len());
         for (i, charge) in charges.iter().enumerate() {
             self.check(charge, now, &booked).map_err(|why| (i, why))?;
@@ -110,10 +128,7 @@ impl Counters {
                 }),
             }
         }
-        for charge in &booked {
-            self.restore(&charge.key, now, charge.amount, charge.window_ms);
-        }
-        Ok(Reservation { booked, at: now })
+        Ok(booked)
     }
 
     /// Gives the charges back, each to its own time.

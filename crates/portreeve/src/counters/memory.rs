@@ -175,14 +175,26 @@ impl Counters for MemoryCounters {
         charges: &'a [Charge],
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Reservation, CountersError>> {
-        let taken = self.lock(side).reserve(charges, now);
-        let taken =
-            taken.map_err(|(index, shortfall)| CountersError::Shortfall { index, shortfall });
+        let taken = self.lock(side).reserve(charges, now).map_err(shortfall);
         Box::pin(std::future::ready(taken))
+    }
+
+    fn would_reserve<'a>(
+        &'a self,
+        side: Side,
+        charges: &'a [Charge],
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<(), CountersError>> {
+        let fits = self.lock(side).would_reserve(charges, now);
+        Box::pin(std::future::ready(fits.map_err(shortfall)))
     }
 
     fn refund(&self, side: Side, reservation: Reservation) -> BoxFuture<'_, ()> {
         self.lock(side).refund(reservation);
         Box::pin(std::future::ready(()))
     }
+}
+
+fn shortfall((index, shortfall): (usize, limits::Shortfall)) -> CountersError {
+    CountersError::Shortfall { index, shortfall }
 }

@@ -37,6 +37,14 @@ pub trait Counters: Send + Sync + fmt::Debug {
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Reservation, CountersError>>;
 
+    /// Whether [`Counters::reserve`] would take the charges now. Nothing is taken meanwhile.
+    fn would_reserve<'a>(
+        &'a self,
+        side: Side,
+        charges: &'a [Charge],
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<(), CountersError>>;
+
     /// Gives charges back to their own time: the call surely never reached its server.
     fn refund(&self, side: Side, reservation: Reservation) -> BoxFuture<'_, ()>;
 }

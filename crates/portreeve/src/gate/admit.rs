@@ -86,18 +86,17 @@ pub(super) async fn admit(
         .map_err(|error| NotAdmitted::Unavailable(error.into()))
 }
 
-/// Whether the charges could be taken now. Nothing is: they are given back at once.
+/// Whether the charges could be taken now.
 pub(super) async fn has_room(
     gate: &Gate,
     call: &Call<'_>,
     charges: &[Charge],
 ) -> Result<(), NotAdmitted> {
-    let _passage = gate.passage.read().await;
     let charges = tagged(gate, charges.to_vec());
-    if let Some(reservation) = reserve(gate, call, &charges).await? {
-        gate.counters.refund(Side::InForce, reservation).await;
-    }
-    Ok(())
+    let asked = gate
+        .counters
+        .would_reserve(Side::InForce, &charges, call.at);
+    asked.await.map_err(|error| not_taken(&charges, error))
 }
 
 /// Values that split a counter are only known by their fingerprint from here on.
@@ -123,9 +122,13 @@ async fn reserve(
     if charges.is_empty() {
         return Ok(None);
     }
-    match gate.counters.reserve(Side::InForce, charges, call.at).await {
-        Ok(reservation) => Ok(Some(reservation)),
-        Err(CountersError::Shortfall { index, shortfall }) => {
+    let taken = gate.counters.reserve(Side::InForce, charges, call.at).await;
+    taken.map(Some).map_err(|error| not_taken(charges, error))
+}
+
+fn not_taken(charges: &[Charge], error: CountersError) -> NotAdmitted {
+    match error {
+        CountersError::Shortfall { index, shortfall } => {
             let refusal = charges
                 .get(index)
                 .map(|c| portreeve_policy::refusal(c, &shortfall));
@@ -133,10 +136,8 @@ async fn reserve(
                 || Refused::deny(Rule::MALFORMED, "a limit does not hold"),
                 |refusal| Refused::from_policy(How::Deny, refusal),
             );
-            Err(NotAdmitted::Refused(refused))
+            NotAdmitted::Refused(refused)
         }
-        Err(CountersError::Unavailable(why)) => {
-            Err(NotAdmitted::Unavailable(Unavailable::Counters(why)))
-        }
+        CountersError::Unavailable(why) => NotAdmitted::Unavailable(Unavailable::Counters(why)),
     }
 }

@@ -27,7 +27,16 @@ fn reserve(
     charges: &[Charge],
     at: i64,
 ) -> Result<(), (usize, Option<u64>, Why)> {
-    match counters.reserve(charges, Timestamp(at)) {
+    let asked = counters.would_reserve(charges, Timestamp(at));
+    let made = counters.reserve(charges, Timestamp(at));
+    // Asking takes nothing. Only making room may find out that there is none.
+    match (&asked, &made) {
+        (Ok(()), Ok(_)) => {}
+        (Ok(()), Err((_, shortfall))) => assert_eq!(shortfall.why, Why::Full),
+        (Err(asked), Err(made)) => assert_eq!(asked, made),
+        (Err(asked), Ok(_)) => panic!("{asked:?}, and then it fits"),
+    }
+    match made {
         Ok(_stands) => Ok(()),
         Err((i, shortfall)) => Err((i, shortfall.retry_after_ms, shortfall.why)),
     }
@@ -317,6 +326,8 @@ proptest! {
                         .iter()
                         .position(|c| counters.would_hold(c, Timestamp(at)).is_err());
                     prop_assert_eq!(read, expected, "reading");
+                    let asked = counters.would_reserve(&charges, Timestamp(at)).err();
+                    prop_assert_eq!(asked.map(|(i, _)| i), expected, "asking for all at once");
                     let answer = counters.reserve(&charges, Timestamp(at));
                     prop_assert_eq!(answer.as_ref().err().map(|(i, _)| *i), expected);
                     match answer {
