@@ -243,7 +243,7 @@ async fn an_approval_is_given_back_if_the_server_was_surely_not_reached(way: Way
         caller,
         ..
     } = town;
-    behind.vanish().await;
+    behind.vanish(&gate).await;
     for _ in 0..2 {
         let answer = caller.ask(&calling(&json!({}), None)).await.unwrap().answer;
         assert_eq!(answer["error"]["data"]["may_have_run"], false, "{answer}");

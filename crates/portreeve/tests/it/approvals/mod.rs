@@ -93,7 +93,8 @@ impl Behind {
     }
 
     /// The server is gone, and cannot be reached or started any more.
-    async fn vanish(self) {
+    /// Goes away, and the gate knows.
+    async fn vanish(self, gate: &TestGate) {
         match self {
             Self::Http(server) => server.vanish().await,
             Self::Process { log } => {
@@ -106,6 +107,9 @@ impl Behind {
                     let _ = Command::new("kill").args(["-9", &pid.to_string()]).status();
                 }
                 eventually("the server is gone", || !pids.iter().any(|pid| lives(*pid))).await;
+                let registry = gate.node.gate.registry();
+                let server = registry.server("s").unwrap();
+                eventually("the gate knows", || server.connector.is_at_rest()).await;
             }
         }
     }
