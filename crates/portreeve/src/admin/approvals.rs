@@ -70,10 +70,11 @@ impl Office {
             Says::Approve => "approval.approve",
             Says::Deny => "approval.deny",
         };
-        turn.book(act, id, about(&approval, reason.as_deref()))
+        let act = turn
+            .book(act, id, about(&approval, reason.as_deref()))
             .await?;
         let voted = self.store.vote(id, person, (says, reason), now).await?;
-        let approval = voted.map_err(refusal)?;
+        let approval = act.came_of(voted.map_err(refusal)).await?;
         self.effects.approval_decided(id);
         Ok(approval)
     }
@@ -94,9 +95,9 @@ impl Office {
         let now = self.clock.now();
         approval.may_withdraw(&person, now).map_err(refusal)?;
         let detail = about(&approval, reason.as_deref());
-        turn.book("approval.withdraw", id, detail).await?;
+        let act = turn.book("approval.withdraw", id, detail).await?;
         let left = self.store.withdraw_approval(id, person, now).await?;
-        left.map_err(refusal)
+        act.came_of(left.map_err(refusal)).await
     }
 }
 

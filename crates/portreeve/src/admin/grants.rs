@@ -70,8 +70,9 @@ impl Office {
             "shadows": new.shadows,
             "expires_at": new.expires_at.map(crate::clock::rfc3339),
         });
-        turn.book("grant.create", &new.label, detail).await?;
-        let grant = self.store.create_grant(new, self.clock.now()).await?;
+        let act = turn.book("grant.create", &new.label, detail).await?;
+        let created = self.store.create_grant(new, self.clock.now()).await;
+        let grant = act.came_of(created).await?;
         turn.reload().await?;
         self.shown_once(&grant, &token).await
     }
@@ -144,12 +145,13 @@ impl Office {
                 None => return Err(lacks(label, &server, &before.servers)),
             }
         }
-        turn.book("grant.shadow", label, json!({ "shadows": all }))
+        let act = turn
+            .book("grant.shadow", label, json!({ "shadows": all }))
             .await?;
         let rewriting = self
             .store
             .rewrite_grant(label, before.servers, all, before.expires_at);
-        let grant = self.grant_view(&rewriting.await?);
+        let grant = self.grant_view(&act.came_of(rewriting.await).await?);
         turn.reload().await?;
         Ok(Response::Grant { grant })
     }
@@ -183,9 +185,10 @@ impl Office {
         let turn = self.turn(actor).await;
         self.changeable(label).await?;
         let token = Token::generate().map_err(|error| Failure::saying(Answer::Cannot, &error))?;
-        turn.book("grant.rotate", label, json!({})).await?;
+        let act = turn.book("grant.rotate", label, json!({})).await?;
         let now = self.clock.now();
-        let grant = self.store.rotate_grant(label, token.sha256(), now).await?;
+        let rotated = self.store.rotate_grant(label, token.sha256(), now).await;
+        let grant = act.came_of(rotated).await?;
         turn.reload().await?;
         self.shown_once(&grant, &token).await
     }
@@ -193,8 +196,9 @@ impl Office {
     async fn revoke(&self, actor: &str, label: &Label) -> Result<Response, Failure> {
         let turn = self.turn(actor).await;
         self.changeable(label).await?;
-        turn.book("grant.revoke", label, json!({})).await?;
-        let grant = self.store.revoke_grant(label, self.clock.now()).await?;
+        let act = turn.book("grant.revoke", label, json!({})).await?;
+        let revoked = self.store.revoke_grant(label, self.clock.now()).await;
+        let grant = act.came_of(revoked).await?;
         turn.reload().await?;
         let grant = self.grant_view(&grant);
         Ok(Response::Grant { grant })
@@ -203,8 +207,8 @@ impl Office {
     async fn remove_grant(&self, actor: &str, label: Label) -> Result<Response, Failure> {
         let turn = self.turn(actor).await;
         self.removable(&label).await?;
-        turn.book("grant.remove", &label, json!({})).await?;
-        self.store.remove_grant(&label).await?;
+        let act = turn.book("grant.remove", &label, json!({})).await?;
+        act.came_of(self.store.remove_grant(&label).await).await?;
         turn.reload().await?;
         Ok(Response::GrantRemoved { label })
     }
@@ -239,11 +243,11 @@ impl Office {
             "servers": all,
             "expires_at": expires_at.map(crate::clock::rfc3339),
         });
-        turn.book("grant.set", label, detail).await?;
+        let act = turn.book("grant.set", label, detail).await?;
         let mut shadows = before.shadows;
         shadows.retain(|server, _| all.contains_key(server));
         let rewriting = self.store.rewrite_grant(label, all, shadows, expires_at);
-        let grant = rewriting.await?;
+        let grant = act.came_of(rewriting.await).await?;
         turn.reload().await?;
         let grant = self.grant_view(&grant);
         Ok(Response::Grant { grant })

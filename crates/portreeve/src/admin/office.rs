@@ -38,27 +38,63 @@ pub(super) struct Turn<'a> {
     _held: MutexGuard<'a, ()>,
 }
 
-impl Turn<'_> {
+/// An act that is booked and about to be done.
+pub(super) struct BookedAct<'a> {
+    turn: &'a Turn<'a>,
+    act: &'static str,
+    subject: String,
+}
+
+impl BookedAct<'_> {
+    /// Does nothing if the act was done; if it was not, that is booked as well, for the book has the
+    /// act.
+    pub(super) async fn came_of<T>(
+        self,
+        done: Result<T, impl Into<Failure>>,
+    ) -> Result<T, Failure> {
+        let failure = match done {
+            Ok(done) => return Ok(done),
+            Err(failure) => failure.into(),
+        };
+        let detail = json!({ "act": self.act, "why": failure.what });
+        let told = self.turn.write("act.failed", &self.subject, detail).await;
+        if let Err(why) = told {
+            tracing::error!(act = self.act, subject = self.subject, %why, "an act that is booked was not done, and that could not be booked");
+        }
+        Err(failure)
+    }
+}
+
+impl<'a> Turn<'a> {
     /// Books the act. INVARIANT: nothing is changed before this has succeeded.
     pub(super) async fn book(
-        &self,
+        &'a self,
         act: &'static str,
         subject: &str,
         detail: Value,
-    ) -> Result<(), Failure> {
+    ) -> Result<BookedAct<'a>, Failure> {
+        let booked = self.write(act, subject, detail).await;
+        booked.map_err(|why| {
+            Failure::cannot(
+                format!("nothing was changed, because the act could not be booked: {why}"),
+                "see `portreeve ledger verify`, and the disk",
+            )
+        })?;
+        Ok(BookedAct {
+            turn: self,
+            act,
+            subject: subject.to_owned(),
+        })
+    }
+
+    async fn write(&self, act: &'static str, subject: &str, detail: Value) -> Result<(), String> {
         let act = AdminAct {
             actor: self.actor.to_owned(),
             act,
             subject: subject.to_owned(),
             detail,
         };
-        let booked = self.office.effects.book(act).await;
-        booked.map_err(|why| {
-            Failure::cannot(
-                format!("nothing was changed, because the act could not be booked: {why}"),
-                "see `portreeve ledger verify`, and the disk",
-            )
-        })
+        self.office.effects.book(act).await
     }
 
     /// Takes the change into force.
@@ -159,9 +195,12 @@ impl Office {
             return Ok(changes);
         }
         let told: Vec<String> = changes.iter().map(ToString::to_string).collect();
-        turn.book("config.apply", "configuration", json!({ "changes": told }))
+        let act = turn
+            .book("config.apply", "configuration", json!({ "changes": told }))
             .await?;
-        let changes = self.store.apply_declared(declared, now).await?;
+        let changes = act
+            .came_of(self.store.apply_declared(declared, now).await)
+            .await?;
         turn.reload().await?;
         Ok(changes)
     }
@@ -196,10 +235,12 @@ impl Office {
 
     async fn back_up(&self, actor: &str, to: PathBuf) -> Result<Response, Failure> {
         let turn = self.turn(actor).await;
-        turn.book("backup", &to.display().to_string(), json!({}))
+        let act = turn
+            .book("backup", &to.display().to_string(), json!({}))
             .await?;
         let made = backup::write(&*self.store, &self.data_dir, &to).await;
-        let made = made.map_err(|error| Failure::cannot(error.to_string(), error.advice()))?;
+        let made = made.map_err(|error| Failure::cannot(error.to_string(), error.advice()));
+        let made = act.came_of(made).await?;
         Ok(Response::BackedUp {
             file: to,
             bytes: made.bytes,

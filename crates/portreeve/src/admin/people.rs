@@ -97,8 +97,9 @@ impl Office {
             return Err(StoreError::Exists { kind, name }.into());
         }
         let detail = json!({ "role": new.role, "identities": new.identities });
-        turn.book("user.add", &new.name, detail).await?;
-        Ok(self.store.add_person(new, self.clock.now()).await?)
+        let act = turn.book("user.add", &new.name, detail).await?;
+        act.came_of(self.store.add_person(new, self.clock.now()).await)
+            .await
     }
 
     /// A person changes their own proofs, an admin everybody's.
@@ -121,8 +122,8 @@ impl Office {
         let detail = json!({
             "password": proof.password.is_some(), "token": proof.token_sha256.is_some(),
         });
-        turn.book("user.proof", name, detail).await?;
-        Ok(self.store.set_proof(name, proof).await?)
+        let act = turn.book("user.proof", name, detail).await?;
+        act.came_of(self.store.set_proof(name, proof).await).await
     }
 
     async fn remove_person(&self, name: Label, by: Credential) -> Result<Response, Failure> {
@@ -138,8 +139,8 @@ impl Office {
                 "add another admin first",
             ));
         }
-        turn.book("user.remove", &name, json!({})).await?;
-        self.store.remove_person(&name).await?;
+        let act = turn.book("user.remove", &name, json!({})).await?;
+        act.came_of(self.store.remove_person(&name).await).await?;
         Ok(Response::PersonRemoved { name })
     }
 

@@ -96,14 +96,20 @@ impl Office {
             return Err(StoreError::OwnedByFile { kind, name }.into());
         }
         let changed = before.as_ref().is_none_or(|policy| policy.text != text);
-        if changed {
+        let act = if changed {
             let detail = json!({ "sha256": token::sha256(&text) });
-            turn.book("policy.put", &name, detail).await?;
-        }
+            Some(turn.book("policy.put", &name, detail).await?)
+        } else {
+            None
+        };
         let put = self
             .store
             .put_policy(&name, text, actor, self.clock.now())
-            .await?;
+            .await;
+        let put = match act {
+            Some(act) => act.came_of(put).await?,
+            None => put?,
+        };
         if changed {
             turn.reload().await?;
         }
@@ -151,8 +157,8 @@ impl Office {
             }
             .into());
         }
-        turn.book("policy.remove", &name, json!({})).await?;
-        self.store.remove_policy(&name).await?;
+        let act = turn.book("policy.remove", &name, json!({})).await?;
+        act.came_of(self.store.remove_policy(&name).await).await?;
         turn.reload().await?;
         Ok(Response::PolicyRemoved { name })
     }

@@ -52,8 +52,9 @@ impl Office {
             "accept": new.accept,
             "private": new.private,
         });
-        turn.book("server.add", &new.name, detail).await?;
-        let server = self.store.add_server(new, self.clock.now()).await?;
+        let act = turn.book("server.add", &new.name, detail).await?;
+        let added = self.store.add_server(new, self.clock.now()).await;
+        let server = act.came_of(added).await?;
         turn.reload().await?;
         drop(turn);
         let discovery = self.discover(actor, server.clone()).await?;
@@ -108,9 +109,10 @@ impl Office {
                 .map(|tool| json!({ "tool": tool.tool, "hash": tool.hash }))
                 .collect();
             let detail = json!({ "first": true, "tools": tools });
-            turn.book("server.pin", &server.name, detail).await?;
+            let act = turn.book("server.pin", &server.name, detail).await?;
             let count = list.len();
-            let taken = self.store.accept_first(&server.name, list, now).await?;
+            let taken = self.store.accept_first(&server.name, list, now).await;
+            let taken = act.came_of(taken).await?;
             Discovery::FirstList(if taken { count } else { 0 })
         } else {
             let drift = self.store.observe(&server.name, list, now).await?;
@@ -152,11 +154,13 @@ impl Office {
             .iter()
             .map(|(tool, hash)| json!({ "tool": tool, "hash": hash }))
             .collect();
-        turn.book("server.pin", name, json!({ "tools": tools }))
+        let act = turn
+            .book("server.pin", name, json!({ "tools": tools }))
             .await?;
         // Exactly what was booked is accepted, whatever arrives in the meantime.
         let which = Accepting::Seen(seen);
-        let accepted = self.store.accept(name, which, self.clock.now()).await?;
+        let accepted = self.store.accept(name, which, self.clock.now()).await;
+        let accepted = act.came_of(accepted).await?;
         turn.reload().await?;
         let pinned = |pin: Pin| Pinned {
             changes: pins
@@ -175,8 +179,8 @@ impl Office {
     async fn remove_server(&self, actor: &str, name: Name) -> Result<Response, Failure> {
         let turn = self.turn(actor).await;
         self.existing_server(&name).await?;
-        turn.book("server.remove", &name, json!({})).await?;
-        let grants = self.store.remove_server(&name).await?;
+        let act = turn.book("server.remove", &name, json!({})).await?;
+        let grants = act.came_of(self.store.remove_server(&name).await).await?;
         turn.reload().await?;
         Ok(Response::ServerRemoved { name, grants })
     }
