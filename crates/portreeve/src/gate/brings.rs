@@ -76,17 +76,15 @@ impl Inspector {
     pub(super) async fn release(&self, brings: &Brings) -> Result<(), NotNoted> {
         let gate = &self.gate;
         let registry = gate.registry.load();
-        let grant = &self.visit.caller.grant;
-        let subject = &grant.identity;
-        let flows: Vec<_> = registry.flows_of(grant).collect();
-        if flows.is_empty() {
+        if registry.flow_memory_ms().is_none() {
             return Ok(());
         }
         let labels = self.released(brings);
         let watched: Vec<&Label<'static>> = labels
             .iter()
-            .filter(|label| flows.iter().any(|policy| policy.watches(label)))
+            .filter(|label| registry.watches(label))
             .collect();
+        let subject = &self.visit.caller.grant.identity;
         let footing = (&*gate.store, &gate.clock);
         let noted = gate.seen.note(footing, subject, &watched).await;
         if let Err(error) = &noted {

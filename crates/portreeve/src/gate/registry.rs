@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use portreeve_policy::Policy;
 use portreeve_policy::time::Timestamp;
+use portreeve_policy::{Label as PolicyLabel, Policy};
 
 use super::pins::Board;
 use crate::config::{self, Environment};
@@ -29,10 +29,8 @@ pub struct Registry {
     grants: HashMap<String, Arc<GrantEntry>>,
     servers: HashMap<Name, Arc<ServerEntry>>,
     policies: HashMap<Name, Arc<PolicyEntry>>,
-    /// For how long what a caller has seen can matter to a flow rule; nothing if there is none.
+    /// For how long what a caller has seen can matter to a flow rule; nothing if none is in force.
     flow_memory_ms: Option<u64>,
-    /// The policies with flow rules that an identity's grants are held to, or tried on.
-    flows: HashMap<String, Vec<Arc<PolicyEntry>>>,
 }
 
 /// A caller's grant, ready to be asked.
@@ -133,7 +131,7 @@ impl Registry {
                 )
             })
             .collect();
-        let grants: HashMap<String, Arc<GrantEntry>> = snapshot
+        let grants = snapshot
             .grants
             .into_iter()
             .map(|grant| {
@@ -148,7 +146,6 @@ impl Registry {
         let memory = policies.values().filter_map(|e| e.policy.flow_memory_ms());
         Self {
             flow_memory_ms: memory.max(),
-            flows: flows(grants.values()),
             grants,
             servers,
             policies,
@@ -160,16 +157,10 @@ impl Registry {
         self.flow_memory_ms
     }
 
-    /// The policies with flow rules that the caller is held to: through whatever grant of its
-    /// identity, this one too if it is revoked by now, and on whatever server. A policy that none
-    /// of them has does not count.
-    pub(super) fn flows_of<'r>(
-        &'r self,
-        grant: &'r GrantEntry,
-    ) -> impl Iterator<Item = &'r Policy> {
-        let current = self.flows.get(&grant.identity).into_iter().flatten();
-        let own = grant.policies_with_flow();
-        current.chain(own).map(|entry| &entry.policy)
+    /// Whether a flow rule of any policy watches the label.
+    pub(super) fn watches(&self, label: &PolicyLabel<'_>) -> bool {
+        let mut policies = self.policies.values();
+        policies.any(|entry| entry.policy.watches(label))
     }
 
     /// The grant whose token has this SHA-256 (lower-case hex).
@@ -193,21 +184,6 @@ impl Registry {
     pub fn servers(&self) -> impl Iterator<Item = &Arc<ServerEntry>> {
         self.servers.values()
     }
-}
-
-fn flows<'g>(
-    grants: impl Iterator<Item = &'g Arc<GrantEntry>>,
-) -> HashMap<String, Vec<Arc<PolicyEntry>>> {
-    let mut flows: HashMap<String, Vec<Arc<PolicyEntry>>> = HashMap::new();
-    for grant in grants {
-        for entry in grant.policies_with_flow() {
-            let of_one = flows.entry(grant.identity.clone()).or_default();
-            if !of_one.iter().any(|known| Arc::ptr_eq(known, entry)) {
-                of_one.push(Arc::clone(entry));
-            }
-        }
-    }
-    flows
 }
 
 type Compiled = HashMap<Name, Result<Arc<PolicyEntry>, String>>;
@@ -280,22 +256,6 @@ impl GrantEntry {
             token_sha256: grant.token_sha256,
             label: grant.label,
         }
-    }
-}
-
-impl GrantEntry {
-    /// The policies in force or tried, on whatever server.
-    fn policies_with_flow(&self) -> impl Iterator<Item = &Arc<PolicyEntry>> {
-        let in_force = self.routes.values().filter_map(|ruling| match ruling {
-            Ruling::InForce(entry) => Some(entry),
-            Ruling::Nothing(_) => None,
-        });
-        let tried = self.trials.values().filter_map(|trial| match trial {
-            Trial::Of(entry) => Some(entry),
-            Trial::Broken(_) => None,
-        });
-        let all = in_force.chain(tried);
-        all.filter(|entry| entry.policy.flow_memory_ms().is_some())
     }
 }
 
