@@ -12,6 +12,7 @@ pub(super) fn compare((old, new): (&Side<'_>, &Side<'_>), map: Map, changes: &mu
         // Taking away is the opposite of adding it to what is there now.
         let effect = adding(gone, Matched::by(map, &gone.name), new).map(Shift::back);
         let effect = within(effect, Matched::by(map, &gone.name), (old, new));
+        let effect = together(&[effect, of_results(gone)]);
         let words = rules::summary(&gone.says);
         changes.add(ChangeKind::Removed, &gone.pointer, words, effect);
     }
@@ -21,6 +22,7 @@ pub(super) fn compare((old, new): (&Side<'_>, &Side<'_>), map: Map, changes: &mu
             Matched::by(map, &come.name),
             (old, new),
         );
+        let effect = together(&[effect, of_results(come)]);
         let words = rules::summary(&come.says);
         changes.add(ChangeKind::Added, &come.pointer, words, effect);
     }
@@ -46,7 +48,7 @@ fn order<'e>(entries: &'e [Entry], others: &[Entry]) -> Vec<&'e Selector> {
         .collect()
 }
 
-/// What an entry does that `without` has not.
+/// What an entry does with calls that `without` does not.
 ///
 // INVARIANT: naming can allow more, every rule can refuse more.
 fn adding(entry: &Entry, matched: Matched<'_>, without: &Side<'_>) -> Option<Shift> {
@@ -60,10 +62,14 @@ fn adding(entry: &Entry, matched: Matched<'_>, without: &Side<'_>) -> Option<Shi
     } else {
         Shift::Nothing
     };
+    together(&[Some(naming), Some(rules)])
+}
+
+/// What an entry does with results: those of its own calls, and messages that belong to no call.
+fn of_results(entry: &Entry) -> Option<Shift> {
     let says = &entry.says;
-    let looks_at_results = !says.redact.is_empty() || says.max_result_bytes.is_some();
-    let results = (!looks_at_results).then_some(Shift::Nothing);
-    together(&[Some(naming), Some(rules), results])
+    let looks_at_them = !says.redact.is_empty() || says.max_result_bytes.is_some();
+    (!looks_at_them).then_some(Shift::Nothing)
 }
 
 fn restricts(rules: &WrittenRules) -> bool {

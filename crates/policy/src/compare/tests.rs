@@ -64,6 +64,40 @@ fn what_means_the_same_is_no_difference() {
 }
 
 #[test]
+fn what_is_taken_out_of_results_counts_though_no_call_is_let_through() {
+    let methods = r#""version":"1","default":"deny","methods":{"x/run":"allow"}"#;
+    let redact = r#"{"redact":[{"detect":"secret"}]}"#;
+    for (old, new) in [
+        (
+            format!(r#""tools":{{"t":{{}},"pay":{redact}}}"#),
+            r#""tools":{"t":{},"pay":{"action":"deny"}}"#.to_owned(),
+        ),
+        (
+            format!(r#""tools":{{"t":{{}}}},"all_tools":{redact}"#),
+            r#""tools":{"t":{}}"#.to_owned(),
+        ),
+        (
+            format!(r#""tools":{{"pay":{redact}}},"hide":["pay"]"#),
+            r#""hide":["pay"]"#.to_owned(),
+        ),
+        (
+            r#""tools":{"pay":{"action":"deny","max_result_bytes":10}}"#.to_owned(),
+            r#""tools":{"pay":{"action":"deny"}}"#.to_owned(),
+        ),
+        (
+            format!(r#""all_tools":{redact}"#),
+            String::from(r#""tools":{}"#),
+        ),
+    ] {
+        let whole = |text: &str| format!("{{{methods},{text}}}");
+        for (old, new) in [(&old, &new), (&new, &old)] {
+            let compared = compare(whole(old).as_bytes(), whole(new).as_bytes()).expect("policies");
+            assert_eq!(compared.effect, None, "{old} {new}: {:?}", compared.changes);
+        }
+    }
+}
+
+#[test]
 fn every_difference_is_told_with_its_place_and_what_is_certain() {
     for (old, new, expected) in [
         (
