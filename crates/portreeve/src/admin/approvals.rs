@@ -7,7 +7,7 @@ use super::office::Office;
 use super::request::{Credential, Request};
 use super::response::{ApprovalView, Response};
 use crate::store::StoreError;
-use crate::store::approval::{Approval, NoVote, Says};
+use crate::store::approval::{Approval, NoVote, Says, State};
 
 /// The longest reason that is kept.
 const LONGEST_REASON: usize = 1_000;
@@ -93,7 +93,11 @@ impl Office {
         let turn = self.turn(&actor).await;
         let approval = self.existing_approval(id).await?;
         let now = self.clock.now();
-        approval.may_withdraw(&person, now).map_err(refusal)?;
+        match approval.may_withdraw(&person, now) {
+            // The call may be on its way still, and give the approval back.
+            Ok(()) | Err(NoVote::Over(State::Used)) => {}
+            Err(no) => return Err(refusal(no)),
+        }
         let detail = about(&approval, reason.as_deref());
         let act = turn.book("approval.withdraw", id, detail).await?;
         let left = self.store.withdraw_approval(id, person, now).await?;

@@ -48,6 +48,9 @@ pub(super) fn start(environment: &Environment) {
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter.unwrap_or_default())
         .with_ansi(ansi)
+        // It would say on stderr that stderr cannot be written, and panic: a full disk must not end
+        // what keeps the ledger.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr)
         .try_init();
 }

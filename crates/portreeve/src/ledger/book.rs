@@ -318,11 +318,12 @@ impl Book {
         }
         match self.copy_segment() {
             Ok(segment) => {
-                tracing::warn!(path = %segment.path.display(), "the ledger's segment was rewritten into a new file");
                 self.segment = Arc::new(segment);
                 self.torn = false;
                 self.mend_failed = None;
                 self.tools.progress.synced(self.end.head.seq);
+                let path = self.segment.path.display();
+                tracing::warn!(%path, "the ledger's segment was rewritten into a new file");
                 Ok(())
             }
             Err(error) => {

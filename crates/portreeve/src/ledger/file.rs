@@ -271,7 +271,10 @@ impl Ledger for FileLedger {
         Box::pin(async move { self.shared.book(&Entry::Admin(&act)).await })
     }
 
+    /// What is staged is written first: who asks while no call is between being charged and being
+    /// booked must not find a charge before its record (`the_head_has_what_was_staged`).
     fn head(&self) -> Head {
+        drop(WriteBatch(&self.shared));
         lock(&self.shared.book).head()
     }
 
@@ -315,7 +318,8 @@ impl Shared {
             if staged.is_err() || !book.is_busy() || book.is_full() {
                 let written = book.flush();
                 self.after_writing(book);
-                return self.judge(staged.and_then(|seq| written.map(|()| seq)));
+                // What the disk did to the others is told first.
+                return self.judge(written.and(staged));
             }
             (staged?, book.batch(), is_first)
         };

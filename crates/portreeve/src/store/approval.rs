@@ -153,23 +153,30 @@ impl Approval {
     ///
     /// INVARIANT: nobody takes back what somebody else said (`what_was_said_can_be_taken_back`).
     pub fn may_withdraw(&self, person: &Person, now: Timestamp) -> Result<(), NoVote> {
+        let has_said = |vote: &Vote| vote.person == person.name;
+        if self.state == State::Used && !self.votes.iter().any(has_said) {
+            return Err(NoVote::NotGiven(person.name.clone()));
+        }
         if !matches!(self.state, State::Waiting | State::Approved) {
             return Err(NoVote::Over(self.state));
         }
         if !self.is_live(now) {
             return Err(NoVote::Over(State::Expired));
         }
-        if self.votes.iter().any(|vote| vote.person == person.name) {
+        if self.votes.iter().any(has_said) {
             Ok(())
         } else {
             Err(NoVote::NotGiven(person.name.clone()))
         }
     }
 
-    /// Takes back what a person said.
+    /// Takes back what a person said. What has been used stays used, but should the call turn out
+    /// never to have reached its server, this is no approval any more.
     pub fn withdraw(&mut self, person: &Person) {
         self.votes.retain(|vote| vote.person != person.name);
-        self.state = settled(&self.asked.needs, &self.votes);
+        if self.state != State::Used {
+            self.state = settled(&self.asked.needs, &self.votes);
+        }
     }
 
     /// The needs that a person may speak for, or why the person may not decide at all.

@@ -140,3 +140,19 @@ async fn a_book_that_is_closed_has_what_was_staged() {
     let text = fs::read_to_string(&room.segments()[0]).unwrap();
     assert!(text.contains("\"staged\""));
 }
+
+#[tokio::test]
+async fn the_head_has_what_was_staged() {
+    let room = Room::new();
+    let (_, ledger) = opened(&room);
+    ledger.begin(begin("under way")).await.unwrap();
+    let before = ledger.head().seq;
+    let mut staged = Box::pin(ledger.begin(begin("staged")));
+    poll_fn(|cx| {
+        assert!(staged.as_mut().poll(cx).is_pending());
+        Poll::Ready(())
+    })
+    .await;
+    assert_eq!(ledger.head().seq, before + 1);
+    assert_eq!(staged.await.unwrap().seq, before + 1);
+}

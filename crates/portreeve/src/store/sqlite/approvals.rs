@@ -273,12 +273,12 @@ pub(super) fn withdraw(
 ) -> Result<Result<Approval, NoVote>, StoreError> {
     let missing = || StoreError::NoSuchApproval { id: id.to_owned() };
     let mut approval = one(db, sealer, id)?.ok_or_else(missing)?;
-    if let Err(no) = approval.may_withdraw(person, at) {
-        return Ok(Err(no));
+    let may = approval.may_withdraw(person, at);
+    if matches!(may, Ok(()) | Err(NoVote::Over(State::Used))) {
+        approval.withdraw(person);
+        keep_votes(db, &approval)?;
     }
-    approval.withdraw(person);
-    keep_votes(db, &approval)?;
-    Ok(Ok(approval))
+    Ok(may.map(|()| approval))
 }
 
 /// Takes the one call that an approval is good for. `false`: it is good for none.
@@ -313,7 +313,15 @@ pub(super) fn give_back(
                            WHERE other.live AND other.binding = approvals.binding)",
         params![id, hidden],
     )?;
-    Ok(given == 1)
+    if given != 1 {
+        return Ok(false);
+    }
+    // Whoever took it back while the call was on its way has not approved the next one.
+    if let Some(mut approval) = one(db, sealer, id)? {
+        approval.state = settled(&approval.asked.needs, &approval.votes);
+        keep_votes(db, &approval)?;
+    }
+    Ok(true)
 }
 
 /// Ends what is too late, and returns what ended without an answer or without its use.
