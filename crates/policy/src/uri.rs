@@ -3,6 +3,8 @@
 //! What servers read differently (encoded dots and slashes, backslashes, control characters) is
 //! not repaired but refused. Rules match the result; the bytes that are forwarded stay as they came.
 
+mod web;
+
 /// The normal spelling, or what makes the URI doubtful.
 pub(crate) fn normalise(uri: &str) -> Result<String, &'static str> {
     check_characters(uri)?;
@@ -55,7 +57,14 @@ fn spell(uri: &str) -> Result<String, &'static str> {
     if is_file && !tail.is_empty() {
         return Err("a file URI has no query and no fragment");
     }
+    let is_web = matches!(&*scheme, "http" | "https" | "ws" | "wss");
+    if is_web && tail.contains('#') {
+        return Err("it has a fragment, which no server is asked for");
+    }
     let Some(after) = hierarchy.strip_prefix("//") else {
+        if is_web {
+            return Err("two slashes and a host must follow its scheme");
+        }
         let path = without_dot_segments(hierarchy);
         if !is_file {
             return Ok(format!("{scheme}:{path}{tail}"));
@@ -69,8 +78,8 @@ fn spell(uri: &str) -> Result<String, &'static str> {
     let slash = after.find('/').unwrap_or(after.len());
     let (authority, path) = after.split_at_checked(slash).unwrap_or((after, ""));
     let mut authority = normal_authority(authority);
-    if says_usual_port(&scheme, &authority) {
-        return Err("it says the port that is meant without one");
+    if is_web {
+        web::check_authority(&scheme, &authority)?;
     }
     if is_file {
         if path.contains("//") {
@@ -82,16 +91,6 @@ fn spell(uri: &str) -> Result<String, &'static str> {
     }
     let path = without_dot_segments(path);
     Ok(format!("{scheme}://{authority}{path}{tail}"))
-}
-
-/// A rule about the URI without its port would not meet it.
-fn says_usual_port(scheme: &str, authority: &str) -> bool {
-    let usual = match scheme {
-        "http" | "ws" => ":80",
-        "https" | "wss" => ":443",
-        _ => return false,
-    };
-    authority.ends_with(usual) || authority.ends_with(':')
 }
 
 /// The user part is kept byte for byte; letter case of a host means nothing.
@@ -191,8 +190,8 @@ mod tests {
             ("https://h:8443/a", "https://h:8443/a"),
             ("file:///etc/.", "file:///etc/"),
             (
-                "https://User@Example.COM/A%2a",
-                "https://User@example.com/A%2A",
+                "git+ssh://User@Example.COM/A%2a",
+                "git+ssh://User@example.com/A%2A",
             ),
             ("memo:insights", "memo:insights"),
             ("file:///caf\u{e9}%21", "file:///caf%C3%A9!"),
