@@ -19,6 +19,9 @@ pub struct Made {
 /// The database's copy on its way into the archive.
 const COPY: &str = ".backup.db";
 
+/// Without it nothing sealed in the database could be opened.
+const KEY: &str = "key";
+
 /// Things of the running process, and the database, which is copied by itself.
 const LEFT_OUT: &[&str] = &["lock", "control.sock"];
 
@@ -72,7 +75,11 @@ fn fill(data_dir: &Path, to: &Path, file: File) -> Result<Made, BackupError> {
         files: Vec::new(),
     };
     archive.add(sqlite::FILE_NAME, &data_dir.join(COPY))?;
-    for (name, path) in chosen(data_dir)? {
+    let chosen = chosen(data_dir)?;
+    if !chosen.iter().any(|(name, _)| name == KEY) {
+        return Err(BackupError::NoKey(data_dir.join(KEY)));
+    }
+    for (name, path) in chosen {
         archive.add(&name, &path)?;
     }
     archive.finish()

@@ -25,6 +25,11 @@ pub enum BackupError {
     Write { path: PathBuf, source: io::Error },
     #[error("cannot read {}: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
+    #[error(
+        "the key file {} is missing; a backup without it could not open what is sealed",
+        .0.display()
+    )]
+    NoKey(PathBuf),
     #[error("the database could not be copied: {0}")]
     Database(#[from] crate::store::StoreError),
     #[error("{0} has a name or a size that an archive cannot hold")]
@@ -46,6 +51,9 @@ impl BackupError {
             Self::Exists(_) => "choose another file; a backup replaces nothing",
             Self::Write { .. } => "check the disk and the folder",
             Self::Read { .. } => "check that the file exists and is yours to read",
+            Self::NoKey(_) => {
+                "put the file back, from an earlier backup for instance; nothing was written"
+            }
             Self::Database(_) | Self::Unfit(_) => "nothing was written",
             Self::Damaged { .. } => "use another backup; nothing was restored",
             Self::Newer { .. } => "restore it with the version that made it",

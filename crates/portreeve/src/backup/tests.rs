@@ -112,6 +112,15 @@ async fn what_is_backed_up_is_restored() {
 }
 
 #[tokio::test]
+async fn nothing_is_called_a_backup_that_has_not_the_key() {
+    let source = Source::new().await;
+    std::fs::remove_file(source.path("data/key")).expect("removed");
+    let refused = source.back_up("b.tar").await.expect_err("no key");
+    assert!(matches!(refused, BackupError::NoKey(_)), "{refused}");
+    assert!(!source.path("b.tar").exists(), "nothing is left of it");
+}
+
+#[tokio::test]
 async fn nothing_is_overwritten() {
     let source = Source::new().await;
     source.back_up("b.tar").await.expect("made");
