@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 the answer is no, 2 the command was wrong, 3 it cannot be done.
 
+mod anchor_file;
 mod approvals;
 mod backup;
 mod book;

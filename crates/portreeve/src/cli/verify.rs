@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use super::anchor_file::Asked;
 use super::book::{Book, unreadable};
 use super::desk::block_on;
 use super::output::{Paint, Tone, printable};
@@ -38,11 +39,12 @@ pub(super) fn verify(
     };
     let report = ledger::verify(&verification).map_err(unreadable)?;
     let output = if format.json {
-        told(&report, &witnesses.unread)?
+        told(&report, &witnesses)?
     } else {
-        said(&report, &witnesses.unread, paint)
+        said(&report, &witnesses, paint)
     };
-    Ok(if report.holds() {
+    let doubted = witnesses.asked.as_ref().and_then(Asked::doubt).is_some();
+    Ok(if report.holds() && !doubted {
         output
     } else {
         output.with_code(1)
@@ -57,6 +59,8 @@ struct Witnesses {
     known: Vec<KnownAnchor>,
     /// Places that could not be asked, and why.
     unread: Vec<Unread>,
+    /// The file that was named on the command line.
+    asked: Option<Asked>,
 }
 
 struct Unread {
@@ -73,6 +77,7 @@ impl Witnesses {
             key: keys.public_key(),
             known: Vec::new(),
             unread: Vec::new(),
+            asked: None,
         };
         let sealer = Arc::clone(&keys) as Arc<dyn crate::store::Sealer>;
         match SqliteStore::open_to_read(&dir.database(), sealer) {
@@ -87,7 +92,11 @@ impl Witnesses {
         }
         if let Some(path) = anchor_file {
             require(&path, "the anchor file")?;
-            witnesses.ask(SecondPlace::File(path).open()).await;
+            let asked = Asked::read(&path);
+            if asked.is_readable() {
+                witnesses.ask(SecondPlace::File(path).open()).await;
+            }
+            witnesses.asked = Some(asked);
         }
         Ok(witnesses)
     }
@@ -136,11 +145,12 @@ impl Unread {
     }
 }
 
-fn said(report: &Report, unread: &[Unread], paint: Paint) -> Output {
-    let tone = if report.holds() {
-        Tone::Good
-    } else {
-        Tone::Bad
+fn said(report: &Report, witnesses: &Witnesses, paint: Paint) -> Output {
+    let doubt = witnesses.asked.as_ref().and_then(Asked::doubt);
+    let tone = match (report.holds(), &doubt) {
+        (true, None) => Tone::Good,
+        (true, Some(_)) => Tone::Waiting,
+        (false, _) => Tone::Bad,
     };
     let text = report.to_string();
     // The last line is the verdict.
@@ -149,14 +159,24 @@ fn said(report: &Report, unread: &[Unread], paint: Paint) -> Output {
         .rsplit_once('\n')
         .unwrap_or(("", text.trim_end()));
     let mut lines = vec![findings.to_owned()];
-    for unread in unread {
+    for unread in &witnesses.unread {
         lines.push(paint.tone(Tone::Waiting, &printable(&unread.said(report))));
     }
-    lines.push(paint.tone(tone, verdict));
+    if let Some(asked) = &witnesses.asked {
+        let tone = doubt.as_ref().map_or(Tone::Plain, |_| Tone::Waiting);
+        lines.push(paint.tone(tone, &printable(&asked.said())));
+    }
+    let verdict = match doubt {
+        Some(_) if report.holds() => {
+            format!("{verdict}, but not against the anchor file that was asked for")
+        }
+        _ => verdict.to_owned(),
+    };
+    lines.push(paint.tone(tone, &verdict));
     Output::text(lines.join("\n") + "\n")
 }
 
-fn told(report: &Report, unread: &[Unread]) -> Result<Output, Failure> {
+fn told(report: &Report, witnesses: &Witnesses) -> Result<Output, Failure> {
     Output::json(&json!({
         "holds": report.holds(),
         "records": report.records,
@@ -172,7 +192,8 @@ fn told(report: &Report, unread: &[Unread]) -> Result<Output, Failure> {
             "at": rfc3339(known.anchor.at),
         })),
         "notes": report.notes,
-        "unread": unread.iter().map(|unread| json!({
+        "anchor_file": witnesses.asked.as_ref().map(Asked::told),
+        "unread": witnesses.unread.iter().map(|unread| json!({
             "place": unread.place,
             "why": unread.why,
             "text": unread.said(report),

@@ -218,7 +218,7 @@ struct WrittenAnchor<'a> {
 }
 
 /// A line that is no anchor is passed over: it is empty, or a crash left it half.
-fn decode(line: &[u8]) -> Option<Anchor> {
+pub(super) fn decode(line: &[u8]) -> Option<Anchor> {
     let written: WrittenAnchor<'_> = serde_json::from_slice(line).ok()?;
     Some(Anchor {
         head: Head {

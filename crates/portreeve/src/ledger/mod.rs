@@ -17,6 +17,7 @@
 
 mod acts;
 mod anchor;
+mod anchor_file;
 mod backward;
 mod batch;
 mod book;
@@ -55,6 +56,7 @@ use futures_util::future::BoxFuture;
 
 pub use acts::{BookedAct, acts};
 pub use anchor::{AnchorError, Anchors, FileAnchor, KnownAnchor, MemoryAnchors, SecondPlace};
+pub use anchor_file::AnchorLines;
 pub use calls::{
     ANSWERS, BookedCall, BookedEntry, CallEnd, Calls, Filter, Found, OUTCOMES, ShadowVerdict,
     UNKNOWN, calls, entries, query, tail,

@@ -1,5 +1,6 @@
 //! The command line, run as people run it.
 
+mod anchor_file;
 mod approvals;
 mod backup;
 mod config;
