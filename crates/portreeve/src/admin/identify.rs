@@ -47,12 +47,14 @@ impl Office {
         match by {
             Credential::Token(token) => {
                 let known = self.store.person_by_token(&token::sha256(&token.0)).await?;
-                known.ok_or_else(|| {
-                    Failure::no(
-                        "the token in PORTREEVE_APPROVER_TOKEN belongs to nobody",
-                        "`portreeve user token NAME` makes a new one",
-                    )
-                })
+                if let Some(person) = known {
+                    return Ok(person);
+                }
+                self.note_wrong_proof("token", None).await;
+                Err(Failure::no(
+                    "the token in PORTREEVE_APPROVER_TOKEN belongs to nobody",
+                    "`portreeve user token NAME` makes a new one",
+                ))
             }
             Credential::Password { name, password } => self.by_password(name, password.0).await,
         }
@@ -70,15 +72,18 @@ impl Office {
         // Some tenths of a second of computing: not where calls are served.
         let checking = tokio::task::spawn_blocking(move || is_password(&password, &kept));
         let is_right = checking.await.unwrap_or(false);
-        let person = self.store.person(&name).await?.filter(|_| is_right);
-        person.ok_or_else(|| {
-            self.attempts.note(&name, now);
-            // Whether there is such a person is not told.
-            Failure::no(
-                format!("the name {name} or the password is wrong"),
-                "try again; an admin can set a new one with `portreeve user passwd`",
-            )
-        })
+        let person = self.store.person(&name).await?;
+        if let (true, Some(person)) = (is_right, &person) {
+            return Ok(person.clone());
+        }
+        self.attempts.note(&name, now);
+        let whose = person.as_ref().map(|person| &person.name);
+        self.note_wrong_proof("password", whose).await;
+        // Whether there is such a person is not told.
+        Err(Failure::no(
+            format!("the name {name} or the password is wrong"),
+            "try again; an admin can set a new one with `portreeve user passwd`",
+        ))
     }
 }
 

@@ -23,6 +23,7 @@ mod servers;
 mod socket;
 #[cfg(test)]
 mod tests;
+mod wrong_proofs;
 
 pub use client::{AskError, ask};
 pub use effects::{AdminAct, Booker, Doing, Effects, Offline, Status, UpstreamError};

@@ -12,6 +12,7 @@ use super::failure::Failure;
 use super::identify::Attempts;
 use super::request::Request;
 use super::response::Response;
+use super::wrong_proofs::WrongProofs;
 use crate::backup;
 use crate::clock::Clock;
 use crate::name::{Label, Name};
@@ -29,6 +30,7 @@ pub struct Office {
     /// One change at a time: what was checked still holds when it is done.
     turn: Mutex<()>,
     pub(super) attempts: Attempts,
+    pub(super) wrong_proofs: WrongProofs,
 }
 
 /// The right to make a change now.
@@ -122,6 +124,7 @@ impl Office {
             data_dir,
             turn: Mutex::new(()),
             attempts: Attempts::default(),
+            wrong_proofs: WrongProofs::default(),
         }
     }
 

@@ -240,6 +240,15 @@ impl Bridge {
                 let words = format!("the gateway refuses (HTTP {}): {words}", status.as_u16());
                 self.note(Ending::Refused, &words);
             }
+            // A server behind the gate may say 404 of a method; this code only the gate's own door has.
+            StatusCode::NOT_FOUND if error_code(message) == Some(code::BAD_HTTP) => {
+                let words = format!("the gateway refuses (HTTP 404): {}", words_of(message));
+                self.note(Ending::Refused, &words);
+            }
+            _ if !status.is_success() && error_code(message).is_none() => {
+                let words = format!("that is no gateway: it answers HTTP {status}");
+                self.note(Ending::Unreachable, &words);
+            }
             _ => self.note_fine(),
         }
     }
@@ -284,6 +293,10 @@ fn is_mirror_trouble(status: StatusCode, message: &[u8]) -> bool {
     status == StatusCode::BAD_REQUEST
         && parts::read(message).is_ok_and(|parts| parts.error_code == Some(code::HEADER_MISMATCH))
         && memchr::memmem::find(message, header::PARAM_PREFIX.as_bytes()).is_some()
+}
+
+fn error_code(message: &[u8]) -> Option<i64> {
+    parts::read(message).ok()?.error_code
 }
 
 fn words_of(message: &[u8]) -> String {

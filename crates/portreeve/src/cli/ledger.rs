@@ -7,14 +7,14 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use portreeve_policy::time::Timestamp;
 
-use super::book::{Book, acts_listed, listed, unreadable};
+use super::book::{Book, acts_listed, listed};
 use super::output::Paint;
 use super::verify::verify;
 use super::{DataDirArg, Done, FormatArg, Output};
-use crate::admin::Failure;
+use crate::admin::{Answer, Failure};
 use crate::clock::{Clock, parse_rfc3339};
 use crate::duration;
-use crate::ledger::{self, ANSWERS, Filter, OUTCOMES};
+use crate::ledger::{self, ANSWERS, ExportError, Filter, OUTCOMES};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Ledger {
@@ -235,8 +235,17 @@ fn export(which: &Which, arg: &DataDirArg) -> Done {
     let book = Book::of(arg)?;
     let filter = Some(which.filter()?).filter(|filter| *filter != Filter::default());
     let mut out = io::BufWriter::new(io::stdout().lock());
-    let written = ledger::export(&book.ledger, filter.as_ref(), &mut out).map_err(unreadable)?;
-    out.flush()
-        .map_err(|error| Failure::cannot(format!("cannot write: {error}"), ""))?;
-    Ok(Output::default().remark(&format!("{written} records")))
+    let exported = ledger::export(&book.ledger, filter.as_ref(), &mut out);
+    let flushed = |written| match out.flush() {
+        Ok(()) => Ok(written),
+        Err(error) => Err(ExportError::Unwritten(error)),
+    };
+    match exported.and_then(flushed) {
+        Ok(written) => Ok(Output::default().remark(&format!("{written} records"))),
+        // A reader that has seen enough, such as `head`, is no failure.
+        Err(ExportError::Unwritten(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            Ok(Output::default())
+        }
+        Err(error) => Err(Failure::saying(Answer::Cannot, &error)),
+    }
 }

@@ -11,10 +11,10 @@ use crate::name::Name;
 
 #[derive(Debug, Args)]
 pub(super) struct Stdio {
-    /// The server behind the gateway
+    /// The server behind the gateway; a URL that ends in `/mcp/NAME` says it too
     #[arg(long, value_name = "NAME")]
-    server: Name,
-    /// The gateway
+    server: Option<Name>,
+    /// The gateway, or the server's own URL as `grant create` prints it
     #[arg(long, value_name = "GATEWAY", default_value = "http://127.0.0.1:8787")]
     url: String,
 }
@@ -23,17 +23,17 @@ impl Stdio {
     pub(super) fn run(self) -> Done {
         let environment = Environment::system();
         log::start(&environment);
+        let (gateway, server) = taken_apart(&self.url, self.server)?;
         let token = environment.token().ok_or_else(|| {
             Failure::usage(
                 format!("no token: {TOKEN_VARIABLE} is not set"),
                 format!(
                     "set {TOKEN_VARIABLE} to a grant's token; `portreeve grant create LABEL \
-                     --server {}=POLICY` makes one",
-                    self.server
+                     --server {server}=POLICY` makes one"
                 ),
             )
         })?;
-        let link = Link::to(&self.url, &self.server, &token).map_err(|error| match error {
+        let link = Link::to(&gateway, &server, &token).map_err(|error| match error {
             LinkError::Tls(_) => Failure::saying(Answer::Cannot, &error),
             _ => Failure::saying(Answer::Usage, &error),
         })?;
@@ -45,6 +45,30 @@ impl Stdio {
             Ending::Refused => 1,
             Ending::Unreachable => 3,
         }))
+    }
+}
+
+/// The gateway's address, and the server that the URL or the flag names.
+fn taken_apart(url: &str, flag: Option<Name>) -> Result<(String, Name), Failure> {
+    let url = url.trim_end_matches('/');
+    let (gateway, named) = match url.rsplit_once("/mcp/") {
+        Some((gateway, name)) => (gateway, Some(name)),
+        None => (url.strip_suffix("/mcp").unwrap_or(url), None),
+    };
+    let named = named.map(Name::new).transpose().map_err(|error| {
+        let what = format!("the URL {url:?} names no server after /mcp/: {error}");
+        Failure::usage(what, "give the gateway's address without /mcp/NAME")
+    })?;
+    match (flag, named) {
+        (Some(flag), Some(named)) if flag != named => Err(Failure::usage(
+            format!("`--server` names {flag}, and the URL {named}"),
+            "leave out `--server`, or give the gateway's address without /mcp/NAME",
+        )),
+        (Some(server), _) | (None, Some(server)) => Ok((gateway.to_owned(), server)),
+        (None, None) => Err(Failure::usage(
+            "which server is meant is not said",
+            format!("give `--server NAME`, or `--url {gateway}/mcp/NAME`"),
+        )),
     }
 }
 
@@ -65,4 +89,39 @@ fn to_its_end<T>(
     let done = runtime.block_on(work);
     runtime.shutdown_background();
     done
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_may_name_the_server_and_must_not_contradict_the_flag() {
+        let taken = |url: &str, flag: Option<&str>| {
+            let flag = flag.map(|name| Name::new(name).unwrap());
+            let (gateway, server) = taken_apart(url, flag).map_err(|failure| failure.what)?;
+            Ok::<_, String>(format!("{gateway} {server}"))
+        };
+        let builds = "http://h:1/gate builds";
+        for (url, flag) in [
+            ("http://h:1/gate/mcp/builds", None),
+            ("http://h:1/gate/mcp/builds/", Some("builds")),
+            ("http://h:1/gate/mcp", Some("builds")),
+            ("http://h:1/gate/", Some("builds")),
+        ] {
+            assert_eq!(taken(url, flag).as_deref(), Ok(builds), "{url}");
+        }
+        for (url, flag, says) in [
+            (
+                "http://h/mcp/builds",
+                Some("runs"),
+                "names runs, and the URL builds",
+            ),
+            ("http://h/mcp/a/b", None, "names no server"),
+            ("http://h", None, "is not said"),
+        ] {
+            let error = taken(url, flag).expect_err("refused");
+            assert!(error.contains(says), "{error}");
+        }
+    }
 }

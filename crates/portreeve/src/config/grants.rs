@@ -12,7 +12,7 @@ use crate::clock;
 use crate::grants::token::{self, Token, TokenError};
 use crate::name::{Label, Name, check_identity};
 use crate::nearest::did_you_mean;
-use crate::store::model::NewGrant;
+use crate::store::model::{Kind, NewGrant};
 
 pub(super) fn read(reader: &mut Reader<'_>, root: &DeTable<'_>) -> Vec<NewGrant> {
     let list = root
@@ -162,9 +162,9 @@ fn servers(
         let Some(policy) = text(written, key) else {
             continue;
         };
-        let server = reference(reader, ("server", key), at, sections(root, "servers"));
+        let server = reference(reader, (Kind::Server, key), at, sections(root, "servers"));
         let known = sections(root, "policies");
-        let policy = reference(reader, ("policy", policy.value), policy.at, known);
+        let policy = reference(reader, (Kind::Policy, policy.value), policy.at, known);
         if let (Some(server), Some(policy)) = (server, policy) {
             servers.insert(server, Some(policy));
         }
@@ -188,7 +188,7 @@ fn shadows(
             continue;
         };
         let known = sections(root, "policies");
-        let policy = reference(reader, ("policy", policy.value), policy.at, known);
+        let policy = reference(reader, (Kind::Policy, policy.value), policy.at, known);
         match (servers.get_key_value(key), policy) {
             (Some((server, _)), Some(policy)) => drop(shadows.insert(server.clone(), policy)),
             (None, _) => {
@@ -212,7 +212,7 @@ fn sections<'a>(root: &'a DeTable<'_>, key: &str) -> Vec<&'a str> {
 /// is known only when the file is put into force.
 fn reference(
     reader: &mut Reader<'_>,
-    (kind, written): (&str, &str),
+    (kind, written): (Kind, &str),
     at: usize,
     known: Vec<&str>,
 ) -> Option<Name> {
@@ -220,10 +220,7 @@ fn reference(
         Ok(name) => {
             if !known.contains(&written) {
                 let near = did_you_mean(written, known);
-                reader.warning(
-                    at,
-                    format!("the {kind} `{written}` is not declared in this file{near}"),
-                );
+                reader.undeclared(at, (kind, &name), &near);
             }
             Some(name)
         }

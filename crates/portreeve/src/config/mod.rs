@@ -26,7 +26,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 pub use environment::{DATA_DIR_VARIABLE, Environment, TOKEN_VARIABLE};
-pub use problem::{ConfigError, Problem, Severity};
+pub use problem::{ConfigError, Problem, Severity, Undeclared};
 pub use program::{INHERITED, ProgramError, find_program, server_environment};
 pub use reference::reference;
 pub use secrets::{SecretError, parse as parse_secret, resolve};
@@ -59,6 +59,8 @@ pub struct Config {
     /// The files that this was read from: the configuration itself, its policies and secrets.
     pub files: Vec<PathBuf>,
     pub warnings: Vec<Problem>,
+    /// Those of the warnings that are errors unless a store knows the name.
+    pub undeclared: Vec<Undeclared>,
 }
 
 /// How the ledger is kept.
@@ -120,6 +122,7 @@ impl Default for Config {
             declared: Declared::default(),
             files: Vec::new(),
             warnings: Vec::new(),
+            undeclared: Vec::new(),
         }
     }
 }

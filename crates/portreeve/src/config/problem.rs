@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::excerpt::{Excerpt, Notice, draw};
+use crate::name::Name;
+use crate::store::model::Kind;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
@@ -62,6 +64,15 @@ impl fmt::Display for Problem {
             file.display()
         )
     }
+}
+
+/// A name in the file that is not declared in it. Whether it means anything, only a store can tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undeclared {
+    pub kind: Kind,
+    pub name: Name,
+    /// As it stands among the warnings.
+    pub problem: Problem,
 }
 
 /// What the TOML parser says, with what it leaves to be guessed.

@@ -7,7 +7,9 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::told::{self, Told};
-use super::{Config, ConfigError, Environment, Problem, Severity};
+use super::{Config, ConfigError, Environment, Problem, Severity, Undeclared};
+use crate::name::Name;
+use crate::store::model::Kind;
 
 pub(super) struct Reader<'t> {
     path: &'t Path,
@@ -18,6 +20,7 @@ pub(super) struct Reader<'t> {
     /// What may be shown of the text, once it is known to be TOML.
     told: Option<Told>,
     problems: Vec<Problem>,
+    undeclared: Vec<Undeclared>,
     /// Other files that were read.
     pub(super) files: Vec<PathBuf>,
 }
@@ -32,6 +35,7 @@ impl<'t> Reader<'t> {
             environment,
             told: None,
             problems: Vec::new(),
+            undeclared: Vec::new(),
             files: Vec::new(),
         }
     }
@@ -56,20 +60,37 @@ impl<'t> Reader<'t> {
         self.add(Severity::Warning, at, message.into());
     }
 
+    /// A warning of a name that this file does not declare.
+    pub(super) fn undeclared(&mut self, at: usize, (kind, name): (Kind, &Name), near: &str) {
+        let message = format!("the {kind} `{name}` is not declared in this file{near}");
+        let problem = self.problem(Severity::Warning, at, message);
+        self.undeclared.push(Undeclared {
+            kind,
+            name: name.clone(),
+            problem: problem.clone(),
+        });
+        self.push(problem);
+    }
+
     fn add(&mut self, severity: Severity, at: usize, message: String) {
+        let problem = self.problem(severity, at, message);
+        self.push(problem);
+    }
+
+    fn problem(&self, severity: Severity, at: usize, message: String) -> Problem {
         let place = Place::of(self.text.as_bytes(), at);
         let excerpt = match &self.told {
             Some(told) => told.excerpt(self.text, at),
             None => told::excerpt_of_broken(self.text, at),
         };
-        self.push(Problem {
+        Problem {
             severity,
             file: self.path.to_owned(),
             line: place.line,
             column: place.column,
             message,
             excerpt,
-        });
+        }
     }
 
     /// A problem at a place of its own, such as in a policy's file.
@@ -96,6 +117,7 @@ impl<'t> Reader<'t> {
             .chain(self.files)
             .collect();
         config.warnings = self.problems;
+        config.undeclared = self.undeclared;
         Ok(config)
     }
 

@@ -1,7 +1,7 @@
 //! Handing the book on: the records as they stand in it, so that the chain stays whole.
 
 use std::collections::HashSet;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::calls::{Filter, calls};
@@ -9,9 +9,22 @@ use super::lines::Forward;
 use super::records::{ReadError, replay_from};
 use super::segment::{self, SegmentFile};
 
+/// Why an export is not whole.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    #[error(transparent)]
+    Unread(#[from] ReadError),
+    #[error("the export cannot be written: {0}")]
+    Unwritten(io::Error),
+}
+
 /// Writes every record, or those of the matching calls, and returns how many. Unfiltered, what is
 /// written can be verified like the book itself.
-pub fn export(dir: &Path, filter: Option<&Filter>, out: &mut dyn Write) -> Result<u64, ReadError> {
+pub fn export(
+    dir: &Path,
+    filter: Option<&Filter>,
+    out: &mut dyn Write,
+) -> Result<u64, ExportError> {
     let wanted = match filter {
         None => None,
         Some(filter) => Some(
@@ -28,8 +41,7 @@ pub fn export(dir: &Path, filter: Option<&Filter>, out: &mut dyn Write) -> Resul
             .as_ref()
             .is_none_or(|wanted| wanted.contains(call_id))
         {
-            out.write_all(line)
-                .map_err(ReadError::io(Path::new("(the export)")))?;
+            out.write_all(line).map_err(ExportError::Unwritten)?;
             written += 1;
         }
     }

@@ -64,7 +64,7 @@ pub use calls::{
 pub use chain::{Anchor, Digest, Head};
 pub use ended::EndOfCall;
 pub use ending::CallsByEnd;
-pub use export::{Follow, export};
+pub use export::{ExportError, Follow, export};
 pub use file::FileLedger;
 pub use in_store::StoreAnchors;
 pub use keep::{Cadence, keep_anchored, keep_probing};

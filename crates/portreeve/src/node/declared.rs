@@ -145,6 +145,7 @@ fn differing(a: &Config, b: &Config) -> Vec<&'static str> {
         declared: _,
         files: _,
         warnings: _,
+        undeclared: _,
     } = a;
     [
         ("listen", *listen != b.listen),

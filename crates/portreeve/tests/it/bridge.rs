@@ -221,6 +221,49 @@ async fn a_gateway_that_refuses_or_is_not_there_is_told_to_client_and_person() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_servers_own_url_will_do_and_a_wrong_address_does_not_end_well() {
+    let s = Scripted::start().await;
+    let at = |path: &str| {
+        let url = format!("http://{}{path}", s.gate.node.address());
+        let mut command = portreeve(&["stdio", "--url", &url]);
+        command.env("PORTREEVE_TOKEN", TOKEN);
+        command
+    };
+    let mut client = Client::start(at("/mcp/s"));
+    client.shake_hands();
+    assert_eq!(client.end(), (0, String::new()));
+    // The gate is not there, but at the root.
+    let mut client = Client::start(at("/elsewhere/mcp/s"));
+    assert!(client.ask(&initialize())["error"].is_object());
+    let (code, errors) = client.end();
+    assert_eq!(code, 1, "{errors}");
+    assert!(
+        errors.contains("refuses (HTTP 404): nothing is here"),
+        "{errors}"
+    );
+
+    let other = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", other.local_addr().unwrap());
+    tokio::spawn(async move {
+        let answer = "HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\n\
+                      Content-Length: 22\r\nConnection: close\r\n\r\n{\"detail\":\"Not Found\"}";
+        while let Ok((mut stream, _)) = other.accept().await {
+            let mut head = [0; 4_096];
+            let _ = tokio::io::AsyncReadExt::read(&mut stream, &mut head).await;
+            let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, answer.as_bytes()).await;
+        }
+    });
+    let mut command = portreeve(&["stdio", "--server", "s", "--url", &url]);
+    command.env("PORTREEVE_TOKEN", TOKEN);
+    let mut client = Client::start(command);
+    client.say(&initialize());
+    client.hear();
+    let (code, errors) = client.end();
+    assert_eq!(code, 3, "{errors}");
+    assert!(errors.contains("that is no gateway"), "{errors}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_the_gateway_forgot_is_opened_again() {
     let s = Scripted::start().await;
     let mut client = Client::start(stdio_to(&s.gate, TOKEN));

@@ -146,3 +146,22 @@ fn approvers_whom_nobody_is_are_told_where_a_policy_is_taken() {
     let up = super::up::Up::start(&home, &[]);
     up.stop();
 }
+
+#[test]
+fn a_wrong_proof_is_booked_without_the_secret() {
+    let home = Home::new();
+    home.furnish();
+    home.ok(&["user", "add", "ann", "--role", "admin", "--token"]);
+    let wrong = "prv_not-anybodys-token-0123456789-abcdefghij";
+    let tried = home
+        .command(&["user", "token", "ann"])
+        .env("PORTREEVE_APPROVER_TOKEN", wrong)
+        .output()
+        .expect("it runs");
+    assert_eq!(tried.status.code(), Some(1), "{tried:?}");
+    let acts = home.ok(&["ledger", "acts"]);
+    assert!(acts.contains("person.unauthenticated"), "{acts}");
+    let exported = home.ok(&["ledger", "export"]);
+    assert!(exported.contains("person.unauthenticated"));
+    assert!(!exported.contains("not-anybodys"), "{exported}");
+}

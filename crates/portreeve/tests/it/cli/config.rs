@@ -1,4 +1,4 @@
-use super::{Home, POLICY};
+use super::{Home, POLICY, said};
 
 #[test]
 fn a_configuration_is_checked_with_everything_it_refers_to() {
@@ -49,4 +49,46 @@ fn a_configuration_is_checked_with_everything_it_refers_to() {
             .starts_with("# The configuration file")
     );
     assert!(!home.path("data").exists());
+}
+
+#[test]
+fn a_grant_that_names_what_is_nowhere_is_refused_as_up_refuses_it() {
+    let home = Home::new();
+    home.write(
+        "c.toml",
+        "listen = \"127.0.0.1:0\"\n[servers.builds]\nurl = \"builtin:runs\"\n\
+         [policies.p]\ninline = '{ \"version\": \"1\", \"default\": \"deny\" }'\n\
+         [[grants]]\nlabel = \"g\"\ntoken = \"env:CI_TOKEN\"\nservers = { bulds = \"p\" }\n",
+    );
+    let run = |arguments: &[&str]| {
+        let mut command = home.command(arguments);
+        command.env("CI_TOKEN", "pr_0123456789abcdefghijklmnopqrstuvwxyz");
+        said(command.output().expect("it runs"))
+    };
+    let up = run(&["up", "--config", "c.toml", "--data-dir", "fresh"]);
+    assert_eq!(up.code, 3, "{up:?}");
+    assert!(up.err.contains("names the server `bulds`"), "{up:?}");
+    let check = run(&["config", "check", "c.toml"]);
+    assert_eq!(check.code, 1, "{check:?}");
+    assert!(
+        check.out.starts_with(
+            "error: the server `bulds` is not declared in this file; did you mean `builds`?; if \
+             somebody added it, say where with `--data-dir`\n"
+        ),
+        "{check:?}"
+    );
+    let told = run(&["config", "check", "c.toml", "--json"]);
+    assert_eq!(told.code, 1, "{told:?}");
+    assert!(told.out.contains("\"severity\": \"error\""), "{told:?}");
+    // A store that has it makes it sound, one that has not does not.
+    let without = run(&["config", "check", "c.toml", "--data-dir", "fresh"]);
+    assert_eq!(without.code, 1, "{without:?}");
+    assert!(
+        without.out.contains("; nor did anybody add it in fresh\n"),
+        "{without:?}"
+    );
+    home.ok(&["server", "add", "bulds", "--url", "builtin:runs"]);
+    let with = run(&["config", "check", "c.toml", "--data-dir", "data"]);
+    assert_eq!(with.code, 0, "{with:?}");
+    assert_eq!(with.out, "c.toml: ok: servers: 1, policies: 1, grants: 1\n");
 }

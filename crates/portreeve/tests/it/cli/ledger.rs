@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Home;
+use super::{Home, said};
 
 #[test]
 fn acts_are_shown_among_calls_if_they_are_asked_for() {
@@ -94,4 +94,29 @@ fn a_book_that_does_not_fit_is_not_shown_as_if_it_did() {
     let acts = acts.as_array().unwrap();
     let doubted = acts.iter().filter(|act| act["misfit"].is_string());
     assert_eq!(doubted.count(), 1, "{acts:?}");
+}
+
+#[test]
+fn a_reader_of_an_export_that_has_seen_enough_ends_it_in_silence() {
+    let home = Home::new();
+    home.furnish();
+    // More than a buffer holds, so that writing meets the closed pipe on the way and at the end.
+    for enough in [1, 40] {
+        for i in 0..enough {
+            home.ok(&[
+                "grant",
+                "create",
+                &format!("g{enough}-{i}"),
+                "--server",
+                "runs=p",
+            ]);
+        }
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut export = home.command(&["ledger", "export"]);
+        export.stdout(writer).stderr(std::process::Stdio::piped());
+        let ended = said(export.output().expect("it runs"));
+        assert_eq!((ended.code, ended.err.as_str()), (0, ""), "{ended:?}");
+    }
+    assert_eq!(home.run(&["ledger", "export"]).code, 0);
 }
