@@ -208,6 +208,7 @@ impl Shelf {
         let opening = Opening {
             known: Some(self.anchor()).into_iter().collect(),
             accept_cut: false,
+            lost_store: None,
         };
         let before = fs::read(self.segment()).expect("readable");
         let with = (Arc::clone(&self.keys), Clock::manual(NOW));

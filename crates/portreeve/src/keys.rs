@@ -46,6 +46,13 @@ pub enum KeyError {
         path.display()
     )]
     Damaged { path: PathBuf, what: &'static str },
+    #[error(
+        "the key file {} is missing, and what it belongs to is there: restore it from a backup; \
+         without it no secret that was stored can be read, no token is known and the ledger cannot \
+         be continued",
+        path.display()
+    )]
+    Missing { path: PathBuf },
     #[error("the system gives no random bytes, so no key can be made and nothing sealed")]
     NoRandomness,
     #[error("what was sealed does not open: it was changed, or sealed under another key or name")]
@@ -118,7 +125,24 @@ impl Keys {
             Some(master) => master,
             None => create(data_dir, &path, &random)?,
         };
-        Self::derive(&master, random).ok_or(KeyError::Damaged {
+        Self::derived(path, &master, random)
+    }
+
+    /// Loads `DATA_DIR/key`, which must be there.
+    pub fn load(data_dir: &Path) -> Result<Self, KeyError> {
+        let path = data_dir.join("key");
+        match load(&path)? {
+            Some(master) => Self::derived(path, &master, SystemRandom::new()),
+            None => Err(KeyError::Missing { path }),
+        }
+    }
+
+    fn derived(
+        path: PathBuf,
+        master: &[u8; MASTER_LEN],
+        random: SystemRandom,
+    ) -> Result<Self, KeyError> {
+        Self::derive(master, random).ok_or(KeyError::Damaged {
             path,
             what: "no keys can be derived from it",
         })

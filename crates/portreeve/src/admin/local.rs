@@ -12,7 +12,9 @@ use super::office::Office;
 use crate::clock::Clock;
 use crate::data_dir::{DataDir, Ownership};
 use crate::keys::Keys;
-use crate::ledger::{self, FileLedger, KnownAnchor, Ledger as _, Opening, Settings, StoreAnchors};
+use crate::ledger::{
+    self, FileLedger, KnownAnchor, Ledger as _, OpenError, Opening, Remains, Settings, StoreAnchors,
+};
 use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
 
@@ -28,8 +30,12 @@ impl LocalOffice {
     /// Opens what the directory holds. The ledger is opened only when something is booked.
     pub fn open(dir: &DataDir, ownership: Ownership, clock: Clock) -> Result<Self, Failure> {
         let cannot = |error: &dyn fmt::Display| Failure::saying(Answer::Cannot, &error);
-        let keys = Keys::load_or_create(dir.path()).map_err(|error| cannot(&error))?;
-        let keys = Arc::new(keys);
+        let told = |error: OpenError| Failure::cannot(error.to_string(), error.advice());
+        let remains = Remains::of(dir.path()).map_err(told)?;
+        let keys = Arc::new(remains.key().map_err(|error| cannot(&error))?);
+        if let Some(database) = remains.lost_store() {
+            return Err(told(OpenError::StoreLost { database }));
+        }
         let sealer = Arc::clone(&keys) as Arc<dyn crate::store::Sealer>;
         let store = Arc::new(SqliteStore::open(&dir.database(), sealer)?) as Arc<dyn Store>;
         let book = Arc::new(LocalBook {
@@ -75,6 +81,7 @@ impl LocalBook {
         let opening = Opening {
             known: known.map_err(|error| error.to_string())?,
             accept_cut: false,
+            lost_store: None,
         };
         let (settings, keys) = (self.settings.clone(), Arc::clone(&self.keys));
         FileLedger::open(settings, keys, self.clock.clone(), &opening)

@@ -40,6 +40,9 @@ impl Asked {
                 "DOUBTED: the anchor file {path} was asked for, and {why}: it was replaced or \
                  emptied, or another file is meant"
             ),
+            (None, Ok(AnchorLines { anchors: 1, .. })) => {
+                format!("the anchor file {path} holds 1 anchor")
+            }
             (None, Ok(lines)) => format!("the anchor file {path} holds {} anchors", lines.anchors),
             (None, Err(_)) => String::new(),
         }

@@ -72,7 +72,7 @@ impl Witnesses {
     async fn of(dir: &DataDir, anchor_file: Option<PathBuf>) -> Result<Self, Failure> {
         let cannot = |error: &dyn std::fmt::Display| Failure::saying(Answer::Cannot, &error);
         require(&dir.path().join("key"), "its key")?;
-        let keys = Arc::new(Keys::load_or_create(dir.path()).map_err(|error| cannot(&error))?);
+        let keys = Arc::new(Keys::load(dir.path()).map_err(|error| cannot(&error))?);
         let mut witnesses = Self {
             key: keys.public_key(),
             known: Vec::new(),

@@ -76,7 +76,9 @@ impl FileLedger {
         };
         let found = open::examine(&dir, &clock, keys.public_key())?;
         let objections = found.objections(&dir, &opening.known);
-        let mut refused = objections.into_iter().peekable();
+        let lost = opening.lost_store.clone();
+        let lost = lost.map(|database| OpenError::StoreLost { database });
+        let mut refused = lost.into_iter().chain(objections).peekable();
         if !opening.accept_cut
             && let Some(objection) = refused.next()
         {

@@ -39,6 +39,7 @@ mod open;
 mod read;
 mod record;
 mod records;
+mod remains;
 mod report;
 mod retain;
 mod segment;
@@ -77,6 +78,7 @@ pub use record::{
     Refusal, Refused, Shadow, Shadowed,
 };
 pub use records::{ReadError, Records, Replayed, replay_from};
+pub use remains::Remains;
 pub use report::{Fault, Report, What};
 pub use retain::{Retention, retire};
 pub use target::{Target, shown};

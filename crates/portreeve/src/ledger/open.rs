@@ -31,6 +31,8 @@ pub struct Opening {
     pub known: Vec<KnownAnchor>,
     /// Go on although something is missing or changed. It is booked.
     pub accept_cut: bool,
+    /// The database that should have known where the book ends, if it is gone.
+    pub lost_store: Option<PathBuf>,
 }
 
 /// What was found on opening.
@@ -87,6 +89,11 @@ pub enum OpenError {
     },
     #[error("the ledger's segments before {segment} are gone, and it holds no record")]
     Headless { segment: String },
+    #[error(
+        "the database {} is missing, though the ledger has records: servers, policies, grants and \
+         the knowledge of where the ledger ends were in it", database.display()
+    )]
+    StoreLost { database: PathBuf },
     #[error("the ledger's checkpoints are signed with another key ({theirs}) than {ours}")]
     ForeignKey { theirs: PublicKey, ours: PublicKey },
 }
@@ -96,6 +103,10 @@ impl OpenError {
     pub fn advice(&self) -> String {
         match self {
             Self::Io { .. } => "check the disk, and whose the directory is".to_owned(),
+            Self::StoreLost { .. } => "put it back from a backup, or begin with an empty one: \
+                `portreeve up --accept-ledger-cut`. Nobody can tell then whether the ledger was cut, \
+                and it says from then on that the database was gone"
+                .to_owned(),
             Self::ForeignKey { .. } => {
                 "restore the data directory's `key` file that belongs to this ledger".to_owned()
             }

@@ -21,7 +21,7 @@ use crate::clock;
 use crate::hex;
 use crate::keys::{Keys, PublicKey};
 
-const FILE: &str = "retired.jsonl";
+pub(super) const FILE: &str = "retired.jsonl";
 
 /// What may leave the book. Without a limit everything stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

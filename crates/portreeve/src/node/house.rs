@@ -9,8 +9,8 @@ use super::NodeError;
 use crate::clock::Clock;
 use crate::keys::Keys;
 use crate::ledger::{
-    Anchors, Durability, FileLedger, KnownAnchor, Opened, Opening, Rotation, SecondPlace, Settings,
-    StoreAnchors,
+    Anchors, Durability, FileLedger, KnownAnchor, OpenError, Opened, Opening, Remains, Rotation,
+    SecondPlace, Settings, StoreAnchors,
 };
 use crate::store::Store;
 use crate::store::sqlite::{FILE_NAME, SqliteStore};
@@ -58,7 +58,13 @@ pub struct House {
 impl House {
     pub async fn open(options: HouseOptions) -> Result<Self, NodeError> {
         let path = options.data_dir.clone();
-        let keys = Arc::new(Keys::load_or_create(&path)?);
+        let remains = Remains::of(&path)?;
+        let keys = Arc::new(remains.key()?);
+        let lost_store = remains.lost_store();
+        // Before an empty one is made, which the next start would take for the one that was lost.
+        if let Some(database) = lost_store.clone().filter(|_| !options.accept_cut) {
+            return Err(OpenError::StoreLost { database }.into());
+        }
         let store = open_store(&path, &keys).await?;
         let mut anchors: Vec<Arc<dyn Anchors>> =
             vec![Arc::new(StoreAnchors::new(Arc::clone(&store)))];
@@ -67,6 +73,7 @@ impl House {
         let opening = Opening {
             known,
             accept_cut: options.accept_cut,
+            lost_store,
         };
         let settings = Settings {
             durability: options.durability,

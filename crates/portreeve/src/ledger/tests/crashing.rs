@@ -55,6 +55,7 @@ impl Life {
         let opening = Opening {
             known: known.into_iter().collect(),
             accept_cut: false,
+            lost_store: None,
         };
         let opened = self.room.open_on(faulty.clone(), &opening);
         let (ledger, _) = opened.unwrap_or_else(|error| panic!("{error}"));

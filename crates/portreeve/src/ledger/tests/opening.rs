@@ -95,6 +95,7 @@ async fn a_cut_tail_does_not_open_says_what_to_run_and_opens_when_accepted() {
     let accept = Opening {
         known: known.to_vec(),
         accept_cut: true,
+        lost_store: None,
     };
     let (ledger, opened) = room.open_with(&accept).unwrap();
     assert_eq!(opened.accepted.len(), 1);
@@ -131,6 +132,7 @@ async fn a_book_cut_in_the_middle_of_an_anchored_record_is_a_cut_tail() {
     let accept = Opening {
         known: known.to_vec(),
         accept_cut: true,
+        lost_store: None,
     };
     let (_ledger, opened) = room.open_with(&accept).unwrap();
     assert!(opened.torn.unwrap().anchored);
@@ -164,6 +166,7 @@ async fn a_changed_record_near_the_end_does_not_open() {
     let accept = Opening {
         known: vec![room.anchor(head)],
         accept_cut: true,
+        lost_store: None,
     };
     let mut lines = room.lines(0);
     lines[4][100] ^= 1;

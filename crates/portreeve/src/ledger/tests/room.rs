@@ -63,6 +63,7 @@ impl Room {
         self.open_with(&Opening {
             known: known.to_vec(),
             accept_cut: false,
+            lost_store: None,
         })
     }
 

@@ -11,6 +11,7 @@ mod policies;
 mod policy_diff;
 mod policy_explain;
 mod policy_test;
+mod remains;
 mod servers;
 pub(crate) mod up;
 
