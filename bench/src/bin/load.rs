@@ -63,24 +63,20 @@ struct Options {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let options = Arc::new(Options::parse());
-    let begun = Instant::now();
-    let counts_from = begun + Duration::from_secs_f64(options.warm_up);
-    let until = counts_from + Duration::from_secs_f64(options.seconds);
-    let plan = Arc::new(Plan {
-        begun,
-        counts_from,
-        until,
-        issued: AtomicU64::new(0),
-        gap: options.rate.map(|rate| Duration::from_secs_f64(1.0 / rate)),
-    });
-    let mut connections = JoinSet::new();
     let count = if options.command.is_empty() {
         options.connections
     } else {
         1
     };
+    let mut peers = Vec::new();
     for _ in 0..count {
-        connections.spawn(calls(Arc::clone(&options), Arc::clone(&plan)));
+        peers.push(Peer::open(&options).await?);
+    }
+    // What takes long to start is not measured by that.
+    let plan = Arc::new(Plan::from_now(&options));
+    let mut connections = JoinSet::new();
+    for peer in peers {
+        connections.spawn(calls(peer, Arc::clone(&options), Arc::clone(&plan)));
     }
     let mut all = Histogram::default();
     while let Some(one) = connections.join_next().await {
@@ -111,6 +107,18 @@ struct Plan {
 }
 
 impl Plan {
+    fn from_now(options: &Options) -> Self {
+        let begun = Instant::now();
+        let counts_from = begun + Duration::from_secs_f64(options.warm_up);
+        Self {
+            begun,
+            counts_from,
+            until: counts_from + Duration::from_secs_f64(options.seconds),
+            issued: AtomicU64::new(0),
+            gap: options.rate.map(|rate| Duration::from_secs_f64(1.0 / rate)),
+        }
+    }
+
     /// The number of the next call and when it is due; `None` when the time is over.
     fn next(&self) -> Option<(u64, Instant)> {
         let number = self.issued.fetch_add(1, Ordering::Relaxed);
@@ -127,8 +135,7 @@ const fn as_float(count: u64) -> f64 {
     count as f64
 }
 
-async fn calls(options: Arc<Options>, plan: Arc<Plan>) -> Result<Histogram> {
-    let mut peer = Peer::open(&options).await?;
+async fn calls(mut peer: Peer, options: Arc<Options>, plan: Arc<Plan>) -> Result<Histogram> {
     let mut histogram = Histogram::default();
     while let Some((number, due)) = plan.next() {
         if plan.gap.is_some() {

@@ -42,6 +42,7 @@ mod refuse;
 mod registry;
 mod relay;
 mod release;
+mod reloads;
 mod resolve;
 mod seen;
 mod sessions;
@@ -116,8 +117,7 @@ pub struct Gate {
     passage: RwLock<()>,
     /// Turns true when the gate stops: streams that would go on without end are ended then.
     closing: watch::Sender<bool>,
-    /// Held while a registry is built, so that the newest state wins.
-    reloading: tokio::sync::Mutex<()>,
+    reloads: reloads::Reloads,
     first_lists: upkeep::FirstLists,
     noted: upkeep::Noted,
     rechecked: upkeep::Noted,
@@ -220,7 +220,7 @@ impl Gate {
             call_ids,
             passage: RwLock::new(()),
             closing: watch::Sender::new(false),
-            reloading: tokio::sync::Mutex::new(()),
+            reloads: reloads::Reloads::default(),
             first_lists: upkeep::FirstLists::default(),
             noted: upkeep::Noted::default(),
             rechecked: upkeep::Noted::default(),

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::{StreamExt as _, stream};
 use portreeve_policy::time::Timestamp;
 
 use super::pins::FirstList;
@@ -21,6 +22,10 @@ const ASK_AGAIN_MS: i64 = 2_000;
 /// How often news of one server is noted that takes nothing back. Each note is written to the
 /// store and the ledger, and the server decides how often it has news.
 const NOTE_AGAIN_MS: i64 = 10_000;
+
+/// How many servers are asked for their first lists at a time: one that does not answer keeps few
+/// others waiting, and many cost few registries.
+const ASKED_AT_ONCE: usize = 16;
 
 /// How many tools of one note are booked by name.
 const BOOKED_BY_NAME: usize = 20;
@@ -76,12 +81,14 @@ impl Noted {
 impl Gate {
     /// Builds the registry anew from the store and puts it in force for the next call.
     pub async fn reload(&self) -> Result<(), UpkeepError> {
-        let _newest_wins = self.reloading.lock().await;
-        self.load_seen().await?;
-        let snapshot = self.store.load_all().await?;
-        let registry = Registry::build(snapshot, &self.surroundings, &self.registry());
-        self.registry.store(Arc::new(registry));
-        Ok(())
+        let building = async {
+            self.load_seen().await?;
+            let snapshot = self.store.load_all().await?;
+            let registry = Registry::build(snapshot, &self.surroundings, &self.registry());
+            self.registry.store(Arc::new(registry));
+            Ok(())
+        };
+        self.reloads.share(building).await
     }
 
     /// Reads a server's tools, whether it is in the registry yet or not.
@@ -99,11 +106,12 @@ impl Gate {
             .filter(|s| s.pins.first_list() == FirstList::ToBeTaken)
             .cloned()
             .collect();
-        for server in waiting {
+        let taking = stream::iter(waiting).for_each_concurrent(ASKED_AT_ONCE, |server| async move {
             if let Err(error) = self.take_first_list(&server.name).await {
                 tracing::warn!(server = %server.name, %error, "its tools could not be read yet");
             }
-        }
+        });
+        taking.await;
     }
 
     /// The same visit with the server's pins. An error says why the server could not be asked.
