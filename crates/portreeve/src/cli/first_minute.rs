@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::desk::unexpected;
+use super::desk::{of_dir, unexpected};
 use super::grant::snippet;
 use super::output::{Paint, Tone};
 use crate::admin::{Failure, GrantState, GrantView, NewTarget, Office, Request, Response};
@@ -139,12 +139,4 @@ fn program() -> String {
     std::env::args()
         .next()
         .unwrap_or_else(|| "portreeve".to_owned())
-}
-
-/// The flag that leads other commands to this directory, if they would not find it alone.
-fn of_dir(dir: &Path) -> String {
-    match super::desk::data_dir(None) {
-        Ok(usual) if usual.path() == dir => String::new(),
-        _ => format!(" --data-dir '{}'", dir.display()),
-    }
 }
