@@ -202,6 +202,11 @@ pub enum Response {
         /// A new token, shown once.
         token: Option<String>,
     },
+    /// Somebody can be added.
+    MayAdd {
+        /// Whether an admin has to agree.
+        needs_leave: bool,
+    },
     PersonRemoved {
         name: Label,
     },
