@@ -594,3 +594,26 @@ fn a_full_disk_refuses_every_call() {
     up.stop();
     assert!(home.ok(&["ledger", "verify"]).contains("the book holds"));
 }
+
+#[test]
+fn grants_of_a_file_that_was_not_given_are_not_said_to_be_from_it() {
+    let home = Home::new();
+    home.write("p.json", super::POLICY);
+    home.write(
+        "c.toml",
+        &format!(
+            "[servers.runs]\nurl = \"builtin:runs\"\n[policies.p]\nfile = \"p.json\"\n[[grants]]\nlabel \
+             = \"ci\"\ntoken = \"{TOKEN}\"\nservers = {{ runs = \"p\" }}\n"
+        ),
+    );
+    let with = Up::start(&home, &["--config", "c.toml"]);
+    let said = with.wait_for("  grants   ");
+    assert!(said.ends_with("1, from the configuration file"), "{said}");
+    with.stop();
+    let without = Up::start(&home, &[]);
+    let said = without.wait_for("  grants   ");
+    let words =
+        "1, declared by a configuration file that this start was not given, or by `portreeve wrap`";
+    assert!(said.ends_with(words), "{said}");
+    without.stop();
+}
