@@ -254,9 +254,10 @@ fn export(which: &Which, arg: &DataDirArg) -> Done {
                 written,
                 unreadable,
             } = exported;
+            let plural = if written == 1 { "" } else { "s" };
             let count = match unreadable.count {
-                0 => format!("{written} records"),
-                broken => format!("{written} records; {broken} could not be read and are left out"),
+                0 => format!("{written} record{plural}"),
+                broken => format!("{written} record{plural}; unreadable and left out: {broken}"),
             };
             Ok(with_unreadable(
                 Output::default().remark(&count),

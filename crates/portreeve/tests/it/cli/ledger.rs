@@ -151,7 +151,7 @@ fn one_broken_record_hides_no_other() {
     }
     let export = home.run(&["ledger", "export"]);
     let written = book.lines().count() - 1;
-    let count = format!("{written} records; 1 could not be read and are left out");
+    let count = format!("{written} records; unreadable and left out: 1");
     assert!(export.err.contains(&count), "{export:?}");
     for command in [
         &["ledger", "acts", "--json"][..],
