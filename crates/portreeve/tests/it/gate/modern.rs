@@ -1,0 +1,76 @@
+//! Requests of the modern era: whole, or refused before anything judges what they ask.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::tools;
+use crate::support::{TestGate, TestServer};
+
+const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+const ALLOWED: &str = r#"{ "version": "1", "default": "allow" }"#;
+
+fn request(method: &str, mut params: Value) -> Value {
+    params["_meta"] = json!({ VERSION: "2026-07-28", CAPABILITIES: {} });
+    json!({ "jsonrpc": "2.0", "id": "mine", "method": method, "params": params })
+}
+
+async fn ask(gate: &TestGate, message: &Value, more: &[(&str, &str)]) -> (StatusCode, Value) {
+    let method = message["method"].as_str().unwrap();
+    let version = message["params"]["_meta"][VERSION].as_str();
+    let version = version.unwrap_or("2026-07-28");
+    let all = [
+        &[("mcp-protocol-version", version), ("mcp-method", method)],
+        more,
+    ]
+    .concat();
+    let answer = gate.post_with(&all, message.to_string()).await;
+    (answer.status, answer.json())
+}
+
+#[tokio::test]
+async fn a_modern_request_is_whole_or_refused() {
+    let server = TestServer::with_tools(tools(&["a"])).await;
+    let gate = TestGate::start(&server.url(), ALLOWED).await;
+    server.forget();
+    let whole = request("tools/call", json!({ "name": "a" }));
+    let without = |member: &str| {
+        let mut message = whole.clone();
+        message["params"]["_meta"]
+            .as_object_mut()
+            .unwrap()
+            .remove(member);
+        message
+    };
+    let mut odd = whole.clone();
+    odd["params"]["_meta"][CAPABILITIES] = json!([]);
+    let mut bare = whole.clone();
+    bare["params"].as_object_mut().unwrap().remove("_meta");
+    for message in [without(VERSION), without(CAPABILITIES), odd, bare] {
+        let before = gate.head_seq();
+        let (status, told) = ask(&gate, &message, &[("mcp-name", "a")]).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{message}");
+        assert_eq!(told["error"]["code"], -32602, "{message}");
+        assert_eq!(told["id"], "mine");
+        assert!(gate.head_seq() > before, "booked: {message}");
+    }
+    for gone in [
+        "initialize",
+        "ping",
+        "logging/setLevel",
+        "resources/subscribe",
+        "resources/unsubscribe",
+    ] {
+        let (status, told) = ask(&gate, &request(gone, json!({ "uri": "x://y" })), &[]).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{gone}");
+        assert_eq!(told["error"]["code"], -32601, "{gone}");
+    }
+    assert!(
+        server.seen("").is_empty(),
+        "forwarded: {:?}",
+        server.seen("")
+    );
+    let (status, told) = ask(&gate, &whole, &[("mcp-name", "a")]).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(told["result"]["content"][0]["text"], "ok");
+}
