@@ -4,6 +4,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::tools;
+use crate::support::server::{Script, plain};
 use crate::support::{TestGate, TestServer};
 
 const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
@@ -73,4 +74,27 @@ async fn a_modern_request_is_whole_or_refused() {
     let (status, told) = ask(&gate, &whole, &[("mcp-name", "a")]).await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(told["result"]["content"][0]["text"], "ok");
+}
+
+#[tokio::test]
+async fn the_header_of_a_task_names_the_task() {
+    let server = TestServer::start(|seen| match seen.rpc_method().as_str() {
+        "tasks/get" | "tasks/update" | "tasks/cancel" => Script::result(seen, &json!({})),
+        _ => plain(seen, &json!([])),
+    })
+    .await;
+    let gate = TestGate::start(&server.url(), ALLOWED).await;
+    server.forget();
+    for method in ["tasks/get", "tasks/update", "tasks/cancel"] {
+        let message = request(method, json!({ "taskId": "t-1" }));
+        for lie in [&[("mcp-name", "t-2")][..], &[]] {
+            let (status, told) = ask(&gate, &message, lie).await;
+            assert_eq!(status, StatusCode::BAD_REQUEST, "{method} {lie:?}");
+            assert_eq!(told["error"]["code"], -32020, "{method} {lie:?}");
+        }
+        assert!(server.seen(method).is_empty());
+        let (status, told) = ask(&gate, &message, &[("mcp-name", "t-1")]).await;
+        assert_eq!((status, &told["result"]), (StatusCode::OK, &json!({})));
+        assert_eq!(server.seen(method).len(), 1);
+    }
 }
