@@ -98,3 +98,25 @@ async fn the_header_of_a_task_names_the_task() {
         assert_eq!(server.seen(method).len(), 1);
     }
 }
+
+#[tokio::test]
+async fn a_client_that_would_rather_have_a_stream_is_heard_by_the_server() {
+    let server = TestServer::with_tools(tools(&["a"])).await;
+    let gate = TestGate::start(&server.url(), ALLOWED).await;
+    for accept in [
+        "application/json, text/event-stream",
+        "text/event-stream, application/json",
+    ] {
+        server.forget();
+        let named = [("mcp-name", "a"), ("accept", accept)];
+        let (status, _) = ask(
+            &gate,
+            &request("tools/call", json!({ "name": "a" })),
+            &named,
+        )
+        .await;
+        assert_eq!(status, StatusCode::OK);
+        let seen = server.seen("tools/call").remove(0);
+        assert_eq!(seen.header("accept"), Some(accept));
+    }
+}

@@ -175,3 +175,17 @@ async fn a_revision_that_nobody_knows_is_refused_as_http_refuses_it() {
     assert_eq!(answer.json()["error"]["code"], -32022);
     assert_eq!(answer.json()["id"], 7);
 }
+
+#[tokio::test]
+async fn who_would_rather_have_a_stream_has_one() {
+    let s = Scripted::start().await;
+    let stream_first = ("accept", "text/event-stream, application/json");
+    let call = act(5, "anything").to_string();
+    let answer = s.gate.post_with(&[stream_first], call.clone()).await;
+    assert_eq!(answer.headers["content-type"], "text/event-stream");
+    let events = answer.events();
+    assert_eq!(events.len(), 1, "{}", answer.text());
+    assert_eq!(text_of(&events[0]), "fine");
+    let answer = s.gate.post(call).await;
+    assert_eq!(answer.headers["content-type"], "application/json");
+}
