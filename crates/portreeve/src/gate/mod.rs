@@ -33,6 +33,7 @@ mod hold;
 mod inspect;
 mod list;
 mod matter;
+mod modern;
 mod param_headers;
 mod pins;
 mod post;

@@ -190,6 +190,9 @@ impl Exchange {
             let malformed = mismatched(tree, body, &mismatch);
             return Box::pin(self.gate.refuse_malformed(&self.visit, &malformed)).await;
         }
+        if let Some(refused) = Box::pin(self.unfit(&message)).await {
+            return refused;
+        }
         // The message, not the body: white space around it is nobody's.
         let bytes = body.slice_ref(message.raw);
         self.message(&message, bytes).await

@@ -4,6 +4,7 @@
 
 pub const PARSE_ERROR: i64 = -32700;
 pub const INVALID_REQUEST: i64 = -32600;
+pub const METHOD_NOT_FOUND: i64 = -32601;
 pub const INVALID_PARAMS: i64 = -32602;
 /// The request's headers disagree with its body (2026-07-28).
 pub const HEADER_MISMATCH: i64 = -32020;

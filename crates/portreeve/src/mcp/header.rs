@@ -1,5 +1,6 @@
 //! The protocol's HTTP headers: their names, their encoding, and whether they say what the body says.
 
+use http::header::ACCEPT;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::message::Message;
@@ -93,6 +94,28 @@ pub fn agree(headers: &HeaderMap, message: &Message<'_>, era: Era) -> Result<(),
             )))
         }
     }
+}
+
+/// What a POST accepts: both forms of an answer, the one that is liked better first.
+pub const EITHER: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
+pub const STREAM_FIRST: HeaderValue =
+    HeaderValue::from_static("text/event-stream, application/json");
+
+/// Whether a client likes a stream better than one message: it names that first. Weights are not
+/// looked at; either form is one that it takes.
+pub fn prefers_stream(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(ACCEPT).iter();
+    let mut ranges = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|range| range.split(';').next())
+        .map(str::trim);
+    let known = |range: &&str| {
+        range.eq_ignore_ascii_case("application/json")
+            || range.eq_ignore_ascii_case("text/event-stream")
+    };
+    let first = ranges.find(known);
+    first.is_some_and(|range| range.eq_ignore_ascii_case("text/event-stream"))
 }
 
 /// Whether the header mirrors a single argument.
@@ -199,6 +222,29 @@ mod tests {
         assert_eq!(check(&[], CALL, Era::Legacy), Ok(()));
         assert!(check(&[("mcp-method", "ping")], CALL, Era::Legacy).is_err());
         assert!(check(&[("mcp-name", "harmless")], CALL, Era::Legacy).is_err());
+    }
+
+    #[test]
+    fn a_stream_is_preferred_where_it_is_named_first() {
+        for (accept, prefers) in [
+            (&["application/json, text/event-stream"][..], false),
+            (&["text/event-stream, application/json"], true),
+            (&["*/*;q=0.1, Text/Event-Stream;q=0.9"], true),
+            (&["text/html", "text/event-stream"], true),
+            (&["application/json", "text/event-stream"], false),
+            (&["*/*"], false),
+            (&[], false),
+        ] {
+            let mut headers = HeaderMap::new();
+            for value in accept {
+                headers.append(ACCEPT, HeaderValue::from_static(value));
+            }
+            assert_eq!(prefers_stream(&headers), prefers, "{accept:?}");
+        }
+        for (value, prefers) in [(EITHER, false), (STREAM_FIRST, true)] {
+            let headers = HeaderMap::from_iter([(ACCEPT, value)]);
+            assert_eq!(prefers_stream(&headers), prefers);
+        }
     }
 
     #[test]

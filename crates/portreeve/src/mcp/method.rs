@@ -110,11 +110,26 @@ pub fn is_server_notification(method: &str) -> bool {
     )
 }
 
+/// Requests of the legacy era that the modern one has no more.
+const GONE: &[&str] = &[
+    "initialize",
+    "ping",
+    "logging/setLevel",
+    "resources/subscribe",
+    "resources/unsubscribe",
+];
+
+/// Whether no server of the modern era may carry `method` out.
+pub fn is_gone(method: &str) -> bool {
+    GONE.contains(&method)
+}
+
 /// The member of `params` that `Mcp-Name` mirrors, for the methods that have one.
 pub fn name_member(method: &str) -> Option<&'static str> {
     match method {
         "tools/call" | "prompts/get" => Some("name"),
         "resources/read" => Some("uri"),
+        "tasks/get" | "tasks/update" | "tasks/cancel" => Some("taskId"),
         _ => None,
     }
 }

@@ -9,6 +9,9 @@ pub const META_CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
 /// The only revision that has JSON-RPC batches; also what a missing version header means.
 pub const WITH_BATCHES: &str = "2025-03-26";
 
+/// `params._meta` member in which a modern client says what it can do.
+pub const META_CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+
 /// What the gate itself speaks when it opens a conversation of its own.
 pub const NEWEST_LEGACY: &str = "2025-11-25";
 pub const MODERN: &str = "2026-07-28";
@@ -22,12 +25,13 @@ pub enum Era {
     Modern,
 }
 
-/// The era of a revision. Revisions are dates, so later ones compare greater.
+/// The era of a revision. Revisions are dates, so later ones compare greater; a name that is no
+/// date stands for one that nobody knows yet.
 pub fn era(version: &str) -> Era {
-    if is_revision(version) && version >= MODERN {
-        Era::Modern
-    } else {
+    if is_revision(version) && version < MODERN {
         Era::Legacy
+    } else {
+        Era::Modern
     }
 }
 
@@ -38,4 +42,19 @@ pub fn is_revision(version: &str) -> bool {
             4 | 7 => b == b'-',
             _ => b.is_ascii_digit(),
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_to_be_old_is_new() {
+        for old in ["2024-11-05", "2025-03-26", "2025-11-25"] {
+            assert_eq!(era(old), Era::Legacy, "{old}");
+        }
+        for new in ["2026-07-28", "2027-01-01", "v999.0.0", "DRAFT-2027", ""] {
+            assert_eq!(era(new), Era::Modern, "{new}");
+        }
+    }
 }

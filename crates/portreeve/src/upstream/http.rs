@@ -162,15 +162,16 @@ impl HttpServer {
             Verb::Delete => (Method::DELETE, Bytes::new()),
         };
         let accept = match method {
-            Method::POST => "application/json, text/event-stream",
-            Method::GET => "text/event-stream",
-            _ => "*/*",
+            Method::POST if header::prefers_stream(&outgoing.headers) => header::STREAM_FIRST,
+            Method::POST => header::EITHER,
+            Method::GET => HeaderValue::from_static("text/event-stream"),
+            _ => HeaderValue::from_static("*/*"),
         };
         let has_body = method == Method::POST;
         let mut request = Request::builder().method(method).uri(self.url.clone());
         if let Some(headers) = request.headers_mut() {
             *headers = outgoing.headers;
-            headers.insert(ACCEPT, HeaderValue::from_static(accept));
+            headers.insert(ACCEPT, accept);
             headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
             if has_body {
                 headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -22,7 +22,7 @@ use tokio::time::{sleep, timeout};
 use super::super::{
     EventSource, Incoming, IncomingBody, Outgoing, UpstreamError, UpstreamSession, Verb,
 };
-use super::answers::Beginning;
+use super::answers::{Answers, Beginning};
 use super::backoff::Backoff;
 use super::child::{Child, Start};
 use super::children::Children;
@@ -147,11 +147,12 @@ impl StdioServer {
         let version = version.and_then(|version| version.to_str().ok());
         let era = version.map_or(Era::Legacy, revision::era);
         let is_request = parts.kind() == Some(Kind::Request);
+        let wish = (era, header::prefers_stream(headers));
         match (era, session_of(headers)) {
             (Era::Legacy, Some(key)) => {
                 let child = self.0.session(key).ok_or(NotServed::NoSession)?;
                 if is_request {
-                    self.ask(&child, &line, &parts, era).await
+                    self.ask(&child, &line, &parts, wish).await
                 } else if parts.cancels.is_some() && parts.method() == "notifications/cancelled" {
                     child.cancel(line, &parts).await?;
                     Ok(bare(StatusCode::ACCEPTED))
@@ -165,7 +166,7 @@ impl StdioServer {
             }
             (era, _) if is_request => {
                 let child = self.shared(era).await?;
-                self.ask(&child, &line, &parts, era).await
+                self.ask(&child, &line, &parts, wish).await
             }
             // The conversation of a shared process is the gate's own; no caller's words about it
             // reach the process.
@@ -182,10 +183,17 @@ impl StdioServer {
         child: &Child,
         line: &Bytes,
         parts: &Parts,
-        era: Era,
+        (era, as_stream): (Era, bool),
     ) -> Result<Incoming, NotServed> {
         let answers = child.ask(line, parts).await?;
-        Ok(incoming(answers.begin(self.0.timeout).await?, era))
+        let begun = match answers.begin(self.0.timeout).await? {
+            // An error stays as it is: a modern client goes by its status.
+            Beginning::Whole(answer, None) if as_stream => {
+                Beginning::Several(Answers::whole(answer))
+            }
+            begun => begun,
+        };
+        Ok(incoming(begun, era))
     }
 
     /// A session with a process of its own.

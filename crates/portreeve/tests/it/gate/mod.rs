@@ -8,6 +8,7 @@ mod flow;
 mod hostile;
 mod lists;
 mod memory;
+mod modern;
 mod natures;
 mod patience;
 mod results;
