@@ -178,6 +178,7 @@ impl Office {
             | Request::ApprovalWithdraw { .. } => self.approvals(request).await,
             Request::UserAdd { .. }
             | Request::UserMayAdd { .. }
+            | Request::UserMayChange { .. }
             | Request::UserList
             | Request::UserProof { .. }
             | Request::UserRemove { .. } => self.people(actor, request).await,

@@ -60,6 +60,18 @@ impl Office {
                 who.map_or(Ok(()), |who| check_admin(&who))?;
                 Ok(Response::MayAdd { needs_leave })
             }
+            Request::UserMayChange { name, removes, who } => {
+                let person = self.may_change(&name, removes).await?;
+                if let Some(who) = who
+                    && let Some(who) = self.store.person(&who).await?
+                {
+                    let is_own = !removes && who.name == name;
+                    if !is_own {
+                        check_admin(&who)?;
+                    }
+                }
+                Ok(told(person, None))
+            }
             _ => {
                 let people = self.store.people().await?;
                 let people = people.into_iter().map(PersonView::from).collect();
@@ -149,18 +161,24 @@ impl Office {
         let admin = self.admin(by).await?;
         let actor = format!("user {}", admin.name);
         let turn = self.turn(&actor).await;
-        let person = self.existing_person(&name).await?;
+        self.may_change(&name, true).await?;
+        let act = turn.book("user.remove", &name, json!({})).await?;
+        act.came_of(self.store.remove_person(&name).await).await?;
+        Ok(Response::PersonRemoved { name })
+    }
+
+    /// What stands against a person's change, whoever wants it.
+    async fn may_change(&self, name: &Label, removes: bool) -> Result<Person, Failure> {
+        let person = self.existing_person(name).await?;
         let people = self.store.people().await?;
         let admins = people.iter().filter(|person| person.role == Role::Admin);
-        if person.role == Role::Admin && admins.count() == 1 {
+        if removes && person.role == Role::Admin && admins.count() == 1 {
             return Err(Failure::cannot(
                 format!("{name} is the last admin"),
                 "add another admin first",
             ));
         }
-        let act = turn.book("user.remove", &name, json!({})).await?;
-        act.came_of(self.store.remove_person(&name).await).await?;
-        Ok(Response::PersonRemoved { name })
+        Ok(person)
     }
 
     async fn admin(&self, by: Credential) -> Result<Person, Failure> {

@@ -176,6 +176,13 @@ pub enum Request {
         /// Who will say to give leave.
         who: Option<Label>,
     },
+    /// Whether somebody could be given new proofs or be removed, before anybody proves who they are.
+    UserMayChange {
+        name: Label,
+        removes: bool,
+        /// Who will say to give leave.
+        who: Option<Label>,
+    },
     UserList,
     /// A new password, a new token, or both.
     UserProof {

@@ -69,8 +69,22 @@ pub(super) struct Leave {
 }
 
 impl Leave {
-    fn credential(self) -> Result<Credential, Failure> {
-        credential(self.admin, |_| Ok(()))
+    /// The leave to change a person. Nobody types a password for what cannot be done.
+    fn to_change(
+        self,
+        (name, removes): (&Label, bool),
+        dir: &DataDirArg,
+    ) -> Result<Credential, Failure> {
+        let may = |who: Option<&Label>| {
+            let asked = Request::UserMayChange {
+                name: name.clone(),
+                removes,
+                who: who.cloned(),
+            };
+            request(dir.data_dir.as_deref(), asked).map(drop)
+        };
+        may(None)?;
+        credential(self.admin, |who| may(Some(who)))
     }
 }
 
@@ -129,7 +143,7 @@ impl User {
                 leave,
                 dir,
             } => {
-                let by = leave.credential()?;
+                let by = leave.to_change((&name, false), &dir)?;
                 let password = Some(password(&name, password_stdin)?);
                 let token = false;
                 let asked = Request::UserProof {
@@ -150,7 +164,7 @@ impl User {
                 dir,
                 format,
             } => {
-                let by = leave.credential()?;
+                let by = leave.to_change((&name, false), &dir)?;
                 let (password, token) = (None, true);
                 let asked = Request::UserProof {
                     name,
@@ -162,7 +176,7 @@ impl User {
                 told(&person, token.as_deref(), &format, "has a new token")
             }
             Self::Remove { name, leave, dir } => {
-                let by = leave.credential()?;
+                let by = leave.to_change((&name, true), &dir)?;
                 match request(dir.data_dir.as_deref(), Request::UserRemove { name, by })? {
                     Response::PersonRemoved { name } => {
                         Ok(Output::text(format!("{name} removed\n")))

@@ -104,20 +104,33 @@ fn the_agents_own_shell_cannot_approve() {
         missing.err.contains("there is no approval ap_0"),
         "{missing:?}"
     );
-    // Passwords on standard input are not asked for, and another's token is nobody's.
-    let approve = &["approvals", "approve", "ap_0", "--json"][..];
-    for (command, variable, code) in [
-        (approve, "", 3),
-        (&["user", "remove", "ann"], "prp_made_up", 1),
+    // Passwords on standard input are not asked for.
+    let tried = home
+        .command(&["approvals", "approve", "ap_0", "--json"])
+        .env("PORTREEVE_APPROVER_TOKEN", "")
+        .stdin(Stdio::null())
+        .output()
+        .expect("it runs");
+    assert_eq!(tried.status.code(), Some(3), "{tried:?}");
+}
+
+#[test]
+fn nobody_types_a_password_for_a_change_that_cannot_be() {
+    let home = Home::new();
+    home.furnish();
+    home.ok(&["user", "add", "ann", "--role", "admin", "--token"]);
+    for (arguments, code, words) in [
+        (&["user", "passwd", "eve"][..], 3, "no user named `eve`"),
+        (&["user", "token", "an"][..], 3, "no user named `an`"),
+        (&["user", "remove", "ann"][..], 3, "ann is the last admin"),
     ] {
-        let tried = home
-            .command(command)
-            .env("PORTREEVE_APPROVER_TOKEN", variable)
-            .stdin(Stdio::null())
-            .output()
-            .expect("it runs");
-        assert_eq!(tried.status.code(), Some(code), "{tried:?}");
+        let said = home.run(arguments);
+        assert_eq!(said.code, code, "{said:?}");
+        assert!(said.err.contains(words), "{said:?}");
     }
+    // What can be is asked for at the terminal, and there is none.
+    let said = home.run(&["user", "passwd", "ann", "--as", "ann"]);
+    assert!(said.err.contains("terminal"), "{said:?}");
 }
 
 #[test]
