@@ -70,7 +70,7 @@ pub(super) struct Leave {
 
 impl Leave {
     /// The leave to change a person. Nobody types a password for what cannot be done.
-    fn to_change(
+    fn for_change(
         self,
         (name, removes): (&Label, bool),
         dir: &DataDirArg,
@@ -143,7 +143,7 @@ impl User {
                 leave,
                 dir,
             } => {
-                let by = leave.to_change((&name, false), &dir)?;
+                let by = leave.for_change((&name, false), &dir)?;
                 let password = Some(password(&name, password_stdin)?);
                 let token = false;
                 let asked = Request::UserProof {
@@ -164,7 +164,7 @@ impl User {
                 dir,
                 format,
             } => {
-                let by = leave.to_change((&name, false), &dir)?;
+                let by = leave.for_change((&name, false), &dir)?;
                 let (password, token) = (None, true);
                 let asked = Request::UserProof {
                     name,
@@ -176,7 +176,7 @@ impl User {
                 told(&person, token.as_deref(), &format, "has a new token")
             }
             Self::Remove { name, leave, dir } => {
-                let by = leave.to_change((&name, true), &dir)?;
+                let by = leave.for_change((&name, true), &dir)?;
                 match request(dir.data_dir.as_deref(), Request::UserRemove { name, by })? {
                     Response::PersonRemoved { name } => {
                         Ok(Output::text(format!("{name} removed\n")))
