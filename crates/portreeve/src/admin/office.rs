@@ -173,9 +173,11 @@ impl Office {
             | Request::GrantSet { .. } => self.grant(actor, request).await,
             Request::ApprovalList { .. }
             | Request::ApprovalShow { .. }
+            | Request::ApprovalMay { .. }
             | Request::ApprovalDecide { .. }
             | Request::ApprovalWithdraw { .. } => self.approvals(request).await,
             Request::UserAdd { .. }
+            | Request::UserMayAdd { .. }
             | Request::UserList
             | Request::UserProof { .. }
             | Request::UserRemove { .. } => self.people(actor, request).await,

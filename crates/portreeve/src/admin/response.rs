@@ -202,6 +202,11 @@ pub enum Response {
         /// A new token, shown once.
         token: Option<String>,
     },
+    /// Somebody can be added.
+    MayAdd {
+        /// Whether an admin has to agree.
+        needs_leave: bool,
+    },
     PersonRemoved {
         name: Label,
     },
@@ -241,6 +246,14 @@ pub struct ServerView {
     pub created_at: String,
     pub tools_accepted: usize,
     pub tools_waiting: usize,
+    /// Whether a list of its tools was ever taken from it.
+    #[serde(default = "known")]
+    pub tools_known: bool,
+}
+
+/// Of a gate that does not say.
+const fn known() -> bool {
+    true
 }
 
 impl ServerView {
@@ -274,6 +287,7 @@ impl ServerView {
             created_at: rfc3339(server.created_at),
             tools_accepted: accepted,
             tools_waiting: waiting,
+            tools_known: server.first_list_accepted || accepted + waiting > 0,
         }
     }
 }

@@ -5,12 +5,12 @@ use std::fmt::Write as _;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
-use super::desk::{request, unexpected};
+use super::desk::{data_dir, request, unexpected};
 use super::listing::{Cell, Listing};
 use super::output::{Output, Paint, plain};
 use super::secret_prompt::{credential, new_password, password_from_stdin};
 use super::{DataDirArg, Done, FormatArg};
-use crate::admin::{Credential, Failure, PersonView, Plain, Request, Response};
+use crate::admin::{Credential, Failure, PersonView, Plain, Request, Response, check_first};
 use crate::name::Label;
 use crate::store::person::Role;
 
@@ -70,7 +70,7 @@ pub(super) struct Leave {
 
 impl Leave {
     fn credential(self) -> Result<Credential, Failure> {
-        credential(self.admin)
+        credential(self.admin, |_| Ok(()))
     }
 }
 
@@ -176,12 +176,11 @@ impl User {
 
 impl Add {
     fn run(self) -> Done {
-        // The first person needs nobody's leave.
-        let is_first = people(&self.dir).map_or(true, |people| people.is_empty());
-        let by = if is_first {
-            None
+        let by = if self.needs_leave()? {
+            let may = |who: &Label| self.may(Some(who)).map(drop);
+            Some(credential(self.leave.admin.clone(), may)?)
         } else {
-            Some(self.leave.credential()?)
+            None
         };
         let wants_password = self.password_stdin || !self.token;
         let password = wants_password
@@ -198,6 +197,30 @@ impl Add {
         let (person, token) = proven(&self.dir, asked)?;
         let what = format!("added ({})", person.role);
         told(&person, token.as_deref(), &self.format, &what)
+    }
+}
+
+impl Add {
+    /// The first person needs nobody's leave, and may be the first of a data directory, too.
+    fn needs_leave(&self) -> Result<bool, Failure> {
+        if data_dir(self.dir.data_dir.as_deref())?.require().is_err() {
+            return check_first(self.role.into(), &self.identities).map(|()| false);
+        }
+        self.may(None)
+    }
+
+    /// Asks before anybody types a password whether it would be of use.
+    fn may(&self, who: Option<&Label>) -> Result<bool, Failure> {
+        let asked = Request::UserMayAdd {
+            name: self.name.clone(),
+            role: self.role.into(),
+            identities: self.identities.clone(),
+            who: who.cloned(),
+        };
+        match request(self.dir.data_dir.as_deref(), asked)? {
+            Response::MayAdd { needs_leave } => Ok(needs_leave),
+            _ => Err(unexpected()),
+        }
     }
 }
 

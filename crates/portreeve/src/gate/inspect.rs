@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicUsize;
 
 use bytes::Bytes;
 use portreeve_policy::ResultRules;
-use portreeve_policy::json::{Rules, outline, parse};
+use portreeve_policy::json::{RawMember, Rules, outline_with, parse};
 
 use super::brings::Brings;
 use super::decide::Refused;
@@ -153,7 +153,8 @@ impl Inspector {
     }
 
     async fn look_closely(&self, bytes: &Bytes) -> Result<Look, String> {
-        let members = outline(bytes, Rules::MESSAGE).map_err(|e| unreadable(&e))?;
+        let (members, within) =
+            outline_with(bytes, Rules::MESSAGE, "result").map_err(|e| unreadable(&e))?;
         if let Some(key) = keys::envelope_variant(members.iter().map(|m| m.key.as_ref())) {
             return Err(format!(
                 "the key {key:?} differs from another only in case or form"
@@ -183,11 +184,14 @@ impl Inspector {
             }
             Ok(shown) if is_error => (shown, Given::plain(Answer::Error), brings),
             Ok(shown) => {
+                let outlines;
                 let result = if shown.as_ptr() == bytes.as_ptr() {
-                    part
+                    &within
                 } else {
-                    result_of(&shown)?
+                    outlines = outline_with(&shown, Rules::MESSAGE, "result");
+                    &outlines.map_err(|e| unreadable(&e))?.1
                 };
+                let result = result.as_deref().ok_or("its `result` is not an object")?;
                 match self.look_at_result(&shown, result, &request).await? {
                     Looked::Result(shown, answer) => (shown, Given::plain(answer), brings),
                     Looked::Refused(words) => {
@@ -229,11 +233,10 @@ impl Inspector {
     async fn look_at_result(
         &self,
         bytes: &Bytes,
-        result: &str,
+        members: &[RawMember<'_>],
         request: &Request,
     ) -> Result<Looked, String> {
         let topic = request.matter.topic;
-        let members = outline(result.as_bytes(), Rules::MESSAGE).map_err(|e| unreadable(&e))?;
         if let Some(key) = keys::result_variant(members.iter().map(|m| m.key.as_ref())) {
             return Err(format!(
                 "the key {key:?} of the result differs from another only in case or form"
@@ -300,12 +303,6 @@ fn shown(rules: &ResultRules, message: &Bytes, part: &str) -> Result<Bytes, With
 fn is_retry(line: &str) -> bool {
     let millis = line.strip_prefix("retry:").map(str::trim);
     millis.is_some_and(|millis| millis.len() < 10 && millis.bytes().all(|b| b.is_ascii_digit()))
-}
-
-fn result_of(message: &[u8]) -> Result<&str, String> {
-    let members = outline(message, Rules::MESSAGE).map_err(|e| unreadable(&e))?;
-    let result = members.iter().find(|m| m.key == "result").map(|m| m.value);
-    result.ok_or_else(|| "a response without `result`".to_owned())
 }
 
 /// Whether two ids, as JSON text, are the same id.

@@ -149,6 +149,26 @@ impl Approval {
         open && now < self.asked.expires_at
     }
 
+    /// Whether anybody can still decide it.
+    pub fn is_undecided(&self, now: Timestamp) -> Result<(), NoVote> {
+        self.is_still(&[State::Waiting], now)
+    }
+
+    /// Whether what was said can still be taken back: no call has used it.
+    pub fn is_untaken(&self, now: Timestamp) -> Result<(), NoVote> {
+        self.is_still(&[State::Waiting, State::Approved], now)
+    }
+
+    fn is_still(&self, states: &[State], now: Timestamp) -> Result<(), NoVote> {
+        if !states.contains(&self.state) {
+            return Err(NoVote::Over(self.state));
+        }
+        if !self.is_live(now) {
+            return Err(NoVote::Over(State::Expired));
+        }
+        Ok(())
+    }
+
     /// Whether a person can still take back an approval of their own: as long as no call has used it.
     ///
     /// INVARIANT: nobody takes back what somebody else said (`what_was_said_can_be_taken_back`).
@@ -157,12 +177,7 @@ impl Approval {
         if self.state == State::Used && !self.votes.iter().any(has_said) {
             return Err(NoVote::NotGiven(person.name.clone()));
         }
-        if !matches!(self.state, State::Waiting | State::Approved) {
-            return Err(NoVote::Over(self.state));
-        }
-        if !self.is_live(now) {
-            return Err(NoVote::Over(State::Expired));
-        }
+        self.is_untaken(now)?;
         if self.votes.iter().any(has_said) {
             Ok(())
         } else {
@@ -187,12 +202,7 @@ impl Approval {
         if !person.role.may_approve() {
             return Err(NoVote::Role(person.name.clone(), person.role.as_str()));
         }
-        if self.state != State::Waiting {
-            return Err(NoVote::Over(self.state));
-        }
-        if !self.is_live(now) {
-            return Err(NoVote::Over(State::Expired));
-        }
+        self.is_undecided(now)?;
         if person.is_known_as(&self.asked.identity) {
             return Err(NoVote::Own(self.asked.identity.clone()));
         }

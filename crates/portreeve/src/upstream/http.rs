@@ -24,6 +24,8 @@ use crate::pieces::Pieces;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const IDLE_CONNECTION: Duration = Duration::from_secs(55);
+/// How many connections to one server are kept for the next call.
+const MAX_IDLE: usize = 256;
 
 type Guarded = Client<HttpsConnector<HttpConnector<GuardedResolver>>, Full<Bytes>>;
 /// A client without a guard: for whoever names the one place it goes to.
@@ -94,6 +96,7 @@ where
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE_CONNECTION)
+        .pool_max_idle_per_host(MAX_IDLE)
         .build(connector)
 }
 
