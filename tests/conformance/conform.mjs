@@ -23,16 +23,10 @@ const REVISIONS = { "2025-11-25": 84, "2026-07-28": 197 };
 const SERVERS = ["http", "stdio"];
 
 /**
- * What is meant to come out otherwise than directly. A child has no streams of its own: its server
- * cannot close one in the middle of a call, and the gate gives what comes of it no ids to come back with.
+ * What is meant to come out otherwise than directly. A child has no streams that it could close in
+ * the middle of a call, so nobody has to come back for the answer.
  */
-const UNLIKE = {
-  stdio: {
-    "server-sse-priming-event": "WARNING",
-    "server-sse-retry-field": "WARNING",
-    "server-sse-disconnect-resume": "INFO",
-  },
-};
+const UNLIKE = { stdio: { "server-sse-disconnect-resume": "INFO" } };
 
 const MAY_ASK = { roots: "allow", elicitation: "allow", elicitation_url: "allow", sampling: "allow" };
 const POLICIES = {

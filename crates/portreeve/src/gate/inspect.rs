@@ -20,7 +20,7 @@ use super::refuse::{self, Asked};
 use super::release::{self, Withheld, unreadable};
 use super::sessions::Session;
 use super::turn::Turn;
-use super::{Gate, Visit};
+use super::{Gate, Visit, task_ids};
 use crate::ledger::Answer;
 use crate::mcp::keys;
 use crate::mcp::method::Topic;
@@ -247,6 +247,13 @@ impl Inspector {
             return Ok(Looked::Result(filtered, Answer::Ok));
         }
         let member = |name: &str| members.iter().find(|m| m.key == name).map(|m| m.value);
+        let sealed;
+        let bytes = if task_ids::may_name_one(&request.matter, |name| member(name).is_some()) {
+            sealed = self.with_sealed_tasks(bytes, request)?;
+            &sealed
+        } else {
+            bytes
+        };
         if let Some(requests) = member("inputRequests")
             && let Some(refused) = Box::pin(self.judge_inputs(requests)).await?
         {

@@ -50,6 +50,8 @@ mod sessions;
 mod shadow;
 mod spent;
 mod stream;
+mod task_ids;
+mod tasks;
 mod turn;
 mod upkeep;
 mod values;
@@ -123,6 +125,7 @@ pub struct Gate {
     noted: upkeep::Noted,
     rechecked: upkeep::Noted,
     decisions: hold::Decisions,
+    tasks: tasks::Begun,
 }
 
 /// One caller at one server, under the policy in force when the request arrived.
@@ -226,6 +229,7 @@ impl Gate {
             noted: upkeep::Noted::default(),
             rechecked: upkeep::Noted::default(),
             decisions: hold::Decisions::default(),
+            tasks: tasks::Begun::default(),
         }))
     }
 

@@ -18,8 +18,9 @@ use super::record;
 use super::refuse::{self, Asked};
 use super::resolve::{Call, resolve};
 use super::sessions::{Session, SessionError};
+use super::tasks::Task;
 use super::turn::{IdTrouble, Turn};
-use super::{FirstList, Gate, Reply, Status, Visit, param_headers, relay};
+use super::{FirstList, Gate, Reply, Status, Visit, param_headers, relay, task_ids};
 use crate::mcp::header::{self, Mismatch};
 use crate::mcp::message::{self, Malformed, Message, Shape};
 use crate::mcp::method::{self, Topic, topic};
@@ -263,7 +264,11 @@ impl Exchange {
         if let Err(mismatch) = self.mirrors_agree(&call) {
             return Box::pin(self.refuse_mismatch(&call, id, &mismatch)).await;
         }
-        let request = match self.request(&call, id) {
+        let (bytes, task) = match self.opened(&call, message, bytes).await {
+            Ok(opened) => opened,
+            Err(reply) => return reply,
+        };
+        let request = match self.request(&call, id, task.as_ref()) {
             Ok(request) => request,
             Err(trouble) => {
                 let refused = Refused::deny(Rule::MALFORMED, trouble.to_string());
@@ -315,9 +320,14 @@ impl Exchange {
     }
 
     /// What the answer will be held against; `None` for a notification.
-    fn request(&self, call: &Call<'_>, id: Option<&str>) -> Result<Option<Request>, IdTrouble> {
+    fn request(
+        &self,
+        call: &Call<'_>,
+        id: Option<&str>,
+        task: Option<&Task>,
+    ) -> Result<Option<Request>, IdTrouble> {
         let Some(id) = id else { return Ok(None) };
-        let matter = Matter::of(call);
+        let matter = task.map_or_else(|| Matter::of(call), |task| Matter::of_task(call, task));
         let turn = self
             .session
             .as_ref()
@@ -379,7 +389,10 @@ impl Exchange {
             }
         };
         match admit(&self.gate, &call, allowed).await {
-            Ok(permit) => self.replied(permit, &call, &mut inquiry, bytes).await,
+            Ok(permit) => {
+                let bytes = task_ids::with_opened_relation(&self.gate.keys, &self.visit, bytes);
+                self.replied(permit, &call, &mut inquiry, bytes).await
+            }
             Err(NotAdmitted::Refused(refused)) => self.refuse(&call, None, &refused).await,
             Err(NotAdmitted::Unavailable(error)) => unavailable(None, &error),
         }

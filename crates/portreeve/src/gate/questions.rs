@@ -74,7 +74,12 @@ impl Inspector {
                 } else {
                     Brings::Something
                 };
-                Ok(match self.shown_beside(bytes) {
+                let Some(told) = self.told_of_task(method, message.params, bytes) else {
+                    return Ok(Look::Drop(
+                        "about a task that is not known to be this caller's",
+                    ));
+                };
+                Ok(match self.shown_beside(&told) {
                     Ok(shown) => Look::Pass(shown, None, brings),
                     Err(_) => Look::Drop("a notification that the policy withholds"),
                 })
@@ -118,7 +123,8 @@ impl Inspector {
             // Without a session the client's answer could not be told from anybody else's.
             return Ok(Look::Decline(decline("there is no session to answer in")));
         };
-        let shown = match self.shown_beside(bytes) {
+        let told = self.told_of_task(method, message.params, bytes);
+        let shown = match self.shown_beside(told.as_ref().unwrap_or(bytes)) {
             Ok(shown) => shown,
             Err(withheld) => {
                 let words = format!("[POLICY WITHHELD] {}", withheld.reason);

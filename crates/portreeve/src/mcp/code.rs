@@ -9,6 +9,9 @@ pub const INVALID_PARAMS: i64 = -32602;
 /// The request's headers disagree with its body (2026-07-28).
 pub const HEADER_MISMATCH: i64 = -32020;
 
+/// The client has not declared what the request needs (2026-07-28).
+pub const MISSING_CAPABILITY: i64 = -32021;
+
 /// The policy refused; `data` is the decision.
 pub const POLICY_REFUSED: i64 = 40300;
 /// The session is unknown, has expired, or belongs to somebody else.

@@ -105,6 +105,7 @@ pub fn is_server_notification(method: &str) -> bool {
             | "notifications/resources/updated"
             | "notifications/prompts/list_changed"
             | "notifications/elicitation/complete"
+            | "notifications/tasks"
             | "notifications/tasks/status"
             | "notifications/subscriptions/acknowledged"
     )
@@ -117,6 +118,8 @@ const GONE: &[&str] = &[
     "logging/setLevel",
     "resources/subscribe",
     "resources/unsubscribe",
+    "tasks/list",
+    "tasks/result",
 ];
 
 /// Whether no server of the modern era may carry `method` out.

@@ -18,6 +18,7 @@ mod shadow;
 mod streams;
 mod survival;
 mod targets;
+mod tasks;
 
 use serde_json::{Value, json};
 
