@@ -109,7 +109,7 @@ impl Office {
         let detail = about(&approval, reason.as_deref());
         let act = turn.book("approval.withdraw", id, detail).await?;
         let left = self.store.withdraw_approval(id, person, now).await?;
-        act.came_of(left.map_err(|no| refusal(id, no))).await
+        act.came_of(left.map_err(|no| too_late(id, no))).await
     }
 }
 
@@ -142,6 +142,18 @@ fn may(
         // The call may be on its way still, and give the approval back.
         Err(NoVote::Over(State::Used)) => Ok(()),
         other => other,
+    }
+}
+
+/// What somebody is told who takes an approval back that a call has used.
+fn too_late(id: &str, no: NoVote) -> Failure {
+    match no {
+        NoVote::Over(State::Used) => Failure::no(
+            format!("the approval {id} is used already: its call has passed"),
+            "nothing more can be done here; should that call never have reached its server, your \
+             approval does not let it pass again",
+        ),
+        other => refusal(id, other),
     }
 }
 

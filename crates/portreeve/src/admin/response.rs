@@ -47,6 +47,9 @@ pub struct VoteView {
     pub says: Says,
     pub reason: Option<String>,
     pub at: String,
+    /// Taken back after a call had used it.
+    #[serde(default)]
+    pub taken_back: bool,
 }
 
 impl ApprovalView {
@@ -62,6 +65,7 @@ impl ApprovalView {
             says: vote.says,
             reason: vote.reason,
             at: rfc3339(Timestamp(vote.at)),
+            taken_back: vote.taken_back,
         };
         Self {
             id: approval.id,

@@ -243,7 +243,15 @@ fn text(approval: &ApprovalView, paint: Paint) -> String {
             .reason
             .as_deref()
             .map_or_else(String::new, |r| format!(": {r}"));
-        line(says, &format!("by {} at {}{reason}", vote.person, vote.at));
+        let back = if vote.taken_back {
+            " (taken back since, for any other call)"
+        } else {
+            ""
+        };
+        line(
+            says,
+            &format!("by {} at {}{back}{reason}", vote.person, vote.at),
+        );
     }
     text
 }

@@ -160,6 +160,11 @@ impl Inspector {
                 "the key {key:?} differs from another only in case or form"
             ));
         }
+        // What is said there is looked through by nothing else.
+        let is_other = |m: &RawMember<'_>| m.key == "jsonrpc" && m.value != "\"2.0\"";
+        if members.iter().any(is_other) {
+            return Err("its `jsonrpc` is not \"2.0\"".to_owned());
+        }
         if members.iter().any(|m| m.key == "method") {
             return Box::pin(self.look_at_request(bytes)).await;
         }
@@ -182,7 +187,13 @@ impl Inspector {
                 // That it was withheld, and why, is something the server brought about.
                 (words, given, brings)
             }
-            Ok(shown) if is_error => (shown, Given::plain(Answer::Error), brings),
+            Ok(shown) if is_error => match Box::pin(self.judge_error(part)).await? {
+                None => (shown, Given::plain(Answer::Error), brings),
+                Some(refused) => {
+                    let words = self.refusal(&request, &refused);
+                    (words, Given::plain(Answer::Error), Brings::Nothing)
+                }
+            },
             Ok(shown) => {
                 let outlines;
                 let result = if shown.as_ptr() == bytes.as_ptr() {
@@ -242,11 +253,16 @@ impl Inspector {
                 "the key {key:?} of the result differs from another only in case or form"
             ));
         }
+        let member = |name: &str| members.iter().find(|m| m.key == name).map(|m| m.value);
+        if let Some(requests) = member("inputRequests")
+            && let Some(refused) = Box::pin(self.judge_inputs(requests)).await?
+        {
+            return Ok(Looked::Refused(self.refusal(request, &refused)));
+        }
         if let Topic::List(listed) = topic {
             let filtered = Box::pin(list::filter(self, listed, bytes)).await?;
             return Ok(Looked::Result(filtered, Answer::Ok));
         }
-        let member = |name: &str| members.iter().find(|m| m.key == name).map(|m| m.value);
         let sealed;
         let bytes = if task_ids::may_name_one(&request.matter, |name| member(name).is_some()) {
             sealed = self.with_sealed_tasks(bytes, request)?;
@@ -254,11 +270,6 @@ impl Inspector {
         } else {
             bytes
         };
-        if let Some(requests) = member("inputRequests")
-            && let Some(refused) = Box::pin(self.judge_inputs(requests)).await?
-        {
-            return Ok(Looked::Refused(self.refusal(request, &refused)));
-        }
         if topic == Topic::Resource && member("cacheScope").is_some() {
             let private = list::for_one_caller(bytes)?;
             return Ok(Looked::Result(private, Answer::Ok));

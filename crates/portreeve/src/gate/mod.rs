@@ -121,7 +121,7 @@ pub struct Gate {
     /// Turns true when the gate stops: streams that would go on without end are ended then.
     closing: watch::Sender<bool>,
     reloads: reloads::Reloads,
-    first_lists: upkeep::FirstLists,
+    asked: upkeep::Asked,
     noted: upkeep::Noted,
     rechecked: upkeep::Noted,
     decisions: hold::Decisions,
@@ -134,6 +134,8 @@ pub struct Visit {
     pub caller: Caller,
     pub server: Arc<ServerEntry>,
     pub ruling: Ruling,
+    /// The registry that all of it is from.
+    registry: u64,
 }
 
 impl Visit {
@@ -225,7 +227,7 @@ impl Gate {
             passage: RwLock::new(()),
             closing: watch::Sender::new(false),
             reloads: reloads::Reloads::default(),
-            first_lists: upkeep::FirstLists::default(),
+            asked: upkeep::Asked::default(),
             noted: upkeep::Noted::default(),
             rechecked: upkeep::Noted::default(),
             decisions: hold::Decisions::default(),
@@ -258,7 +260,37 @@ impl Gate {
         Ok(Visit {
             server: Arc::clone(server),
             ruling: ruling.clone(),
+            registry: registry.number(),
             caller,
+        })
+    }
+
+    /// The same visit as it would be made now: the caller may have taken time to say what for.
+    ///
+    /// INVARIANT: a call is judged by what is in force when it has arrived whole
+    /// (`a_call_that_dawdles_is_judged_by_what_is_in_force_when_it_is_there`).
+    pub fn renewed(&self, visit: Visit) -> Result<Visit, NoVisit> {
+        let registry = self.registry.load();
+        let over = |grant: &GrantEntry| grant.expires_at.is_some_and(|end| self.clock.now() >= end);
+        if registry.number() == visit.registry && !over(&visit.caller.grant) {
+            return Ok(visit);
+        }
+        let known = registry.same_grant(&visit.caller.grant);
+        let grant = known.ok_or(Stranger::Unknown)?;
+        if over(grant) {
+            return Err(Stranger::Expired.into());
+        }
+        let name = visit.server.name.as_str();
+        let foreign = || NoVisit::Foreign(name.to_owned());
+        let ruling = grant.routes.get(name).ok_or_else(foreign)?;
+        let server = registry.server(name).ok_or_else(foreign)?;
+        Ok(Visit {
+            server: Arc::clone(server),
+            ruling: ruling.clone(),
+            registry: registry.number(),
+            caller: Caller {
+                grant: Arc::clone(grant),
+            },
         })
     }
 

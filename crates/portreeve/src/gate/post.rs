@@ -20,7 +20,7 @@ use super::resolve::{Call, resolve};
 use super::sessions::{Session, SessionError};
 use super::tasks::Task;
 use super::turn::{IdTrouble, Turn};
-use super::{FirstList, Gate, Reply, Status, Visit, param_headers, relay, task_ids};
+use super::{Gate, Reply, Status, Visit, param_headers, relay, task_ids};
 use crate::mcp::header::{self, Mismatch};
 use crate::mcp::message::{self, Malformed, Message, Shape};
 use crate::mcp::method::{self, Topic, topic};
@@ -67,9 +67,7 @@ impl Gate {
         headers: HeaderMap,
         tree: &Value<'_>,
     ) -> Result<Exchange, NoExchange> {
-        let meta = tree.get("params").and_then(|p| p.get("_meta"));
-        let stated = meta.and_then(|m| m.get(revision::META_PROTOCOL_VERSION));
-        let stated = stated.and_then(Value::as_str);
+        let stated = revision::stated(tree.get("params"));
         let version = header::version(&headers, stated).map_err(NoExchange::Mismatch)?;
         let era = revision::era(version);
         let id = header::single(&headers, &header::SESSION_ID).map_err(NoExchange::Mismatch)?;
@@ -226,10 +224,8 @@ impl Exchange {
             self.gate.request_cancelled(session, given_up);
         }
         let taken;
-        let visit = if topic(method) == Topic::Tool
-            && self.visit.server.pins.first_list() == FirstList::ToBeTaken
-        {
-            taken = match Box::pin(self.gate.with_first_list(&self.visit)).await {
+        let visit = if topic(method) == Topic::Tool && !self.visit.server.is_looked_at() {
+            taken = match Box::pin(self.gate.with_known_tools(&self.visit)).await {
                 Ok(visit) => visit,
                 Err(error) => return Box::pin(self.unknown_tools(method, id, &error)).await,
             };
@@ -282,7 +278,7 @@ impl Exchange {
         }
     }
 
-    /// Nothing is accepted of a server that could not be asked for its tools yet.
+    /// No tool is called of a server that could not be asked for its tools yet.
     async fn unknown_tools(&self, method: &str, id: Option<&str>, error: &UpstreamError) -> Reply {
         let call = Call::bare(&self.visit, method, self.gate.moment());
         let reason = format!("its tools could not be read yet: {error}");

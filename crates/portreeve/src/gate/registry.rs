@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ use crate::upstream::{Connector, HttpServer, Network, UpstreamError};
 /// The compiled state.
 #[derive(Debug, Default)]
 pub struct Registry {
+    number: u64,
     grants: HashMap<String, Arc<GrantEntry>>,
     servers: HashMap<Name, Arc<ServerEntry>>,
     policies: HashMap<Name, Arc<PolicyEntry>>,
@@ -89,6 +91,9 @@ pub struct ServerEntry {
     pub created_at: Timestamp,
     pub connector: Connector,
     pub pins: Board,
+    /// Whether its definitions were held against the pins since this process began and since the
+    /// server was configured as it is.
+    looked_at: Arc<AtomicBool>,
 }
 
 /// Where the built-in server listens, and what it wants of a caller: only the gate may talk to it.
@@ -145,6 +150,7 @@ impl Registry {
             policies.into_iter().filter_map(usable).collect();
         let memory = policies.values().filter_map(|e| e.policy.flow_memory_ms());
         Self {
+            number: before.number + 1,
             flow_memory_ms: memory.max(),
             grants,
             servers,
@@ -168,13 +174,22 @@ impl Registry {
         self.grants.get(token_sha256)
     }
 
+    /// Tells one registry from every other of this process.
+    pub const fn number(&self) -> u64 {
+        self.number
+    }
+
     /// Whether the grant, with the same token, still reaches the server.
     pub fn still_grants(&self, grant: &GrantEntry, server: &Name, now: Timestamp) -> bool {
-        self.grants.get(&grant.token_sha256).is_some_and(|current| {
-            current.label == grant.label
-                && current.routes.contains_key(server)
-                && current.expires_at.is_none_or(|end| now < end)
+        self.same_grant(grant).is_some_and(|current| {
+            current.routes.contains_key(server) && current.expires_at.is_none_or(|end| now < end)
         })
+    }
+
+    /// The grant as it is here, with the same token.
+    pub(super) fn same_grant(&self, grant: &GrantEntry) -> Option<&Arc<GrantEntry>> {
+        let current = self.grants.get(&grant.token_sha256);
+        current.filter(|current| current.label == grant.label)
     }
 
     pub fn server(&self, name: &str) -> Option<&Arc<ServerEntry>> {
@@ -275,7 +290,11 @@ impl ServerEntry {
             };
             Connector::Unusable(why)
         });
+        let same = before
+            .server(&server.name)
+            .filter(|known| known.configuration() == (server.created_at, server.revision));
         Self {
+            looked_at: same.map_or_else(Arc::default, |known| Arc::clone(&known.looked_at)),
             name: server.name,
             revision: server.revision,
             created_at: server.created_at,
@@ -290,6 +309,18 @@ impl ServerEntry {
     /// whose name was given again.
     pub const fn configuration(&self) -> (Timestamp, u64) {
         (self.created_at, self.revision)
+    }
+
+    /// Whether what it offers is known to be what the pins say.
+    ///
+    /// INVARIANT: a tool is called only after its definition was compared
+    /// (`what_changed_while_nobody_looked_is_not_called`).
+    pub(super) fn is_looked_at(&self) -> bool {
+        self.looked_at.load(Ordering::Acquire)
+    }
+
+    pub(super) fn note_looked_at(&self) {
+        self.looked_at.store(true, Ordering::Release);
     }
 }
 

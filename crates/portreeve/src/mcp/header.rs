@@ -49,10 +49,10 @@ pub fn version<'a>(headers: &'a HeaderMap, body: Option<&'a str>) -> Result<&'a 
     let header = single(headers, &PROTOCOL_VERSION)?;
     match (header, body) {
         (Some(header), Some(body)) if header != body => Err(Mismatch(format!(
-            "{PROTOCOL_VERSION} is {header:?} but the body's _meta says {body:?}"
+            "{PROTOCOL_VERSION} is not the revision that the body's _meta names"
         ))),
         (None, Some(body)) if revision::era(body) == Era::Modern => Err(Mismatch(format!(
-            "{PROTOCOL_VERSION} is missing; the body says {body:?}"
+            "{PROTOCOL_VERSION} is missing, though the body's _meta names a revision"
         ))),
         (header, body) => Ok(body.or(header).unwrap_or(revision::WITH_BATCHES)),
     }
@@ -60,6 +60,9 @@ pub fn version<'a>(headers: &'a HeaderMap, body: Option<&'a str>) -> Result<&'a 
 
 /// Checks the mirrors of method and name. The modern era demands them; when a legacy client sends
 /// them all the same, they must be true as well.
+///
+/// INVARIANT: a mismatch names headers, never what stands in them or in the body: that may be secret,
+/// and the reason is booked (`a_mismatch_quotes_nothing`).
 pub fn agree(headers: &HeaderMap, message: &Message<'_>, era: Era) -> Result<(), Mismatch> {
     let Some(method) = message.method() else {
         return Ok(());
@@ -67,11 +70,7 @@ pub fn agree(headers: &HeaderMap, message: &Message<'_>, era: Era) -> Result<(),
     let demanded = era == Era::Modern && message.id().is_some();
     match single(headers, &METHOD)? {
         Some(header) if header == method => {}
-        Some(header) => {
-            return Err(Mismatch(format!(
-                "{METHOD} is {header:?} but the body says {method:?}"
-            )));
-        }
+        Some(_) => return Err(Mismatch(format!("{METHOD} is not the body's method"))),
         None if demanded => return Err(Mismatch(format!("{METHOD} is missing"))),
         None => {}
     }
@@ -87,11 +86,13 @@ pub fn agree(headers: &HeaderMap, message: &Message<'_>, era: Era) -> Result<(),
         (None, _) => Ok(()),
         (Some(header), Some(name)) if decode(header).as_deref() == Some(name) => Ok(()),
         (Some(_), None) if member.is_none() => Ok(()),
-        (Some(header), named) => {
-            let named = named.unwrap_or("nothing");
-            Err(Mismatch(format!(
-                "{NAME} is {header:?} but the body says {named:?}"
-            )))
+        (Some(_), named) => {
+            let what = if named.is_some() {
+                "is not what"
+            } else {
+                "is given, and nothing is what"
+            };
+            Err(Mismatch(format!("{NAME} {what} the body names")))
         }
     }
 }
@@ -215,6 +216,26 @@ mod tests {
         ] {
             assert!(check(bad, CALL, Era::Modern).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_mismatch_quotes_nothing() {
+        let read = r#"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"https://u:hush1@h/?k=hush2"}}"#;
+        for headers in [
+            &[("mcp-method", "hush"), ("mcp-name", "hush")][..],
+            &[("mcp-method", "resources/read"), ("mcp-name", "hush")],
+            &[("mcp-method", "resources/read")],
+        ] {
+            for era in [Era::Legacy, Era::Modern] {
+                if let Err(mismatch) = check(headers, read, era) {
+                    assert!(!mismatch.to_string().contains("hush"), "{mismatch}");
+                }
+            }
+        }
+        let headers = [(PROTOCOL_VERSION, HeaderValue::from_static("hush"))];
+        let headers = headers.into_iter().collect();
+        let mismatch = version(&headers, Some("hush too")).unwrap_err();
+        assert!(!mismatch.to_string().contains("hush"), "{mismatch}");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The protocol's revisions, and the two eras they fall into.
 
+use portreeve_policy::json::Value;
+
 /// `params._meta` member that carries the revision in the modern era.
 pub const META_PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 
@@ -33,6 +35,12 @@ pub fn era(version: &str) -> Era {
     } else {
         Era::Modern
     }
+}
+
+/// The revision that a message's params name.
+pub fn stated<'a>(params: Option<&'a Value<'_>>) -> Option<&'a str> {
+    let meta = params?.get("_meta")?;
+    meta.get(META_PROTOCOL_VERSION)?.as_str()
 }
 
 /// Whether `version` is written as revisions are: `YYYY-MM-DD`.

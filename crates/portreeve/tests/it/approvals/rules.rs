@@ -97,11 +97,18 @@ async fn a_changed_call_asks_again() {
         let answer = town.gate.post(call(params)).await.json();
         assert_ne!(id_of(&answer), id, "{params}");
     }
+    let act = r#""params":{"name":"act","arguments":{"a":1}}"#;
+    let beside = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call",{act},"evil":{{}}}}"#);
+    let answer = town.gate.post(beside).await.json();
+    assert_ne!(id_of(&answer), id, "a member beside the params");
     let authorization = format!("Bearer {other}");
     let headers = [("authorization", authorization.as_str())];
     let same = call(r#"{"name":"act","arguments":{"a":1}}"#);
     let answer = town.gate.post_with(&headers, same.clone()).await.json();
     assert_ne!(id_of(&answer), id, "another grant");
+    let headers = [("mcp-protocol-version", "2025-06-18")];
+    let answer = town.gate.post_with(&headers, same.clone()).await.json();
+    assert_ne!(id_of(&answer), id, "another revision");
     assert_eq!(town.reached(), 0);
     assert!(passed(&town.gate.post(same).await.json()));
 }
@@ -249,7 +256,7 @@ async fn an_approval_can_be_taken_back_by_whoever_gave_it_until_it_is_used() {
     assert_eq!(again, Ok(State::Approved));
     assert!(passed(&town.call(&json!({})).await));
     let late = town.withdraw(&id, &town.people[0]).await.unwrap_err();
-    assert!(late.what.ends_with(" is used already"));
+    assert!(late.what.contains(" is used already"));
     let acts = portreeve::ledger::acts(&town.gate.ledger_dir(), None, None).unwrap();
     let taken_back = acts
         .items
