@@ -19,7 +19,7 @@ use crate::mcp::{answer, code};
 
 /// Why no server of the modern era could take a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-enum Unfit<'a> {
+pub(super) enum Unfit<'a> {
     #[error("Method not found: {0:?} is of an older revision")]
     Gone(&'a str),
     #[error("`params._meta` has no {0:?}")]
@@ -69,23 +69,27 @@ fn look<'a>(message: &Message<'a>) -> Result<(), Unfit<'a>> {
 }
 
 impl Exchange {
-    /// Refuses and books what is no request of its era.
+    /// Whether a message is a request of its era, if it is a request.
     ///
     /// INVARIANT: a process that serves modern requests is never told to shake hands
     /// (`a_modern_request_is_whole_or_refused`).
-    pub(super) async fn unfit(&self, message: &Message<'_>) -> Option<Reply> {
-        let unfit = match self.era {
-            Era::Modern => look(message).err()?,
-            Era::Legacy => return None,
-        };
+    pub(super) fn fits<'a>(&self, message: &Message<'a>) -> Result<(), Unfit<'a>> {
+        match self.era {
+            Era::Modern => look(message),
+            Era::Legacy => Ok(()),
+        }
+    }
+
+    /// Refuses and books what is none.
+    pub(super) async fn refuse_unfit(&self, message: &Message<'_>, unfit: Unfit<'_>) -> Reply {
         let id = message.id().map(|id| id.as_json());
         let asked = message.method().unwrap_or_default();
         let call = Call::bare(&self.visit, asked, self.gate.moment());
         let refused = Refused::deny(Rule::MALFORMED, unfit.to_string());
         if let Err(error) = record::refused(&self.gate, &call, &refused).await {
-            return Some(unavailable(id, &error.into()));
+            return unavailable(id, &error.into());
         }
         let words = answer::plain_error(id, unfit.code(), &refused.reason);
-        Some(Reply::message(unfit.status(), words))
+        Reply::message(unfit.status(), words)
     }
 }

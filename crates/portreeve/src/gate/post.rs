@@ -189,8 +189,8 @@ impl Exchange {
             let malformed = mismatched(tree, body, &mismatch);
             return Box::pin(self.gate.refuse_malformed(&self.visit, &malformed)).await;
         }
-        if let Some(refused) = Box::pin(self.unfit(&message)).await {
-            return refused;
+        if let Err(unfit) = self.fits(&message) {
+            return Box::pin(self.refuse_unfit(&message, unfit)).await;
         }
         // The message, not the body: white space around it is nobody's.
         let bytes = body.slice_ref(message.raw);
@@ -260,9 +260,9 @@ impl Exchange {
         if let Err(mismatch) = self.mirrors_agree(&call) {
             return Box::pin(self.refuse_mismatch(&call, id, &mismatch)).await;
         }
-        let (bytes, task) = match self.opened(&call, message, bytes).await {
+        let (bytes, task) = match self.opened(&call, message, bytes) {
             Ok(opened) => opened,
-            Err(reply) => return reply,
+            Err(no_task) => return Box::pin(self.refuse_task(&call, id, no_task)).await,
         };
         let request = match self.request(&call, id, task.as_ref()) {
             Ok(request) => request,

@@ -3,6 +3,7 @@
 //! What a seal is, and whose task is whose, is `tasks`' to say.
 
 use bytes::Bytes;
+use memchr::memmem;
 use portreeve_policy::Rule;
 use portreeve_policy::json::{Rules, Span, Value, parse};
 use serde::Serialize;
@@ -61,6 +62,10 @@ fn patch(span: Span, text: &str) -> Patch {
 
 /// A client's answer in which the task that it is about is the server's.
 pub(super) fn with_opened_relation(keys: &Keys, visit: &Visit, message: Bytes) -> Bytes {
+    // Few answers name one. What hides the name behind escapes stays sealed, and is of no use.
+    if memmem::find(&message, RELATED.as_bytes()).is_none() {
+        return message;
+    }
     let opened = parse(&message, Rules::MESSAGE).ok().and_then(|tree| {
         let related = relation(tree.get("result")?)?;
         let task = Task::open(keys, visit, related.as_str()?)?;
@@ -75,7 +80,7 @@ fn relation<'v, 'a>(holder: &'v Value<'a>) -> Option<&'v Value<'a>> {
 
 /// Why a request about a task is not forwarded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-enum NoTask {
+pub(super) enum NoTask {
     /// The same words for what is another's and for what is nobody's.
     #[error("Unknown task: the id is not one that this grant was given")]
     Unknown,
@@ -111,31 +116,34 @@ impl NoTask {
 }
 
 impl Exchange {
-    /// The message as its server knows the task that it is about. What names a task that was not
-    /// given to this caller is refused and booked.
+    /// The message as its server knows the task that it is about, if it is about one.
     ///
     /// INVARIANT: no id of a task reaches a server that was not sealed for who sent it
     /// (`a_task_opens_for_its_own_grant_only`).
-    pub(super) async fn opened(
+    pub(super) fn opened(
         &self,
         call: &Call<'_>,
         message: &Message<'_>,
         bytes: Bytes,
-    ) -> Result<(Bytes, Option<Task>), Reply> {
+    ) -> Result<(Bytes, Option<Task>), NoTask> {
         if !names_one(call.method, self.era) {
             return Ok((bytes, None));
         }
-        let opened = self.open(message, &bytes);
-        match opened {
-            Ok((bytes, task)) => Ok((bytes, Some(task))),
-            Err(no_task) => {
-                let id = message.id().map(|id| id.as_json());
-                let refused = Refused::deny(Rule::MALFORMED, no_task.to_string());
-                Err(match record::refused(&self.gate, call, &refused).await {
-                    Ok(()) => no_task.answer(id),
-                    Err(error) => unavailable(id, &error.into()),
-                })
-            }
+        let (bytes, task) = self.open(message, &bytes)?;
+        Ok((bytes, Some(task)))
+    }
+
+    /// Refuses and books what names a task that was not given to this caller.
+    pub(super) async fn refuse_task(
+        &self,
+        call: &Call<'_>,
+        id: Option<&str>,
+        no_task: NoTask,
+    ) -> Reply {
+        let refused = Refused::deny(Rule::MALFORMED, no_task.to_string());
+        match record::refused(&self.gate, call, &refused).await {
+            Ok(()) => no_task.answer(id),
+            Err(error) => unavailable(id, &error.into()),
         }
     }
 
