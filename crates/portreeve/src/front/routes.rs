@@ -101,12 +101,12 @@ impl Front {
                     return response::problem(status, code::BAD_HTTP, words);
                 }
                 match body::read(incoming, self.settings.max_body, &self.budget).await {
-                    Ok(bytes) => self.gate.post(visit, head.headers, bytes).await,
+                    Ok(bytes) => self.eras.post(visit, head.headers, bytes).await,
                     Err(error) => return unreadable(error),
                 }
             }
-            Method::GET => Box::pin(self.gate.listen(visit, &head.headers)).await,
-            Method::DELETE => Box::pin(self.gate.end_session(visit, &head.headers)).await,
+            Method::GET => Box::pin(self.eras.listen(visit, &head.headers)).await,
+            Method::DELETE => Box::pin(self.eras.end_session(visit, &head.headers)).await,
             _ => return response::not_allowed("only POST, GET and DELETE have a meaning here"),
         };
         response::reply(reply)

@@ -12,7 +12,7 @@
 //! record         what the ledger is told        the end of the call
 //! ```
 //!
-//! `post` (with `batch`) and `stream` walk a request along it; `registry` is what they decide by.
+//! `post` (with `batch` and `rounds`) and `stream` walk a request along it; `registry` is what they decide by.
 //! The gate knows the protocol's messages (`mcp`) but not HTTP's side of them: listening, Host and
 //! Origin, and status codes belong to `front`.
 
@@ -44,6 +44,7 @@ mod relay;
 mod release;
 mod reloads;
 mod resolve;
+mod rounds;
 mod seen;
 mod sessions;
 mod shadow;
@@ -67,6 +68,7 @@ pub use decide::{How, Refused};
 pub use pins::FirstList;
 pub use record::Keeping;
 pub use registry::{BuiltIn, GrantEntry, Registry, Ruling, ServerEntry, Surroundings, Trial};
+pub use rounds::{Rounds, matter};
 pub use sessions::{SessionError, SessionId};
 pub use upkeep::UpkeepError;
 
@@ -188,7 +190,7 @@ pub enum Payload {
 }
 
 impl Reply {
-    const fn new(status: Status, payload: Payload) -> Self {
+    pub const fn new(status: Status, payload: Payload) -> Self {
         Self {
             status,
             session: None,
@@ -196,7 +198,7 @@ impl Reply {
         }
     }
 
-    fn message(status: Status, message: impl Into<Bytes>) -> Self {
+    pub fn message(status: Status, message: impl Into<Bytes>) -> Self {
         Self::new(status, Payload::Message(message.into()))
     }
 }
@@ -226,6 +228,14 @@ impl Gate {
             rechecked: upkeep::Noted::default(),
             decisions: hold::Decisions::default(),
         }))
+    }
+
+    pub const fn keys(&self) -> &Arc<Keys> {
+        &self.keys
+    }
+
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// What is in force now.

@@ -21,7 +21,7 @@ use crate::name::{Label, Name};
 use crate::policy_text;
 use crate::store::model::{Grant, PolicyVersion, Secret, Server, Snapshot, Target};
 use crate::upstream::stdio::{Children, Launch, StdioServer};
-use crate::upstream::{Connector, HttpServer, Network, UpstreamError};
+use crate::upstream::{Connector, HttpServer, Network, Spoken, UpstreamError};
 
 /// The compiled state.
 #[derive(Debug, Default)]
@@ -89,6 +89,8 @@ pub struct ServerEntry {
     pub created_at: Timestamp,
     pub connector: Connector,
     pub pins: Board,
+    /// Which eras it is known to speak; the same for as long as its configuration is.
+    pub spoken: Arc<Spoken>,
 }
 
 /// Where the built-in server listens, and what it wants of a caller: only the gate may talk to it.
@@ -275,12 +277,16 @@ impl ServerEntry {
             };
             Connector::Unusable(why)
         });
+        let configuration = (server.created_at, server.revision);
+        let known = before.server(&server.name);
+        let known = known.filter(|known| known.configuration() == configuration);
         Self {
             name: server.name,
             revision: server.revision,
             created_at: server.created_at,
             connector,
             pins,
+            spoken: known.map_or_else(Arc::default, |known| Arc::clone(&known.spoken)),
         }
     }
 }
