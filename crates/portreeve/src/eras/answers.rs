@@ -2,13 +2,13 @@
 //! their bytes as they came.
 
 use bytes::Bytes;
-use portreeve_policy::json::{Rules, Value, parse};
+use portreeve_policy::json::{Rules, Span, Value, parse};
 
-use super::draft::json;
+use super::draft::{json, object};
 use crate::budget::in_place_of;
 use crate::gate::{Reply, Status};
 use crate::mcp::splice::{self, Patch};
-use crate::mcp::{answer, code};
+use crate::mcp::{answer, code, message, revision};
 
 /// A response as far as its translation needs it.
 #[derive(Debug, Default)]
@@ -102,9 +102,80 @@ pub(super) fn with_id(response: Bytes, id: &str) -> Bytes {
     }
 }
 
+/// The response with these members in its result, where it has none of the name.
+pub(super) fn with_members(response: Bytes, members: &[(&str, &[u8])]) -> Bytes {
+    let Ok(tree) = parse(&response, Rules::MESSAGE) else {
+        return response;
+    };
+    let Some(result) = tree.get("result").filter(|r| r.members().is_some()) else {
+        return response.clone();
+    };
+    let missing: Vec<_> = members
+        .iter()
+        .filter(|(name, _)| result.get(name).is_none())
+        .collect();
+    if missing.is_empty() {
+        return response.clone();
+    }
+    let missing: Vec<_> = missing
+        .iter()
+        .map(|(name, value)| (*name, *value))
+        .collect();
+    let mut with = object(&missing);
+    // What is between its braces goes behind those of the result.
+    with.pop();
+    with.remove(0);
+    if result.members().is_some_and(|members| !members.is_empty()) {
+        with.push(b',');
+    }
+    let at = result.span.start.saturating_add(1);
+    let span = Span { start: at, end: at };
+    patched(&response, vec![Patch { span, with }])
+}
+
+/// The error response under another code.
+pub(super) fn with_code(response: Bytes, from: i64, to: i64) -> Bytes {
+    let Ok(tree) = parse(&response, Rules::MESSAGE) else {
+        return response;
+    };
+    let known = tree.get("error").and_then(|error| error.get("code"));
+    match known {
+        Some(known) if number(known) == Some(from) => {
+            let patch = Patch {
+                span: known.span,
+                with: to.to_string().into_bytes(),
+            };
+            patched(&response, vec![patch])
+        }
+        _ => response.clone(),
+    }
+}
+
+/// The message with a member in `params._meta`.
+pub(super) fn with_meta(message: &Bytes, key: &str, value: &[u8]) -> Bytes {
+    let Ok(tree) = message::read_tree(message) else {
+        return message.clone();
+    };
+    match message::read(&tree, message) {
+        Ok(read) => {
+            let mut draft = super::draft::Draft::of(&read, &tree, message);
+            draft.set_meta(key, value);
+            in_place_of(draft.write(), vec![message.clone()])
+        }
+        Err(_) => message.clone(),
+    }
+}
+
 fn patched(response: &Bytes, patches: Vec<Patch>) -> Bytes {
     let anew = Bytes::from(splice::apply(response, patches));
     in_place_of(anew, vec![response.clone()])
+}
+
+/// What an error says in words.
+pub(super) fn words_of(response: &[u8]) -> Option<String> {
+    let tree = parse(response, Rules::MESSAGE).ok()?;
+    let words = tree.get("error")?.get("message")?.as_str()?;
+    Some(words.to_owned())
 }
 
 /// What has no form in the other era: which it is, and why.
@@ -115,6 +186,13 @@ pub(super) fn untranslatable(id: Option<&str>, words: &str) -> Reply {
         Status::Malformed
     };
     Reply::message(status, answer::plain_error(id, code::NOT_TRANSLATED, words))
+}
+
+/// A method that the era has not.
+pub(super) fn unknown_method(id: &str, method: &str) -> Reply {
+    let words = format!("{method:?} is no method of revision {}", revision::MODERN);
+    let words = answer::plain_error(Some(id), code::METHOD_NOT_FOUND, &words);
+    Reply::message(Status::NotFound, words)
 }
 
 /// A text member as JSON, for results that are written here.
@@ -128,10 +206,23 @@ mod tests {
 
     #[test]
     fn only_what_is_changed_changes() {
-        let answer = Bytes::from_static(br#"{"jsonrpc":"2.0","id":"x-1","result":{ "n":1.0}}"#);
-        let named = with_id(answer.clone(), "7");
-        assert_eq!(named, r#"{"jsonrpc":"2.0","id":7,"result":{ "n":1.0}}"#);
-        assert_eq!(with_id(answer.clone(), "\"x-1\"").as_ptr(), answer.as_ptr());
+        let of = |text: &'static str| Bytes::from_static(text.as_bytes());
+        let answer = of(r#"{"jsonrpc":"2.0","id":"x-1","result":{ "n":1.0}}"#);
+        let answer = with_id(answer, "7");
+        let members: [(&str, &[u8]); 2] = [("resultType", br#""complete""#), ("n", b"2")];
+        let answer = with_members(answer, &members);
+        let expected = r#"{"jsonrpc":"2.0","id":7,"result":{"resultType":"complete", "n":1.0}}"#;
+        assert_eq!(String::from_utf8_lossy(&answer), expected);
+        let empty = with_members(of(r#"{"id":1,"result":{}}"#), &members[..1]);
+        assert_eq!(empty, r#"{"id":1,"result":{"resultType":"complete"}}"#);
+        let error = of(r#"{"id":1,"error":{"code":-32002,"message":"m"}}"#);
+        let error = with_code(error, -32002, -32602);
+        assert_eq!(error, r#"{"id":1,"error":{"code":-32602,"message":"m"}}"#);
+        let untouched = of(r#"{"id":1,"error":{"code":-1,"message":"m"}}"#);
+        assert_eq!(
+            with_code(untouched.clone(), -32002, 0).as_ptr(),
+            untouched.as_ptr()
+        );
     }
 
     #[test]

@@ -65,6 +65,10 @@ impl Draft {
         put(&mut self.params, key, value.into());
     }
 
+    pub(super) fn drop(&mut self, key: &str) {
+        self.params.retain(|(known, _)| known != key);
+    }
+
     /// Puts a member into `params._meta`; one of that name goes.
     pub(super) fn set_meta(&mut self, key: &str, value: impl Into<Vec<u8>>) {
         put(&mut self.meta, key, value.into());

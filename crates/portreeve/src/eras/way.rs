@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::HeaderMap;
+use portreeve_policy::json::Value;
 
 use super::{Eras, answers};
 use crate::gate::{Payload, Reply, Status, Visit};
+use crate::mcp::message::{self, Message};
+use crate::mcp::method::DISCOVER;
 use crate::mcp::revision::{self, Era};
-use crate::mcp::{code, header, message};
+use crate::mcp::{code, header};
 
 /// How a client's messages reach the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +20,8 @@ pub(super) enum Way {
     Straight,
     /// A legacy client, and a server that is modern only.
     Upward,
+    /// A modern client, and a server that is legacy only.
+    Downward,
 }
 
 /// Answers that are larger say nothing about eras.
@@ -27,7 +32,7 @@ impl Eras {
     ///
     /// INVARIANT: where both sides speak the same era, nothing is touched
     /// (`forwarded_bytes_are_the_judged_ones`, `untouched_events_leave_as_they_came`).
-    pub(super) async fn way(&self, visit: &Visit, headers: &HeaderMap) -> Way {
+    pub(super) async fn way(&self, visit: &Visit, headers: &HeaderMap, body: &[u8]) -> Way {
         let spoken = &visit.server.spoken;
         // What the body says besides is the gate's to compare.
         let Ok(version) = header::version(headers, None) else {
@@ -43,7 +48,14 @@ impl Eras {
                     _ => Way::Straight,
                 },
             },
-            Era::Modern => Way::Straight,
+            // What the gate refuses by itself is no reason to ask the server anything.
+            Era::Modern if spoken.knows(Era::Modern).is_none() && !is_sound(headers, body) => {
+                Way::Straight
+            }
+            Era::Modern => match self.speaks(visit, Era::Modern).await {
+                Some(false) if self.speaks(visit, Era::Legacy).await == Some(true) => Way::Downward,
+                _ => Way::Straight,
+            },
         }
     }
 
@@ -88,29 +100,43 @@ impl Eras {
         body: Bytes,
         reply: Reply,
     ) -> Reply {
-        visit.server.spoken.forget(Era::Legacy);
-        if self.speaks(&visit, Era::Modern).await != Some(true) {
-            return reply;
-        }
+        let version = header::version(&headers, None).unwrap_or_default();
+        visit.server.spoken.forget(revision::era(version));
+        self.speaks(&visit, Era::Modern).await;
         self.speaks(&visit, Era::Legacy).await;
-        match self.way(&visit, &headers).await {
+        match self.way(&visit, &headers, &body).await {
             Way::Straight => reply,
             Way::Upward => self.upward(visit, headers, body).await,
+            Way::Downward => self.downward(visit, headers, body).await,
         }
     }
 }
 
-/// Whether a message begins a legacy conversation.
+/// Whether a modern body is a message, and its headers say the same.
+fn is_sound(headers: &HeaderMap, body: &[u8]) -> bool {
+    message::read_tree(body).is_ok_and(|tree| {
+        message::read(&tree, body).is_ok_and(|message| is_true(headers, &message))
+    })
+}
+
+/// Whether headers and body say the same, as the gate would want it of a modern message.
+pub(super) fn is_true(headers: &HeaderMap, message: &Message<'_>) -> bool {
+    let stated = message.meta(revision::META_PROTOCOL_VERSION);
+    let stated = stated.and_then(Value::as_str);
+    header::version(headers, stated).is_ok() && header::agree(headers, message, Era::Modern).is_ok()
+}
+
+/// Whether a message begins a conversation, in either era.
 fn begins(headers: &HeaderMap, body: &[u8]) -> bool {
-    const INITIALIZE: &[u8] = b"initialize\"";
-    if headers.contains_key(header::SESSION_ID) || memchr::memmem::find(body, INITIALIZE).is_none()
-    {
+    let named = |name: &str| memchr::memmem::find(body, name.as_bytes()).is_some();
+    if headers.contains_key(header::SESSION_ID) || !(named("initialize") || named(DISCOVER)) {
         return false;
     }
     let Ok(tree) = message::read_tree(body) else {
         return false;
     };
-    message::read(&tree, body).is_ok_and(|message| message.method() == Some("initialize"))
+    message::read(&tree, body)
+        .is_ok_and(|message| matches!(message.method(), Some("initialize" | DISCOVER)))
 }
 
 fn is_error(reply: &Reply) -> bool {

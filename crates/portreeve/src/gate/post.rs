@@ -120,11 +120,7 @@ impl Gate {
     }
 
     /// Refuses and books a body that is no message, in the form its sender can read.
-    pub(super) async fn refuse_malformed(
-        self: &Arc<Self>,
-        visit: &Visit,
-        malformed: &Malformed,
-    ) -> Reply {
+    pub async fn refuse_malformed(&self, visit: &Visit, malformed: &Malformed) -> Reply {
         let method = malformed.method.as_deref().unwrap_or("(malformed)");
         let call = Call::bare(visit, method, self.moment());
         let refused = Refused::deny(Rule::MALFORMED, malformed.reason.clone());

@@ -53,7 +53,8 @@ impl Eras {
         };
         if message::batch(tree).is_some() {
             let words = format!("the server speaks revision {MODERN} only, which has no batches");
-            return untranslatable(None, &words);
+            let reply = untranslatable(None, &words);
+            return self.refused(&visit, (None, "(batch)"), reply).await;
         }
         let Ok(session) = self.session(&visit, &headers) else {
             return self.gate.post(visit, headers, body.clone()).await;
@@ -126,13 +127,15 @@ impl Eras {
                 let words = format!(
                     "{method} needs a session, for the server speaks revision {MODERN} only: initialize first"
                 );
-                untranslatable(Some(id), &words)
+                let reply = untranslatable(Some(id), &words);
+                self.refused(&errand.visit, (Some(id), method), reply).await
             }
             _ if method.starts_with("tasks/") || errand.message.param("task").is_some() => {
                 let words = format!(
                     "the server speaks revision {MODERN} only, whose tasks are another protocol's"
                 );
-                untranslatable(Some(id), &words)
+                let reply = untranslatable(Some(id), &words);
+                self.refused(&errand.visit, (Some(id), method), reply).await
             }
             _ => self.call(errand, id).await,
         }

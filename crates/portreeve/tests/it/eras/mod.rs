@@ -1,5 +1,6 @@
 //! Clients and servers of different eras, end to end.
 
+mod downward;
 mod upward;
 
 use std::time::Duration;
