@@ -15,6 +15,7 @@ pub mod counters;
 pub mod data_dir;
 pub mod demo;
 pub mod duration;
+pub mod eras;
 pub mod excerpt;
 pub mod front;
 pub mod gate;

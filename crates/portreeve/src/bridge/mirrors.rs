@@ -6,19 +6,13 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use http::{HeaderMap, HeaderName, HeaderValue};
-use portreeve_policy::json::{Kind, Rules, Value, parse};
+use http::HeaderMap;
+use portreeve_policy::json::{Rules, Value, parse};
 
-use crate::mcp::header::{self, PARAM_PREFIX};
+use crate::mcp::mirrors::{self, Mirror};
 
-const ANNOTATION: &str = "x-mcp-header";
-/// How deep annotated arguments may lie, as for the gate.
-const MAX_DEPTH: usize = 16;
 /// Tools that are remembered.
 const MAX_TOOLS: usize = 10_000;
-
-/// A header, and the path of the argument it repeats.
-type Mirror = (HeaderName, Vec<String>);
 
 /// The mirrors of the tools seen so far.
 #[derive(Debug, Default)]
@@ -32,10 +26,8 @@ impl Mirrors {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for tool in result.get("tools").and_then(Value::elements)? {
             let name = tool.get("name").and_then(Value::as_str);
-            let mut mirrors = Vec::new();
-            if let Some(schema) = tool.get("inputSchema") {
-                collect(schema, &mut Vec::new(), &mut mirrors);
-            }
+            let mirrors = tool.get("inputSchema").map(mirrors::of_schema);
+            let mirrors = mirrors.unwrap_or_default();
             match name {
                 Some(name) if known.len() < MAX_TOOLS => known.insert(name.to_owned(), mirrors),
                 _ => None,
@@ -48,41 +40,9 @@ impl Mirrors {
     /// Adds the headers of one call.
     pub(super) fn write(&self, tool: &str, arguments: Option<&Value<'_>>, to: &mut HeaderMap) {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for (name, path) in known.get(tool).into_iter().flatten() {
-            let found = path
-                .iter()
-                .fold(arguments, |value, key| value.and_then(|v| v.get(key)));
-            let text = found.and_then(text_of);
-            if let Some(value) = text.and_then(|text| HeaderValue::from_str(&text).ok()) {
-                to.insert(name.clone(), value);
-            }
+        if let Some(known) = known.get(tool) {
+            mirrors::write(known, arguments, to);
         }
-    }
-}
-
-fn collect(schema: &Value<'_>, path: &mut Vec<String>, found: &mut Vec<Mirror>) {
-    if path.len() >= MAX_DEPTH {
-        return;
-    }
-    let properties = schema.get("properties").and_then(Value::members);
-    for property in properties.unwrap_or_default() {
-        path.push(property.key.clone().into_owned());
-        let name = property.value.get(ANNOTATION).and_then(Value::as_str);
-        let name = name.map(|name| format!("{PARAM_PREFIX}{}", name.to_ascii_lowercase()));
-        if let Some(Ok(name)) = name.map(|name| HeaderName::try_from(&name)) {
-            found.push((name, path.clone()));
-        }
-        collect(&property.value, path, found);
-        path.pop();
-    }
-}
-
-fn text_of(value: &Value<'_>) -> Option<String> {
-    match &value.kind {
-        Kind::String(text) => Some(header::encode(text)),
-        Kind::Bool(value) => Some(value.to_string()),
-        Kind::Number(text) => Some(text.clone().into_owned()),
-        Kind::Null | Kind::Array(_) | Kind::Object(_) => None,
     }
 }
 

@@ -194,7 +194,7 @@ impl Wrap {
         let server = StdioServer::new(name, launch, children.clone(), Duration::from_secs(30));
         let found = discover(&Connector::Stdio(server)).await;
         children.shut_down().await;
-        let tools = found.map_err(|error| {
+        let tools = found.map(|found| found.tools).map_err(|error| {
             let what = format!("no --policy, and the server's tools cannot be read: {error}");
             Failure::usage(what, "write a policy and name it with --policy FILE")
         })?;

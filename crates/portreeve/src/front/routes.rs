@@ -109,7 +109,7 @@ impl Front {
                     Ok(bytes) => {
                         let name = visit.server.name.clone();
                         match self.gate.renewed(visit) {
-                            Ok(visit) => self.gate.post(visit, head.headers, bytes).await,
+                            Ok(visit) => self.eras.post(visit, head.headers, bytes).await,
                             Err(error) => {
                                 let gone = self.no_visit(&head.headers, name.as_str(), &error);
                                 return Box::pin(gone).await;
@@ -119,8 +119,8 @@ impl Front {
                     Err(error) => return unreadable(error),
                 }
             }
-            Method::GET => Box::pin(self.gate.listen(visit, &head.headers)).await,
-            Method::DELETE => Box::pin(self.gate.end_session(visit, &head.headers)).await,
+            Method::GET => Box::pin(self.eras.listen(visit, &head.headers)).await,
+            Method::DELETE => Box::pin(self.eras.end_session(visit, &head.headers)).await,
             _ => return response::not_allowed("only POST, GET and DELETE have a meaning here"),
         };
         response::reply(reply)

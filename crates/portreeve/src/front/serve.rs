@@ -22,6 +22,7 @@ use super::places::Allowed;
 use super::response;
 use super::strangers::{Counted, Strangers};
 use crate::budget::Budget;
+use crate::eras::Eras;
 use crate::gate::Gate;
 
 /// How long running answers may take to end once the gate is told to stop.
@@ -58,6 +59,7 @@ impl Default for FrontSettings {
 #[derive(Debug)]
 pub struct Front {
     pub(super) gate: Arc<Gate>,
+    pub(super) eras: Arc<Eras>,
     pub(super) allowed: Allowed,
     pub(super) settings: FrontSettings,
     pub(super) strangers: Strangers,
@@ -68,6 +70,7 @@ pub struct Front {
 impl Front {
     pub fn new(gate: Arc<Gate>, allowed: Allowed, settings: FrontSettings) -> Arc<Self> {
         Arc::new(Self {
+            eras: Eras::new(Arc::clone(&gate)),
             gate,
             allowed,
             crowd: Crowd::new(settings.max_per_grant),
@@ -80,6 +83,11 @@ impl Front {
     /// How many requests without a valid grant came since this was last asked.
     pub fn take_strangers(&self) -> Counted {
         self.strangers.take()
+    }
+
+    /// Forgets conversations of other eras that lay idle for too long.
+    pub fn sweep(&self) {
+        self.eras.sweep();
     }
 
     /// Serves until `stop` turns true, then lets what runs come to its end.

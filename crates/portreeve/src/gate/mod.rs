@@ -12,7 +12,7 @@
 //! record         what the ledger is told        the end of the call
 //! ```
 //!
-//! `post` (with `batch`) and `stream` walk a request along it; `registry` is what they decide by.
+//! `post` (with `batch` and `rounds`) and `stream` walk a request along it; `registry` is what they decide by.
 //! The gate knows the protocol's messages (`mcp`) but not HTTP's side of them: listening, Host and
 //! Origin, and status codes belong to `front`.
 
@@ -45,6 +45,7 @@ mod relay;
 mod release;
 mod reloads;
 mod resolve;
+mod rounds;
 mod seen;
 mod sessions;
 mod shadow;
@@ -70,6 +71,7 @@ pub use decide::{How, Refused};
 pub use pins::FirstList;
 pub use record::Keeping;
 pub use registry::{BuiltIn, GrantEntry, Registry, Ruling, ServerEntry, Surroundings, Trial};
+pub use rounds::{Rounds, matter};
 pub use sessions::{SessionError, SessionId};
 pub use upkeep::UpkeepError;
 
@@ -194,7 +196,7 @@ pub enum Payload {
 }
 
 impl Reply {
-    const fn new(status: Status, payload: Payload) -> Self {
+    pub const fn new(status: Status, payload: Payload) -> Self {
         Self {
             status,
             session: None,
@@ -202,7 +204,7 @@ impl Reply {
         }
     }
 
-    fn message(status: Status, message: impl Into<Bytes>) -> Self {
+    pub fn message(status: Status, message: impl Into<Bytes>) -> Self {
         Self::new(status, Payload::Message(message.into()))
     }
 }
@@ -233,6 +235,14 @@ impl Gate {
             decisions: hold::Decisions::default(),
             tasks: tasks::Begun::default(),
         }))
+    }
+
+    pub const fn keys(&self) -> &Arc<Keys> {
+        &self.keys
+    }
+
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// What is in force now.
@@ -270,14 +280,13 @@ impl Gate {
     /// INVARIANT: a call is judged by what is in force when it has arrived whole
     /// (`a_call_that_dawdles_is_judged_by_what_is_in_force_when_it_is_there`).
     pub fn renewed(&self, visit: Visit) -> Result<Visit, NoVisit> {
-        let registry = self.registry.load();
-        let over = |grant: &GrantEntry| grant.expires_at.is_some_and(|end| self.clock.now() >= end);
-        if registry.number() == visit.registry && !over(&visit.caller.grant) {
+        if self.is_current(&visit) {
             return Ok(visit);
         }
+        let registry = self.registry.load();
         let known = registry.same_grant(&visit.caller.grant);
         let grant = known.ok_or(Stranger::Unknown)?;
-        if over(grant) {
+        if grant.is_over(self.clock.now()) {
             return Err(Stranger::Expired.into());
         }
         let name = visit.server.name.as_str();
@@ -291,6 +300,22 @@ impl Gate {
             caller: Caller {
                 grant: Arc::clone(grant),
             },
+        })
+    }
+
+    fn is_current(&self, visit: &Visit) -> bool {
+        let grant = &visit.caller.grant;
+        self.registry.load().number() == visit.registry && !grant.is_over(self.clock.now())
+    }
+
+    /// The same, or a visit to which everything is denied.
+    fn renewed_or_denied(&self, visit: Visit) -> Visit {
+        if self.is_current(&visit) {
+            return visit;
+        }
+        self.renewed(visit.clone()).unwrap_or_else(|gone| Visit {
+            ruling: Ruling::Nothing(gone.to_string()),
+            ..visit
         })
     }
 

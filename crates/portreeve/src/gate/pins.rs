@@ -135,7 +135,7 @@ impl Board {
     }
 
     /// The definition that a tool is pinned with.
-    pub(super) fn definition(&self, tool: &str) -> Option<&str> {
+    pub fn definition(&self, tool: &str) -> Option<&str> {
         self.pins.get(tool).map(|pin| pin.definition.as_str())
     }
 

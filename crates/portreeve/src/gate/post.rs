@@ -11,12 +11,13 @@ use portreeve_policy::json::Value;
 
 use super::admit::{NotAdmitted, Unavailable, admit};
 use super::ask::{Next, Patience};
-use super::decide::{Refused, Verdict, cannot_wait, decide};
+use super::decide::{Allowed, Refused, Verdict, cannot_wait, decide};
 use super::inspect::Request;
 use super::matter::Matter;
 use super::record;
 use super::refuse::{self, Asked};
 use super::resolve::{Call, resolve};
+use super::rounds::Rounds;
 use super::sessions::{Session, SessionError};
 use super::tasks::Task;
 use super::turn::{IdTrouble, Turn};
@@ -36,24 +37,32 @@ pub(super) struct Exchange {
     pub headers: HeaderMap,
     pub session: Option<Arc<Session>>,
     pub era: Era,
+    /// The call that this is a round of, if it takes several.
+    pub rounds: Option<Arc<Rounds>>,
 }
 
 impl Gate {
     /// Takes one request body: a message, or a batch of the one revision that has them.
     pub async fn post(self: &Arc<Self>, visit: Visit, headers: HeaderMap, body: Bytes) -> Reply {
+        // Rooms above may have taken time with it.
+        let visit = self.renewed_or_denied(visit);
+        self.take(visit, headers, body, None).await
+    }
+
+    pub(super) async fn take(
+        self: &Arc<Self>,
+        visit: Visit,
+        headers: HeaderMap,
+        body: Bytes,
+        rounds: Option<Arc<Rounds>>,
+    ) -> Reply {
         let tree = match message::read_tree(&body) {
             Ok(tree) => tree,
             Err(malformed) => return Box::pin(self.refuse_malformed(&visit, &malformed)).await,
         };
-        let exchange = match self.exchange(visit.clone(), headers, &tree) {
+        let exchange = match self.exchange(visit.clone(), headers, &tree, rounds) {
             Ok(exchange) => exchange,
-            Err(NoExchange::Mismatch(mismatch)) => {
-                let malformed = mismatched(&tree, &body, &mismatch);
-                return Box::pin(self.refuse_malformed(&visit, &malformed)).await;
-            }
-            Err(NoExchange::Session(error)) => {
-                return Box::pin(self.refuse_session(&visit, error)).await;
-            }
+            Err(none) => return Box::pin(self.no_exchange(&visit, none, &tree, &body)).await,
         };
         match message::batch(&tree) {
             None => exchange.single(&tree, &body).await,
@@ -61,11 +70,28 @@ impl Gate {
         }
     }
 
-    fn exchange(
+    pub(super) async fn no_exchange(
+        self: &Arc<Self>,
+        visit: &Visit,
+        why: NoExchange,
+        tree: &Value<'_>,
+        body: &[u8],
+    ) -> Reply {
+        match why {
+            NoExchange::Mismatch(mismatch) => {
+                let malformed = mismatched(tree, body, &mismatch);
+                self.refuse_malformed(visit, &malformed).await
+            }
+            NoExchange::Session(error) => self.refuse_session(visit, error).await,
+        }
+    }
+
+    pub(super) fn exchange(
         self: &Arc<Self>,
         visit: Visit,
         headers: HeaderMap,
         tree: &Value<'_>,
+        rounds: Option<Arc<Rounds>>,
     ) -> Result<Exchange, NoExchange> {
         let stated = revision::stated(tree.get("params"));
         let version = header::version(&headers, stated).map_err(NoExchange::Mismatch)?;
@@ -90,15 +116,12 @@ impl Gate {
             headers,
             session,
             era,
+            rounds,
         })
     }
 
     /// Refuses and books a body that is no message, in the form its sender can read.
-    pub(super) async fn refuse_malformed(
-        self: &Arc<Self>,
-        visit: &Visit,
-        malformed: &Malformed,
-    ) -> Reply {
+    pub async fn refuse_malformed(&self, visit: &Visit, malformed: &Malformed) -> Reply {
         let method = malformed.method.as_deref().unwrap_or("(malformed)");
         let call = Call::bare(visit, method, self.moment());
         let refused = Refused::deny(Rule::MALFORMED, malformed.reason.clone());
@@ -137,7 +160,8 @@ impl Gate {
     }
 }
 
-enum NoExchange {
+/// Why a body cannot be judged at all.
+pub(super) enum NoExchange {
     Mismatch(Mismatch),
     Session(SessionError),
 }
@@ -246,8 +270,13 @@ impl Exchange {
             }
         };
         let allowed = match decide(&self.gate, &call) {
-            Verdict::Allow(allowed) => allowed,
+            Verdict::Allow(allowed) => self.unless_paid(message, allowed),
             Verdict::Refuse(refused) => return Box::pin(self.refuse(&call, id, &refused)).await,
+            Verdict::Ask(asking) if self.has_paid(message) => Allowed {
+                rule: asking.admission.rule,
+                charges: Vec::new(),
+                approval: None,
+            },
             Verdict::Ask(asking) => {
                 let asked = self.ask(&mut call, asking, (message, bytes.clone()), patience);
                 match Box::pin(asked).await {
@@ -272,7 +301,10 @@ impl Exchange {
             }
         };
         match admit(&self.gate, &call, allowed).await {
-            Ok(permit) => self.forwarded(permit, &call, request, bytes).await,
+            Ok(permit) => {
+                self.note_paid(message);
+                self.forwarded(permit, &call, request, bytes).await
+            }
             Err(NotAdmitted::Refused(refused)) => Box::pin(self.refuse(&call, id, &refused)).await,
             Err(NotAdmitted::Unavailable(error)) => unavailable(id, &error),
         }

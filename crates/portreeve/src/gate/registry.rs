@@ -22,7 +22,7 @@ use crate::name::{Label, Name};
 use crate::policy_text;
 use crate::store::model::{Grant, PolicyVersion, Secret, Server, Snapshot, Target};
 use crate::upstream::stdio::{Children, Launch, StdioServer};
-use crate::upstream::{Connector, HttpServer, Network, UpstreamError};
+use crate::upstream::{Connector, HttpServer, Network, Spoken, UpstreamError};
 
 /// The compiled state.
 #[derive(Debug, Default)]
@@ -94,6 +94,8 @@ pub struct ServerEntry {
     /// Whether its definitions were held against the pins since this process began and since the
     /// server was configured as it is.
     looked_at: Arc<AtomicBool>,
+    /// Which eras it is known to speak; the same for as long as its configuration is.
+    pub spoken: Arc<Spoken>,
 }
 
 /// Where the built-in server listens, and what it wants of a caller: only the gate may talk to it.
@@ -181,9 +183,8 @@ impl Registry {
 
     /// Whether the grant, with the same token, still reaches the server.
     pub fn still_grants(&self, grant: &GrantEntry, server: &Name, now: Timestamp) -> bool {
-        self.same_grant(grant).is_some_and(|current| {
-            current.routes.contains_key(server) && current.expires_at.is_none_or(|end| now < end)
-        })
+        self.same_grant(grant)
+            .is_some_and(|current| current.routes.contains_key(server) && !current.is_over(now))
     }
 
     /// The grant as it is here, with the same token.
@@ -245,6 +246,10 @@ fn compile_one(version: &PolicyVersion) -> Result<Arc<PolicyEntry>, String> {
 }
 
 impl GrantEntry {
+    pub(super) fn is_over(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|end| now >= end)
+    }
+
     fn new(grant: Grant, policies: &Compiled) -> Self {
         let ruling = |policy: Option<Name>| match policy {
             None => Ruling::Nothing("the grant has no policy for this server".into()),
@@ -290,16 +295,17 @@ impl ServerEntry {
             };
             Connector::Unusable(why)
         });
-        let same = before
-            .server(&server.name)
-            .filter(|known| known.configuration() == (server.created_at, server.revision));
+        let configuration = (server.created_at, server.revision);
+        let known = before.server(&server.name);
+        let known = known.filter(|known| known.configuration() == configuration);
         Self {
-            looked_at: same.map_or_else(Arc::default, |known| Arc::clone(&known.looked_at)),
+            looked_at: known.map_or_else(Arc::default, |known| Arc::clone(&known.looked_at)),
             name: server.name,
             revision: server.revision,
             created_at: server.created_at,
             connector,
             pins,
+            spoken: known.map_or_else(Arc::default, |known| Arc::clone(&known.spoken)),
         }
     }
 }

@@ -36,12 +36,18 @@ pub(super) const MAX_OPEN: usize = 1_000;
 pub struct SessionId(String);
 
 impl SessionId {
-    fn random() -> Result<Self, SessionError> {
+    /// A name that nobody can guess.
+    pub fn random() -> Result<Self, SessionError> {
         let mut bits = [0_u8; 16];
         SystemRandom::new()
             .fill(&mut bits)
             .map_err(|_| SessionError::NoRandomness)?;
         Ok(Self(hex::encode(&bits)))
+    }
+
+    /// The name that a client presents; it may be nobody's.
+    pub fn named(presented: &str) -> Self {
+        Self(presented.to_owned())
     }
 
     pub fn as_str(&self) -> &str {

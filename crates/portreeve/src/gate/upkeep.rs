@@ -8,13 +8,14 @@ use futures_util::{StreamExt as _, stream};
 use portreeve_policy::time::Timestamp;
 
 use super::pins::FirstList;
-use super::registry::{self, Registry, Ruling, ServerEntry};
+use super::registry::{self, Registry, ServerEntry};
 use super::{Gate, Visit};
 use crate::ledger::{AdminAct, LedgerError};
+use crate::mcp::revision::Era;
 use crate::name::Name;
 use crate::store::StoreError;
 use crate::store::model::{Definition, Drift, DriftKind, Server};
-use crate::upstream::{UpstreamError, discover};
+use crate::upstream::{UpstreamError, discover, speaks};
 
 /// How long a server that did not show its tools is left alone before it is asked again.
 const ASK_AGAIN_MS: i64 = 2_000;
@@ -78,6 +79,17 @@ impl Noted {
     }
 }
 
+/// Reads a server's tools, and notes which era it was spoken to in.
+async fn read_tools(server: &ServerEntry) -> Result<Vec<Definition>, UpstreamError> {
+    let found = discover(&server.connector).await?;
+    let shakes_hands = found.era == Era::Legacy;
+    server.spoken.note(Era::Legacy, shakes_hands);
+    if !shakes_hands {
+        server.spoken.note(Era::Modern, true);
+    }
+    Ok(found.tools)
+}
+
 impl Gate {
     /// Builds the registry anew from the store and puts it in force for the next call.
     pub async fn reload(&self) -> Result<(), UpkeepError> {
@@ -94,7 +106,8 @@ impl Gate {
     /// Reads a server's tools, whether it is in the registry yet or not.
     pub async fn discover(&self, server: &Server) -> Result<Vec<Definition>, UpstreamError> {
         let before = self.registry();
-        discover(&registry::connector(server, &self.surroundings, &before)?).await
+        let connector = registry::connector(server, &self.surroundings, &before)?;
+        Ok(discover(&connector).await?.tools)
     }
 
     /// Asks every server whose first list was not yet seen. One that cannot be asked now is asked
@@ -116,7 +129,7 @@ impl Gate {
 
     /// The same visit with pins that were held against what the server offers. An error says why it
     /// could not be asked.
-    pub(super) async fn with_known_tools(&self, visit: &Visit) -> Result<Visit, UpstreamError> {
+    pub async fn with_known_tools(&self, visit: &Visit) -> Result<Visit, UpstreamError> {
         match self.look_at_tools(&visit.server.name).await {
             Ok(()) => {}
             Err(UpkeepError::Upstream(error)) => return Err(error),
@@ -125,10 +138,7 @@ impl Gate {
             }
         }
         // That took time, in which the grant may have ended or got another policy.
-        Ok(self.renewed(visit.clone()).unwrap_or_else(|gone| Visit {
-            ruling: Ruling::Nothing(gone.to_string()),
-            ..visit.clone()
-        }))
+        Ok(self.renewed_or_denied(visit.clone()))
     }
 
     /// Asks a server for its tools unless that was done: takes the first list, or holds the
@@ -148,7 +158,7 @@ impl Gate {
         {
             return Err(error.clone().into());
         }
-        let found = discover(&entry.connector).await;
+        let found = read_tools(&entry).await;
         // Whoever waited meanwhile must not wait for another attempt.
         *last = found
             .as_ref()
@@ -181,6 +191,30 @@ impl Gate {
         }
     }
 
+    /// Finds out whether a server speaks an era, unless it was asked a moment ago in vain.
+    pub async fn learn_era(&self, server: &ServerEntry, era: Era) -> Option<bool> {
+        let mut asked = server.spoken.asked.lock().await;
+        if let Some(known) = server.spoken.knows(era) {
+            return Some(known);
+        }
+        let now = self.clock.now();
+        if asked.is_some_and(|at| (0..ASK_AGAIN_MS).contains(&now.since(at))) {
+            return None;
+        }
+        match speaks(&server.connector, era).await {
+            Ok(does) => {
+                server.spoken.note(era, does);
+                tracing::debug!(server = %server.name, ?era, does, "asked which era it speaks");
+                Some(does)
+            }
+            Err(error) => {
+                tracing::debug!(server = %server.name, ?era, %error, "not asked which era it speaks");
+                *asked = Some(self.clock.now());
+                None
+            }
+        }
+    }
+
     /// Whether a server that says its tools changed is looked at now: it says so as it likes.
     pub(super) fn may_recheck(&self, server: &ServerEntry) -> bool {
         self.rechecked.is_due(&server.name, self.clock.now())
@@ -188,7 +222,7 @@ impl Gate {
 
     /// Reads a server's tools again.
     pub(super) async fn recheck(&self, server: &ServerEntry) {
-        match discover(&server.connector).await {
+        match read_tools(server).await {
             Ok(tools) => {
                 self.observe(server, tools.iter()).await;
                 server.note_looked_at();

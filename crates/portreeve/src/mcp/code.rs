@@ -6,8 +6,12 @@ pub const PARSE_ERROR: i64 = -32700;
 pub const INVALID_REQUEST: i64 = -32600;
 pub const METHOD_NOT_FOUND: i64 = -32601;
 pub const INVALID_PARAMS: i64 = -32602;
+/// A resource that is not there, up to 2025-11-25; later it is a matter of the params.
+pub const NO_RESOURCE: i64 = -32002;
 /// The request's headers disagree with its body (2026-07-28).
 pub const HEADER_MISMATCH: i64 = -32020;
+/// The server does not speak the revision that the request is under (2026-07-28).
+pub const UNSUPPORTED_VERSION: i64 = -32022;
 
 /// The client has not declared what the request needs (2026-07-28).
 pub const MISSING_CAPABILITY: i64 = -32021;
@@ -22,6 +26,8 @@ pub const NOT_GRANTED: i64 = 40100;
 pub const NOT_REACHED: i64 = 40301;
 /// The HTTP request itself is not one the gate takes (size, media type, Host, Origin, method).
 pub const BAD_HTTP: i64 = 40000;
+/// Client and server speak different eras, and this has no form in the other one.
+pub const NOT_TRANSLATED: i64 = 50100;
 /// The server could not be reached, or what it answered is no answer.
 pub const UPSTREAM_FAILED: i64 = 50200;
 /// The server did not answer in time.
@@ -41,6 +47,7 @@ mod tests {
             NOT_GRANTED,
             NOT_REACHED,
             BAD_HTTP,
+            NOT_TRANSLATED,
             UPSTREAM_FAILED,
             UNAVAILABLE,
         ] {

@@ -46,10 +46,13 @@ pub const CANCELLED: &str = "notifications/cancelled";
 /// Opens a stream of notifications in the modern era.
 pub const SUBSCRIBE: &str = "subscriptions/listen";
 
+/// What every server of the modern era answers.
+pub const DISCOVER: &str = "server/discover";
+
 const PROTOCOL: &[&str] = &[
     "initialize",
     "ping",
-    "server/discover",
+    DISCOVER,
     SUBSCRIBE,
     "logging/setLevel",
     "notifications/initialized",

@@ -14,6 +14,7 @@ pub mod keys;
 pub(crate) mod lines;
 pub mod message;
 pub mod method;
+pub mod mirrors;
 pub(crate) mod parts;
 pub mod revision;
 pub mod splice;

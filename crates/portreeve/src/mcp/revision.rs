@@ -8,6 +8,18 @@ pub const META_PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion
 /// `params._meta` member in which a modern client introduces itself.
 pub const META_CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
 
+/// `params._meta` member that asks for the log messages of a request, from a level on.
+pub const META_LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
+
+/// `_meta` member of a result in which a modern server introduces itself.
+pub const META_SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
+
+/// `_meta` member that tells the `subscriptions/listen` a notification belongs to.
+pub const META_SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
+
+/// The revisions that begin with a handshake.
+pub const LEGACY: [&str; 4] = ["2024-11-05", WITH_BATCHES, "2025-06-18", NEWEST_LEGACY];
+
 /// The only revision that has JSON-RPC batches; also what a missing version header means.
 pub const WITH_BATCHES: &str = "2025-03-26";
 

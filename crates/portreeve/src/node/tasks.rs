@@ -151,6 +151,7 @@ async fn each_minute(gate: Arc<Gate>, front: Arc<Front>, mut stop: watch::Receiv
     let mut ticks = every(MINUTE);
     while next_tick(&mut ticks, &mut stop).await {
         gate.sweep_sessions();
+        front.sweep();
         gate.end_late_approvals().await;
         gate.forget_seen().await;
         book_strangers(&gate, &front).await;

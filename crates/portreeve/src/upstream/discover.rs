@@ -12,7 +12,9 @@ use portreeve_policy::json::{Rules, Value, parse};
 use tokio::time::timeout;
 
 use super::{Connector, Incoming, IncomingBody, Outgoing, UpstreamError, Verb, definition_of};
-use crate::mcp::{header, revision};
+use crate::mcp::header;
+use crate::mcp::method::DISCOVER;
+use crate::mcp::revision::{self, Era};
 use crate::store::model::{Definition, MAX_PINS};
 
 /// A list longer than this is refused whole: pins must not be a way to fill the store.
@@ -20,23 +22,63 @@ const MAX_TOOLS: usize = MAX_PINS;
 const MAX_BYTES: usize = 64 * 1024 * 1024;
 const MAX_PAGES: usize = 1_000;
 const WHOLE_CONVERSATION: Duration = Duration::from_secs(30);
+const SHORT_CONVERSATION: Duration = Duration::from_secs(5);
+
+/// What a server said of itself.
+#[derive(Debug)]
+pub struct Discovered {
+    pub tools: Vec<Definition>,
+    /// How it was spoken to. One that shakes hands may speak the modern era as well.
+    pub era: Era,
+}
 
 /// Reads every page of a server's tool list.
-pub async fn discover(connector: &Connector) -> Result<Vec<Definition>, UpstreamError> {
+pub async fn discover(connector: &Connector) -> Result<Discovered, UpstreamError> {
     let reading = async {
-        match Conversation::open(connector).await {
+        let (tools, era) = match Conversation::open(connector).await {
             Ok(conversation) => {
                 let list = conversation.all_tools().await;
                 conversation.close().await;
-                list
+                (list?, Era::Legacy)
             }
-            Err(Opening::Failed(error)) => Err(error),
-            Err(Opening::NotLegacy) => Conversation::modern(connector).all_tools().await,
-        }
+            Err(Opening::Failed(error)) => return Err(error),
+            Err(Opening::NotLegacy) => {
+                let modern = Conversation::modern(connector, "tools/list");
+                (modern.all_tools().await?, Era::Modern)
+            }
+        };
+        Ok(Discovered { tools, era })
     };
     timeout(WHOLE_CONVERSATION, reading)
         .await
         .map_err(|_| UpstreamError::Timeout(WHOLE_CONVERSATION))?
+}
+
+/// Whether a server speaks an era. An error says why it could not be asked.
+pub async fn speaks(connector: &Connector, era: Era) -> Result<bool, UpstreamError> {
+    let asking = async {
+        match era {
+            Era::Legacy => match Conversation::open(connector).await {
+                Ok(conversation) => {
+                    conversation.close().await;
+                    Ok(true)
+                }
+                Err(Opening::NotLegacy) => Ok(false),
+                Err(Opening::Failed(error)) => Err(error),
+            },
+            Era::Modern => {
+                Conversation::modern(connector, DISCOVER)
+                    .is_understood()
+                    .await
+            }
+        }
+    };
+    match timeout(SHORT_CONVERSATION, asking).await {
+        Ok(answer) => answer,
+        // A process of the older era may be silent before it has been greeted.
+        Err(_) if era == Era::Modern && matches!(connector, Connector::Stdio(_)) => Ok(false),
+        Err(_) => Err(UpstreamError::Timeout(SHORT_CONVERSATION)),
+    }
 }
 
 /// Why the old handshake did not succeed.
@@ -106,13 +148,13 @@ impl<'a> Conversation<'a> {
         Ok(conversation)
     }
 
-    fn modern(connector: &'a Connector) -> Self {
+    fn modern(connector: &'a Connector, method: &'static str) -> Self {
         let mut headers = HeaderMap::new();
         headers.insert(
             header::PROTOCOL_VERSION,
             HeaderValue::from_static(revision::MODERN),
         );
-        headers.insert(header::METHOD, HeaderValue::from_static("tools/list"));
+        headers.insert(header::METHOD, HeaderValue::from_static(method));
         Self {
             connector,
             headers,
@@ -141,6 +183,38 @@ impl<'a> Conversation<'a> {
                 tracing::debug!(%error, "the session opened for reading tools was not closed");
             }
         }
+    }
+
+    /// Whether the server answers as one of the modern era does.
+    async fn is_understood(&self) -> Result<bool, UpstreamError> {
+        let request = format!(
+            r#"{{"jsonrpc":"2.0","id":0,"method":"{DISCOVER}","params":{{{}}}}}"#,
+            meta_of_ours()
+        );
+        let incoming = self.post(request).await?;
+        if incoming.status.is_server_error() {
+            let what = format!("HTTP {} to {DISCOVER}", incoming.status);
+            return Err(nonsense(what));
+        }
+        let Ok(answer) = answer_to_our(incoming).await else {
+            return Ok(false);
+        };
+        let tree = parse(&answer, Rules::MESSAGE).map_err(|e| nonsense(e.to_string()))?;
+        let result = tree
+            .get("result")
+            .and_then(|result| result.get("supportedVersions"));
+        // A server that does not speak our revision of the era says which it speaks.
+        let refused = tree.get("error").and_then(|error| error.get("data"));
+        let versions = result.or_else(|| refused?.get("supported"));
+        let mut versions = versions
+            .and_then(Value::elements)
+            .unwrap_or_default()
+            .iter();
+        let is_modern = |version: &Value<'_>| {
+            let version = version.as_str();
+            version.is_some_and(|version| revision::era(version) == Era::Modern)
+        };
+        Ok(versions.any(is_modern))
     }
 
     async fn all_tools(&self) -> Result<Vec<Definition>, UpstreamError> {
@@ -175,16 +249,21 @@ impl<'a> Conversation<'a> {
             members.push(format!(r#""cursor":{}"#, serde_json::Value::from(cursor)));
         }
         if self.modern {
-            members.push(format!(
-                r#""_meta":{{"{}":"{}","io.modelcontextprotocol/clientInfo":{{"name":"portreeve","version":"{}"}},"io.modelcontextprotocol/clientCapabilities":{{}}}}"#,
-                revision::META_PROTOCOL_VERSION,
-                revision::MODERN,
-                env!("CARGO_PKG_VERSION"),
-            ));
+            members.push(meta_of_ours());
         }
         let members = members.join(",");
         format!(r#"{{"jsonrpc":"2.0","id":0,"method":"tools/list","params":{{{members}}}}}"#)
     }
+}
+
+/// What every request of the modern era carries.
+fn meta_of_ours() -> String {
+    format!(
+        r#""_meta":{{"{}":"{}","io.modelcontextprotocol/clientInfo":{{"name":"portreeve","version":"{}"}},"io.modelcontextprotocol/clientCapabilities":{{}}}}"#,
+        revision::META_PROTOCOL_VERSION,
+        revision::MODERN,
+        env!("CARGO_PKG_VERSION"),
+    )
 }
 
 fn nonsense(words: impl Into<String>) -> UpstreamError {

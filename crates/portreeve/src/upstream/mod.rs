@@ -11,14 +11,16 @@ mod discover;
 mod error;
 mod events;
 mod http;
+mod spoken;
 pub mod stdio;
 
 pub use definition::{DefinitionError, definition_of};
-pub use discover::discover;
+pub use discover::{Discovered, discover, speaks};
 pub use error::UpstreamError;
 pub use events::EventSource;
 pub(crate) use http::innermost;
 pub use http::{HttpServer, Network, OpenClient, open_client};
+pub use spoken::Spoken;
 
 use ::http::{HeaderMap, HeaderValue, StatusCode};
 use bytes::Bytes;

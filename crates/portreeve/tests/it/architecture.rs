@@ -10,6 +10,7 @@ const FLOORS: &[&[&str]] = &[
     &["node"],
     &["bridge"],
     &["front", "admin"],
+    &["eras"],
     &["gate"],
     &["backup", "counters", "upstream"],
     &["ledger"],

@@ -17,6 +17,7 @@ mod bridge;
 mod cli;
 mod demo;
 mod docs;
+mod eras;
 mod findings;
 mod gate;
 mod stdio;

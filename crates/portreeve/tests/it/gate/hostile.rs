@@ -250,7 +250,7 @@ async fn headers_that_mirror_arguments_are_held_against_them() {
         "(default deny)",
         "a refused tool tells nothing"
     );
-    assert!(server.seen("").is_empty());
+    assert!(server.seen("tools/call").is_empty());
     let truth = [("mcp-param-region", "eu"), ("mcp-param-other", "x")];
     gate.post_with(&with("a", &truth), call("a")).await;
     let seen = server.seen("tools/call").remove(0);

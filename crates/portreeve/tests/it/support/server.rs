@@ -153,7 +153,7 @@ impl TestServer {
     }
 }
 
-/// What an ordinary server answers.
+/// What an ordinary server answers: one that speaks both eras.
 pub fn plain(seen: &Seen, tools: &serde_json::Value) -> Script {
     match seen.rpc_method().as_str() {
         "initialize" => Script::result(
@@ -162,6 +162,13 @@ pub fn plain(seen: &Seen, tools: &serde_json::Value) -> Script {
                 "protocolVersion": seen.json()["params"]["protocolVersion"],
                 "capabilities": { "tools": {} },
                 "serverInfo": { "name": "test", "version": "1" },
+            }),
+        ),
+        "server/discover" => Script::result(
+            seen,
+            &serde_json::json!({
+                "supportedVersions": ["2025-11-25", "2026-07-28"],
+                "capabilities": { "tools": {} },
             }),
         ),
         "tools/list" => Script::result(seen, &serde_json::json!({ "tools": tools })),

@@ -95,7 +95,7 @@ async fn a_subscription_is_judged_as_the_resources_it_names() {
         let answer = listen(&refused).await.json();
         assert_eq!(answer["error"]["code"], 40300, "{refused}: {answer}");
     }
-    assert!(server.seen("").is_empty());
+    assert!(server.seen("subscriptions/listen").is_empty());
     for allowed in [
         json!({ "toolsListChanged": true }),
         json!({ "resourceSubscriptions": ["demo://a", "demo://b"] }),
