@@ -9,8 +9,33 @@ use hyper::body::Incoming;
 use super::response::{self, Answer};
 use super::serve::Front;
 use super::{PlaceError, body};
-use crate::gate::{NoVisit, Visit};
+use crate::gate::{NoVisit, Party, Visit};
 use crate::mcp::code;
+use crate::name::Label;
+
+/// A caller, and what its path is to.
+enum Guest {
+    One(Visit),
+    /// All servers of its grant.
+    All(Party),
+}
+
+impl Guest {
+    /// Who has one server only is there as at the server's own path.
+    fn of(party: Party) -> Self {
+        match party.only_visit() {
+            Some(visit) => Self::One(visit),
+            None => Self::All(party),
+        }
+    }
+
+    fn label(&self) -> &Label {
+        match self {
+            Self::One(visit) => &visit.caller.grant.label,
+            Self::All(party) => &party.caller.grant.label,
+        }
+    }
+}
 
 impl Front {
     /// Answers one request.
@@ -61,8 +86,19 @@ impl Front {
         server: Option<&str>,
         peer: IpAddr,
     ) -> Answer {
-        let visit = match self.gate.admit_visitor(request.headers(), server) {
-            Ok(visit) => visit,
+        let admitted = match server {
+            Some(server) => self
+                .gate
+                .admit_visitor(request.headers(), server)
+                .map(Guest::One),
+            None => self
+                .gate
+                .admit_party(request.headers())
+                .map(Guest::of)
+                .map_err(NoVisit::from),
+        };
+        let guest = match admitted {
+            Ok(guest) => guest,
             Err(NoVisit::Stranger(stranger)) => {
                 self.strangers.note(peer);
                 return response::unauthorized(stranger);
@@ -76,18 +112,14 @@ impl Front {
                 let words = error.to_string();
                 return response::problem(StatusCode::FORBIDDEN, code::NOT_REACHED, &words);
             }
-            Err(error @ NoVisit::NotOne(_)) => {
-                let words = error.to_string();
-                return response::problem(StatusCode::NOT_FOUND, code::BAD_HTTP, &words);
-            }
         };
-        let Some(place) = self.crowd.enter(&visit.caller.grant.label) else {
+        let Some(place) = self.crowd.enter(guest.label()) else {
             return response::crowded();
         };
-        response::holding(self.ask(request, visit).await, place)
+        response::holding(self.ask(request, guest).await, place)
     }
 
-    async fn ask(&self, request: Request<Incoming>, visit: Visit) -> Answer {
+    async fn ask(&self, request: Request<Incoming>, guest: Guest) -> Answer {
         let (head, incoming) = request.into_parts();
         let reply = match head.method {
             Method::POST => {
@@ -101,12 +133,23 @@ impl Front {
                     return response::problem(status, code::BAD_HTTP, words);
                 }
                 match body::read(incoming, self.settings.max_body, &self.budget).await {
-                    Ok(bytes) => self.gate.post(visit, head.headers, bytes).await,
+                    Ok(bytes) => match guest {
+                        Guest::One(visit) => self.gate.post(visit, head.headers, bytes).await,
+                        Guest::All(party) => {
+                            Box::pin(self.joint.post(party, head.headers, bytes)).await
+                        }
+                    },
                     Err(error) => return unreadable(error),
                 }
             }
-            Method::GET => Box::pin(self.gate.listen(visit, &head.headers)).await,
-            Method::DELETE => Box::pin(self.gate.end_session(visit, &head.headers)).await,
+            Method::GET => match guest {
+                Guest::One(visit) => Box::pin(self.gate.listen(visit, &head.headers)).await,
+                Guest::All(party) => Box::pin(self.joint.listen(party, &head.headers)).await,
+            },
+            Method::DELETE => match guest {
+                Guest::One(visit) => Box::pin(self.gate.end_session(visit, &head.headers)).await,
+                Guest::All(party) => Box::pin(self.joint.end_session(party, &head.headers)).await,
+            },
             _ => return response::not_allowed("only POST, GET and DELETE have a meaning here"),
         };
         response::reply(reply)
@@ -117,7 +160,7 @@ fn nothing_here() -> Answer {
     response::problem(
         StatusCode::NOT_FOUND,
         code::BAD_HTTP,
-        "nothing is here; servers are at /mcp/<server>",
+        "nothing is here; servers are at /mcp/<server>, all of a grant at /mcp",
     )
 }
 

@@ -23,6 +23,7 @@ use super::response;
 use super::strangers::{Counted, Strangers};
 use crate::budget::Budget;
 use crate::gate::Gate;
+use crate::joint::Joint;
 
 /// How long running answers may take to end once the gate is told to stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -58,6 +59,7 @@ impl Default for FrontSettings {
 #[derive(Debug)]
 pub struct Front {
     pub(super) gate: Arc<Gate>,
+    pub(super) joint: Arc<Joint>,
     pub(super) allowed: Allowed,
     pub(super) settings: FrontSettings,
     pub(super) strangers: Strangers,
@@ -68,6 +70,7 @@ pub struct Front {
 impl Front {
     pub fn new(gate: Arc<Gate>, allowed: Allowed, settings: FrontSettings) -> Arc<Self> {
         Arc::new(Self {
+            joint: Joint::new(Arc::clone(&gate)),
             gate,
             allowed,
             crowd: Crowd::new(settings.max_per_grant),

@@ -35,6 +35,7 @@ mod list;
 mod matter;
 mod modern;
 mod param_headers;
+mod party;
 mod pins;
 mod post;
 mod questions;
@@ -66,10 +67,14 @@ use tokio::sync::{RwLock, mpsc, watch};
 pub use admit::Unavailable;
 pub use ask::Pending;
 pub use authenticate::{Caller, Stranger};
+pub(crate) use batch::{MAX_BATCH, gather};
 pub use decide::{How, Refused};
+pub use party::{Party, Stray};
 pub use pins::FirstList;
+pub(crate) use post::{mismatched, no_session};
 pub use record::Keeping;
 pub use registry::{BuiltIn, GrantEntry, Registry, Ruling, ServerEntry, Surroundings, Trial};
+pub(crate) use relay::IN_FLIGHT;
 pub use sessions::{SessionError, SessionId};
 pub use upkeep::UpkeepError;
 
@@ -151,8 +156,6 @@ pub enum NoVisit {
     /// The grant does not reach it; whether it exists is not told.
     #[error("this grant may not use a server named {0:?}")]
     Foreign(String),
-    #[error("this grant has {0} servers; call one of them at /mcp/<server>")]
-    NotOne(usize),
 }
 
 /// What the gate answers to a request.
@@ -192,7 +195,7 @@ pub enum Payload {
 }
 
 impl Reply {
-    const fn new(status: Status, payload: Payload) -> Self {
+    pub(crate) const fn new(status: Status, payload: Payload) -> Self {
         Self {
             status,
             session: None,
@@ -200,7 +203,7 @@ impl Reply {
         }
     }
 
-    fn message(status: Status, message: impl Into<Bytes>) -> Self {
+    pub(crate) fn message(status: Status, message: impl Into<Bytes>) -> Self {
         Self::new(status, Payload::Message(message.into()))
     }
 }
@@ -238,28 +241,11 @@ impl Gate {
         self.registry.load_full()
     }
 
-    /// Finds who calls, and whether they may use the server. `None` asks for a grant's only server.
-    pub fn admit_visitor(
-        &self,
-        headers: &http::HeaderMap,
-        server: Option<&str>,
-    ) -> Result<Visit, NoVisit> {
-        let registry = self.registry.load();
-        let caller = authenticate::authenticate(&registry, headers, self.clock.now())?;
-        let routes = &caller.grant.routes;
-        let found = match server {
-            Some(name) => routes.get_key_value(name),
-            None if routes.len() == 1 => routes.iter().next(),
-            None => return Err(NoVisit::NotOne(routes.len())),
-        };
-        let foreign = || NoVisit::Foreign(server.unwrap_or_default().to_owned());
-        let (name, ruling) = found.ok_or_else(foreign)?;
-        let server = registry.server(name.as_str()).ok_or_else(foreign)?;
-        Ok(Visit {
-            server: Arc::clone(server),
-            ruling: ruling.clone(),
-            caller,
-        })
+    /// Finds who calls, and whether they may use the server.
+    pub fn admit_visitor(&self, headers: &http::HeaderMap, server: &str) -> Result<Visit, NoVisit> {
+        let party = self.admit_party(headers)?;
+        let visit = party.visit(server);
+        visit.ok_or_else(|| NoVisit::Foreign(server.to_owned()))
     }
 
     /// Books that a grant asked for a server it does not have.
@@ -298,6 +284,19 @@ impl Gate {
     pub async fn at_rest<T>(&self, look: impl FnOnce() -> T) -> T {
         let _nobody_passes = self.passage.write().await;
         look()
+    }
+
+    pub(crate) const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    pub(crate) const fn keys(&self) -> &Arc<Keys> {
+        &self.keys
+    }
+
+    /// Turns true when the gate stops.
+    pub(crate) fn closing(&self) -> watch::Receiver<bool> {
+        self.closing.subscribe()
     }
 
     /// Names a call and reads the time for it.

@@ -36,12 +36,17 @@ pub(super) const MAX_OPEN: usize = 1_000;
 pub struct SessionId(String);
 
 impl SessionId {
-    fn random() -> Result<Self, SessionError> {
+    pub(crate) fn random() -> Result<Self, SessionError> {
         let mut bits = [0_u8; 16];
         SystemRandom::new()
             .fill(&mut bits)
             .map_err(|_| SessionError::NoRandomness)?;
         Ok(Self(hex::encode(&bits)))
+    }
+
+    /// An id as a client presents it, which may be nobody's.
+    pub(crate) fn presented(text: &str) -> Self {
+        Self(text.to_owned())
     }
 
     pub fn as_str(&self) -> &str {

@@ -6,6 +6,9 @@ pub const META_PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion
 /// `params._meta` member in which a modern client introduces itself.
 pub const META_CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
 
+/// `_meta` member in which a modern server introduces itself.
+pub const META_SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
+
 /// The only revision that has JSON-RPC batches; also what a missing version header means.
 pub const WITH_BATCHES: &str = "2025-03-26";
 

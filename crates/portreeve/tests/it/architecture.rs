@@ -10,6 +10,7 @@ const FLOORS: &[&[&str]] = &[
     &["node"],
     &["bridge"],
     &["front", "admin"],
+    &["joint"],
     &["gate"],
     &["backup", "counters", "upstream"],
     &["ledger"],
@@ -122,6 +123,23 @@ fn only_admit_makes_permits() {
 fn only_forward_sends() {
     let senders = containing("connector.send(");
     assert_eq!(senders, ["gate/forward.rs", "upstream/discover.rs"]);
+}
+
+/// Nothing goes from the one URL to a server but through the same door as at the server's own.
+#[test]
+fn the_joint_forwards_through_the_gate() {
+    for door in [".gate.post(", ".gate.listen(", ".gate.end_session("] {
+        let users = containing(door);
+        let in_joint = users.iter().filter(|file| file.starts_with("joint/"));
+        assert!(in_joint.eq(["joint/way.rs"]), "{door}: {users:?}");
+    }
+    for other in ["crate::upstream", "crate::counters", "crate::ledger"] {
+        let users = containing(other);
+        assert!(
+            !users.iter().any(|file| file.starts_with("joint/")),
+            "{users:?}"
+        );
+    }
 }
 
 #[test]

@@ -19,5 +19,6 @@ mod demo;
 mod docs;
 mod findings;
 mod gate;
+mod joint;
 mod stdio;
 mod support;
