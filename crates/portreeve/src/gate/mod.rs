@@ -69,6 +69,7 @@ pub use ask::Pending;
 pub use authenticate::{Caller, Stranger};
 pub(crate) use batch::{MAX_BATCH, gather};
 pub use decide::{How, Refused};
+pub(crate) use modern::look as fits_its_era;
 pub use party::{Party, Stray};
 pub use pins::FirstList;
 pub(crate) use post::{mismatched, no_session};

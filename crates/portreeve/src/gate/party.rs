@@ -29,11 +29,6 @@ pub struct Party {
 }
 
 impl Party {
-    /// How many servers the grant names, whether they exist or not.
-    pub fn size(&self) -> usize {
-        self.caller.grant.routes.len()
-    }
-
     /// The servers of the grant.
     pub fn servers(&self) -> impl Iterator<Item = &Name> {
         let names = self.caller.grant.routes.keys();
@@ -126,12 +121,24 @@ impl Gate {
             let why = (Rule::MALFORMED, malformed.reason.as_str());
             return self.refuse_stray(caller, stray, Era::Legacy, why).await;
         }
+        let said = (malformed.code, Status::Malformed);
+        self.refuse_stray_as(caller, stray, said, &malformed.reason)
+            .await
+    }
+
+    /// Refuses and books what is no request of its era, and what no server can carry out.
+    pub(crate) async fn refuse_stray_as(
+        &self,
+        caller: &Caller,
+        stray: Stray<'_>,
+        (code, status): (i64, Status),
+        reason: &str,
+    ) -> Reply {
         let moment = self.moment();
-        let refused = Refused::deny(Rule::MALFORMED, malformed.reason.clone());
+        let refused = Refused::deny(Rule::MALFORMED, reason);
         if let Err(error) = record::stray(self, caller, (&stray, &moment), &refused).await {
             return unavailable(stray.id, &Unavailable::from(error));
         }
-        let words = answer::plain_error(stray.id, malformed.code, &malformed.reason);
-        Reply::message(Status::Malformed, words)
+        Reply::message(status, answer::plain_error(stray.id, code, reason))
     }
 }

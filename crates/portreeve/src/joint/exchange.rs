@@ -27,8 +27,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) struct Absent(pub String);
 
 impl Absent {
-    pub(super) fn because(why: impl Into<String>) -> Self {
-        Self(why.into())
+    pub(super) fn because(why: impl AsRef<str>) -> Self {
+        Self(brief(why.as_ref()).to_owned())
     }
 
     /// The grant reached it when the client last heard of it, and does not now.
@@ -41,6 +41,15 @@ impl fmt::Display for Absent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// The longest words of others that go into ours.
+const MAX_WORDS: usize = 300;
+
+/// The beginning of what somebody else said: enough to recognise it by.
+pub(super) fn brief(words: &str) -> &str {
+    let end = words.floor_char_boundary(MAX_WORDS);
+    words.get(..end).unwrap_or_default()
 }
 
 /// One request of a client.
@@ -117,6 +126,12 @@ impl Exchange {
         let inner = self.inner(&visit).await?;
         let peer = self.peer(visit, inner.as_deref(), named);
         let reply = peer.post(message.clone()).await;
+        if reply.status == Status::NoSession {
+            // To the client this would mean that the session with all servers is over.
+            return Err(Absent::because(
+                "it ends its sessions as soon as they begin",
+            ));
+        }
         Ok((reply, peer))
     }
 

@@ -106,6 +106,10 @@ impl Lens {
         let Some(session) = &self.session else {
             return Err("a question without a session to answer in");
         };
+        if let Err(words) = self.may_ask(session, message, method) {
+            self.peer.decline(id, words);
+            return Err(words);
+        }
         let token = message.meta("progressToken");
         let question = Question {
             server: self.server().clone(),
@@ -124,6 +128,25 @@ impl Lens {
             with: number.to_string().into_bytes(),
         });
         Ok(patches.collect())
+    }
+
+    /// A task that the client runs for one server is none of another's.
+    fn may_ask(
+        &self,
+        session: &Session,
+        message: &Message<'_>,
+        method: &str,
+    ) -> Result<(), &'static str> {
+        if !method.starts_with("tasks/") {
+            return Ok(());
+        }
+        // Also a list would tell of others' tasks.
+        let task = message.param("taskId").and_then(Value::as_str);
+        let owner = task.and_then(|task| session.lent.owner(task));
+        match owner {
+            Some(owner) if owner == *self.server() => Ok(()),
+            _ => Err("the client runs no such task for this server"),
+        }
     }
 
     fn notified(

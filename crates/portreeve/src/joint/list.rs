@@ -51,8 +51,8 @@ impl Exchange {
 
     fn merged(&self, kind: Kind, given: Given) -> Merged {
         Merged::of(kind, given, |server, name| {
-            if kind == Kind::Prompts {
-                self.joint.prompts.note(server, name);
+            if matches!(kind, Kind::Tools | Kind::Prompts) {
+                self.joint.seen.note(kind, server, name);
             }
         })
     }

@@ -20,7 +20,7 @@ use crate::name::Name;
 pub(super) const ABSENT: &str = "portreeve/absent";
 
 /// A list that servers have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Kind {
     Tools,
     Prompts,

@@ -25,6 +25,7 @@ mod heard;
 mod hello;
 mod introductions;
 mod lens;
+mod lent;
 mod list;
 mod many;
 mod merge;
@@ -36,6 +37,7 @@ mod peer;
 mod post;
 mod route;
 mod runs;
+mod seen;
 mod sessions;
 mod subscribe;
 mod table;
@@ -45,7 +47,7 @@ mod way;
 use std::sync::Arc;
 
 use crate::gate::Gate;
-use route::Prompts;
+use seen::Seen;
 use sessions::Sessions;
 use table::Tables;
 use way::Way;
@@ -56,7 +58,7 @@ pub struct Joint {
     gate: Arc<Gate>,
     way: Way,
     tables: Tables,
-    prompts: Prompts,
+    seen: Seen,
     sessions: Sessions,
 }
 
@@ -66,7 +68,7 @@ impl Joint {
             way: Way::new(Arc::clone(&gate)),
             gate,
             tables: Tables::default(),
-            prompts: Prompts::default(),
+            seen: Seen::default(),
             sessions: Sessions::default(),
         })
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use futures_util::{StreamExt as _, stream};
 use portreeve_policy::json::Value;
 use tokio::time::timeout;
@@ -35,6 +36,7 @@ impl Exchange {
             method::CANCELLED => self.cancelled(message, body).await,
             "notifications/progress" => self.progressed(message).await,
             "notifications/initialized" => Ok(self.ready(body).await),
+            "notifications/tasks/status" => Ok(self.task_told(message, body).await),
             _ => Ok(self.tell_all(body).await),
         }
     }
@@ -92,21 +94,21 @@ impl Exchange {
         }
     }
 
-    /// The servers with which the session is open.
+    /// The servers with which the session is open. One that is just being opened is waited for.
     async fn open_ones(&self, session: &Session) -> Vec<(Arc<Inner>, Peer)> {
-        let mut open = Vec::new();
-        for (server, place) in session.visited() {
-            let state = timeout(PATIENCE, place.lock()).await;
-            let Ok(State::Open(inner)) = state.as_deref() else {
-                continue;
-            };
-            let Ok(visit) = self.visit(server.as_str()) else {
-                continue;
-            };
-            let peer = self.peer(visit, Some(inner), None);
-            open.push((Arc::clone(inner), peer));
-        }
-        open
+        let looking = session
+            .visited()
+            .into_iter()
+            .map(|(server, place)| async move {
+                let state = timeout(PATIENCE, place.lock()).await;
+                let Ok(State::Open(inner)) = state.as_deref() else {
+                    return None;
+                };
+                let visit = self.visit(server.as_str()).ok()?;
+                let peer = self.peer(visit, Some(inner), None);
+                Some((Arc::clone(inner), peer))
+            });
+        join_all(looking).await.into_iter().flatten().collect()
     }
 
     /// The client gives a request up: the server that has it is told.
@@ -148,6 +150,24 @@ impl Exchange {
         Ok(self.say_at(&server, renamed).await)
     }
 
+    /// The client tells how a task stands: the server that it runs for.
+    async fn task_told(&self, message: &Message<'_>, body: &Bytes) -> Reply {
+        let task = message.param("taskId").and_then(Value::as_str);
+        let known = self.session.as_ref().zip(task);
+        let Some((session, task)) = known else {
+            return accepted();
+        };
+        let Some(owner) = session.lent.owner(task) else {
+            return accepted();
+        };
+        let status = message.param("status").and_then(Value::as_str);
+        let reply = self.say_at(&owner, body.clone()).await;
+        if status == Some("cancelled") {
+            session.lent.forget(task);
+        }
+        reply
+    }
+
     async fn say_at(&self, server: &Name, message: Bytes) -> Reply {
         match self.post_at(server, None, &message).await {
             Ok((reply, _)) => Reply::new(reply.status, reply.payload),
@@ -177,6 +197,10 @@ impl Exchange {
             .into_iter()
             .collect();
         patches.extend(own_task(tree, &question.server));
+        let lent = tree.get("result").and_then(|result| result.get("task"));
+        if let Some(task) = lent.and_then(|task| task.get("taskId")?.as_str()) {
+            session.lent.note(&question.server, task);
+        }
         let renamed = Bytes::from(apply(message.raw, patches));
         let reply = match self.post_at(&question.server, None, &renamed).await {
             Ok((reply, _)) => reply,

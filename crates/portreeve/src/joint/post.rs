@@ -16,7 +16,8 @@ use super::merge::Kind;
 use super::route::{Nowhere, To};
 use super::runs::{At, Running};
 use crate::gate::{
-    MAX_BATCH, Party, Reply, SessionError, Status, Stray, gather, mismatched, no_session,
+    MAX_BATCH, Party, Reply, SessionError, Status, Stray, fits_its_era, gather, mismatched,
+    no_session,
 };
 use crate::mcp::message::{self, Malformed, Message, Shape};
 use crate::mcp::method;
@@ -125,6 +126,12 @@ impl Exchange {
             return self.joint.refuse_malformed(&self.party, &malformed).await;
         }
         let method = message.method().unwrap_or("(response)");
+        if self.era == Era::Modern
+            && let Err(unfit) = fits_its_era(&message)
+        {
+            let said = (unfit.code(), unfit.status());
+            return self.refuse_as(&message, said, &unfit.to_string()).await;
+        }
         let answered = match message.shape {
             Shape::Request { id, .. } => {
                 let id = id.as_json();
@@ -160,9 +167,16 @@ impl Exchange {
             ("logging/setLevel", Era::Legacy) => Ok(self.set_level(message, id, body).await),
             ("server/discover", Era::Modern) => Ok(self.discover(message, id).await),
             (method::SUBSCRIBE, Era::Modern) => self.subscribe(message, id).await,
-            _ => Err(Nowhere::malformed(format!(
-                "it cannot be told which server {method:?} is for; call it at /mcp/<server>"
-            ))),
+            _ => {
+                let status = match self.era {
+                    Era::Legacy => Status::Fine,
+                    Era::Modern => Status::NotFound,
+                };
+                let words = "Method not found: it cannot be told which server it is for; call it \
+                             at /mcp/<server>";
+                let said = (code::METHOD_NOT_FOUND, status);
+                Ok(self.refuse_as(message, said, words).await)
+            }
         }
     }
 
@@ -233,6 +247,18 @@ impl Exchange {
             .joint
             .gate
             .refuse_stray(&self.party.caller, stray, self.era, why);
+        Box::pin(refusing).await
+    }
+
+    /// The same for what no server could carry out.
+    async fn refuse_as(&self, message: &Message<'_>, said: (i64, Status), words: &str) -> Reply {
+        let stray = Stray {
+            method: message.method().unwrap_or_default(),
+            id: message.id().map(|id| id.as_json()),
+            ..Stray::default()
+        };
+        let caller = &self.party.caller;
+        let refusing = self.joint.gate.refuse_stray_as(caller, stray, said, words);
         Box::pin(refusing).await
     }
 

@@ -4,13 +4,11 @@
 //! had never shown it. Only the member that names is spliced: everything else reaches the server
 //! as the client wrote it.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use portreeve_policy::Rule;
 use portreeve_policy::json::Value;
 
-use super::exchange::Exchange;
+use super::exchange::{Exchange, brief};
+use super::merge::Kind;
 use super::names;
 use super::outward::quoted;
 use super::table::Table;
@@ -46,7 +44,10 @@ impl Nowhere {
     fn unknown_tool(name: &str) -> Self {
         Self {
             rule: Rule::NOT_PINNED,
-            reason: format!("no server of this grant has an accepted tool named {name:?}"),
+            reason: format!(
+                "no server of this grant has an accepted tool named {:?}",
+                brief(name)
+            ),
         }
     }
 }
@@ -90,6 +91,7 @@ impl Exchange {
         pinned
             .map(|(server, tool)| (server.clone(), tool.to_owned()))
             .or_else(|| self.plainly_named(name))
+            .or_else(|| self.seen(Kind::Tools, name))
     }
 
     /// The tool of a cut name that a server has which was not asked for its tools yet.
@@ -125,29 +127,35 @@ impl Exchange {
             None if names::is_shortened(name) => self.cut_prompt(message, name).await,
             None => None,
         };
-        let unknown =
-            || Nowhere::malformed(format!("no server of this grant has a prompt {name:?}"));
+        let unknown = || {
+            Nowhere::malformed(format!(
+                "no server of this grant has a prompt {:?}",
+                brief(name)
+            ))
+        };
         let (server, prompt) = found.ok_or_else(unknown)?;
         Ok(to(server, value, prompt))
     }
 
     async fn cut_prompt(&self, message: &Message<'_>, name: &str) -> Option<(Name, String)> {
-        let known = || {
-            let known = self.joint.prompts.get(name);
-            known.filter(|(server, _)| self.party.visit(server.as_str()).is_some())
-        };
-        if let Some(known) = known() {
+        if let Some(known) = self.seen(Kind::Prompts, name) {
             return Some(known);
         }
         self.look_for_prompts(message, name).await;
-        known()
+        self.seen(Kind::Prompts, name)
+    }
+
+    /// What a cut name stands for that was seen in a list.
+    fn seen(&self, kind: Kind, name: &str) -> Option<(Name, String)> {
+        let known = self.joint.seen.get(kind, name);
+        known.filter(|(server, _)| self.party.visit(server.as_str()).is_some())
     }
 
     fn resource(&self, value: Option<&Value<'_>>, member: &str) -> Result<To, Nowhere> {
         let (value, ours) = text(value, member)?;
         let unknown = || {
             let words = "is not a URI as the lists here give it: it names no server of this grant";
-            Nowhere::malformed(format!("{ours:?} {words}"))
+            Nowhere::malformed(format!("{:?} {words}", brief(ours)))
         };
         let (server, uri) = names::uri_at(ours).ok_or_else(unknown)?;
         Ok(to(self.server(server).ok_or_else(unknown)?, value, uri))
@@ -167,8 +175,12 @@ impl Exchange {
 
     fn task(&self, message: &Message<'_>) -> Result<To, Nowhere> {
         let (value, ours) = text(message.param("taskId"), "taskId")?;
-        let unknown =
-            || Nowhere::malformed(format!("{ours:?} is no task of a server of this grant"));
+        let unknown = || {
+            Nowhere::malformed(format!(
+                "{:?} is no task of a server of this grant",
+                brief(ours)
+            ))
+        };
         let (server, id) = names::untagged(ours).ok_or_else(unknown)?;
         let server = self.server(server).ok_or_else(unknown)?;
         Ok(to(server, value, id.to_owned()))
@@ -202,37 +214,4 @@ fn text<'v>(
     let text = value.as_str();
     let text = text.ok_or_else(|| Nowhere::malformed(format!("`{member}` must be a string")))?;
     Ok((value, text))
-}
-
-/// How many cut names of prompts are remembered.
-const MAX_PROMPTS: usize = 10_000;
-
-/// The cut names of prompts that were seen in lists. Prompts have no pins from which a table could
-/// be made; what is not remembered is looked for at the servers.
-#[derive(Debug, Default)]
-pub(super) struct Prompts {
-    known: Mutex<HashMap<String, (Name, String)>>,
-}
-
-impl Prompts {
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, (Name, String)>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn note(&self, server: &Name, prompt: &str) {
-        let name = names::joined(server.as_str(), prompt);
-        if !names::is_shortened(&name) {
-            return;
-        }
-        let mut known = self.lock();
-        if known.len() >= MAX_PROMPTS {
-            // Those that are still asked for are found again.
-            known.clear();
-        }
-        known.insert(name, (server.clone(), prompt.to_owned()));
-    }
-
-    fn get(&self, name: &str) -> Option<(Name, String)> {
-        self.lock().get(name).cloned()
-    }
 }

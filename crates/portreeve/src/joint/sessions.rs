@@ -17,6 +17,7 @@ use tokio::task::AbortHandle;
 
 use super::asked::Asked;
 use super::heard::Heard;
+use super::lent::Lent;
 use super::runs::Runs;
 use super::watched::Watched;
 use crate::gate::{Party, SessionError, SessionId};
@@ -48,6 +49,7 @@ pub(super) struct Session {
     pub runs: Arc<Runs>,
     pub heard: Heard,
     pub watched: Watched,
+    pub lent: Lent,
     places: Mutex<HashMap<Name, Arc<Place>>>,
     /// The stream on which the servers speak unasked: the newest takes the place of the one before.
     free: Mutex<Option<AbortHandle>>,
@@ -94,6 +96,7 @@ impl Session {
             runs: Arc::default(),
             heard: Heard::default(),
             watched: Watched::default(),
+            lent: Lent::default(),
             places: Mutex::default(),
             free: Mutex::default(),
             ended: watch::Sender::new(false),

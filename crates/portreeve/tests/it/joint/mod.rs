@@ -101,6 +101,17 @@ impl Peer {
         panic!("nobody opened a stream")
     }
 
+    /// Waits until something holds of it.
+    async fn until(&self, holds: impl Fn(&Self) -> bool) {
+        for _ in 0..1_000 {
+            if holds(self) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("it never held")
+    }
+
     /// What was sent with this method.
     fn heard(&self, method: &str) -> Vec<Value> {
         self.server.seen(method).iter().map(Seen::json).collect()
@@ -335,8 +346,11 @@ impl Agent {
     /// A request of the modern era, with the headers that belong to it.
     async fn modern(&self, method: &str, mut params: Value) -> Reply {
         params["_meta"]["io.modelcontextprotocol/protocolVersion"] = MODERN.into();
-        params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({});
-        let name = params["name"].as_str().or(params["uri"].as_str());
+        params["_meta"]["io.modelcontextprotocol/clientCapabilities"] =
+            json!({ "extensions": { "io.modelcontextprotocol/tasks": {} } });
+        let name = ["name", "uri", "taskId"]
+            .iter()
+            .find_map(|member| params[member].as_str());
         let name = name.unwrap_or_default().to_owned();
         let mut headers = vec![("mcp-protocol-version", MODERN), ("mcp-method", method)];
         if !name.is_empty() {

@@ -142,3 +142,47 @@ async fn a_policy_that_denies_a_question_denies_it_here() {
     let text = answer["result"]["content"][0]["text"].as_str().unwrap();
     assert!(text.contains("[POLICY DENIED]"), "{text}");
 }
+
+#[tokio::test]
+async fn a_task_of_the_client_is_the_business_of_one_server() {
+    let (a, b) = (Peer::start("a").await, Peer::start("b").await);
+    let gate = gate_with(&[("a", &a), ("b", &b)], OPEN).await;
+    let agent = Agent::in_session(&gate).await;
+    let [(_from_a, of_a), _of_b] = both_ask(&agent).await;
+    let task = json!({ "task": { "taskId": "secret", "status": "working" } });
+    let taken = json!({ "jsonrpc": "2.0", "id": of_a["id"], "result": task });
+    assert_eq!(agent.post(&taken).await.status, Status::Accepted);
+    let mut free = agent.listen(None).await;
+    let ask = |method: &str| {
+        let params = json!({ "taskId": "secret" });
+        super::event(None, &request(90, method, params))
+    };
+    let from_b = b.stream(1).await;
+    for (count, method) in [(1, "tasks/list"), (2, "tasks/get")] {
+        from_b.send(ask(method)).await.unwrap();
+        // It was told that it is not asked of the client.
+        b.until(|b| {
+            b.heard("")
+                .iter()
+                .filter(|m| m["error"].is_object())
+                .count()
+                == count
+        })
+        .await;
+    }
+    a.stream(1).await.send(ask("tasks/get")).await.unwrap();
+    let asked = free.message().await;
+    assert_eq!(asked["method"], "tasks/get", "{asked}");
+    let answered = json!({ "jsonrpc": "2.0", "id": asked["id"], "result": { "status": "done" } });
+    assert_eq!(agent.post(&answered).await.status, Status::Accepted);
+    let heard = a.heard("");
+    assert!(
+        heard.iter().any(|m| m["result"]["status"] == "done"),
+        "{heard:?}"
+    );
+    let told = json!({ "jsonrpc": "2.0", "method": "notifications/tasks/status",
+        "params": { "taskId": "secret", "status": "completed" } });
+    assert_eq!(agent.post(&told).await.status, Status::Accepted);
+    assert_eq!(a.heard("notifications/tasks/status").len(), 1);
+    assert!(b.heard("notifications/tasks/status").is_empty());
+}

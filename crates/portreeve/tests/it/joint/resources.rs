@@ -95,19 +95,31 @@ async fn tasks_are_their_servers() {
     let (a, b) = (Peer::start("a").await, Peer::start("b").await);
     let gate = gate_with(&[("a", &a), ("b", &b)], OPEN).await;
     let agent = Agent::in_session(&gate).await;
-    let begun = agent
-        .ask("tools/call", json!({ "name": "b__t", "task": {} }))
-        .await;
-    let id = &begun["result"]["task"]["taskId"];
-    assert_eq!(id, "b:1");
-    let got = agent.ask("tasks/get", json!({ "taskId": id })).await;
-    assert_eq!(got["result"]["taskId"], "b:1", "{got}");
+    let mut ids = Vec::new();
+    for (server, tool) in [("a", "a__t"), ("b", "b__t")] {
+        let begun = agent
+            .ask("tools/call", json!({ "name": tool, "task": {} }))
+            .await;
+        let id = begun["result"]["task"]["taskId"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        assert!(
+            id.starts_with(&format!("{server}:")) && id.ends_with(".1"),
+            "{id}"
+        );
+        ids.push(id);
+    }
+    let got = agent.ask("tasks/get", json!({ "taskId": ids[1] })).await;
+    assert_eq!(got["result"]["taskId"], ids[1], "{got}");
     assert_eq!(b.heard("tasks/get")[0]["params"]["taskId"], "1");
     assert!(a.heard("tasks/get").is_empty());
-    assert_eq!(
-        agent.listed("tasks/list", "tasks", "taskId").await,
-        ["a:1", "b:1"]
-    );
+    assert_eq!(agent.listed("tasks/list", "tasks", "taskId").await, ids);
     let unknown = agent.ask("tasks/get", json!({ "taskId": "1" })).await;
     assert_eq!(unknown["error"]["data"]["rule"], "(malformed)");
+    // A seal opens at its own server only.
+    let moved = ids[1].replacen("b:", "a:", 1);
+    let refused = agent.ask("tasks/get", json!({ "taskId": moved })).await;
+    assert!(refused["error"].is_object(), "{refused}");
+    assert!(a.heard("tasks/get").is_empty());
 }

@@ -164,6 +164,7 @@ async fn a_malformed_message_is_refused_and_booked_for_no_server() {
         );
     }
     let unknown = agent.ask("odd/method", json!({})).await;
-    assert_eq!(unknown["error"]["data"]["rule"], "(malformed)", "{unknown}");
+    assert_eq!(unknown["error"]["code"], -32601, "{unknown}");
+    assert_eq!(gate.booked().pop().unwrap().method, "odd/method");
     assert!(a.heard("odd/method").is_empty());
 }

@@ -1,5 +1,6 @@
 //! The modern era: discovery and subscriptions of several servers as one.
 
+use portreeve::gate::Status;
 use serde_json::json;
 
 use super::{Agent, MODERN, OPEN, Peer, Stream, event, gate_with, message};
@@ -123,4 +124,39 @@ async fn a_server_without_subscriptions_is_told_of_and_the_others_are_heard() {
     let stray = json!({ "notifications": { "resourceSubscriptions": ["file:///x"] } });
     let refused = message(agent.modern("subscriptions/listen", stray).await).await;
     assert_eq!(refused["error"]["code"], 40300, "{refused}");
+}
+
+#[tokio::test]
+async fn a_modern_request_is_whole_and_of_its_era_or_refused_by_the_gate() {
+    let (a, b) = (Peer::start("a").await, Peer::start("b").await);
+    let gate = gate_with(&[("a", &a), ("b", &b)], OPEN).await;
+    let agent = Agent::of(&gate);
+    let headers = [
+        ("mcp-protocol-version", MODERN),
+        ("mcp-method", "tools/list"),
+    ];
+    let bare = super::request(1, "tools/list", json!({})).to_string();
+    let refused = agent.post_with(&headers, bare).await;
+    assert_eq!(refused.status, Status::Malformed);
+    assert_eq!(message(refused).await["error"]["code"], -32602);
+    for method in ["ping", "logging/setLevel", "odd/method"] {
+        let refused = agent.modern(method, json!({})).await;
+        assert_eq!(refused.status, Status::NotFound, "{method}");
+        assert_eq!(message(refused).await["error"]["code"], -32601, "{method}");
+    }
+    assert!(a.heard("").is_empty() && b.heard("").is_empty());
+}
+
+#[tokio::test]
+async fn a_task_is_named_in_its_header_as_its_server_names_it() {
+    let (a, b) = (Peer::start("a").await, Peer::start("b").await);
+    let gate = gate_with(&[("a", &a), ("b", &b)], OPEN).await;
+    let agent = Agent::of(&gate);
+    let begin = json!({ "name": "b__t", "task": {} });
+    let begun = message(agent.modern("tools/call", begin).await).await;
+    let id = begun["result"]["task"]["taskId"].clone();
+    let got = message(agent.modern("tasks/get", json!({ "taskId": id })).await).await;
+    assert_eq!(got["result"]["taskId"], id, "{got}");
+    let asked = b.server.seen("tasks/get");
+    assert_eq!(asked[0].header("mcp-name"), Some("1"));
 }
