@@ -4,14 +4,13 @@
 //! and one that is not offered is left alone. The merged stream lives for as long as its client.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
 use http::{HeaderMap, HeaderValue};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::Joint;
 use super::carry::{self, Ended, Ids};
@@ -19,16 +18,13 @@ use super::exchange::{Absent, Exchange, PATIENCE};
 use super::heard::Positions;
 use super::lens::Lens;
 use super::names;
+use super::pause::Pause;
 use super::peer::Peer;
 use super::sessions::{Session, State};
 use crate::gate::{IN_FLIGHT, Party, Payload, Reply, Status};
 use crate::mcp::revision::{self, Era};
 use crate::mcp::{answer, code, header};
 use crate::name::Name;
-
-/// How long a server whose stream ended is left alone, at first and at most.
-const PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Where a client wants to go on from.
 enum From {
@@ -204,7 +200,7 @@ impl Exchange {
         (server, mut last): (&Name, Option<String>),
         to: &mpsc::Sender<Bytes>,
     ) {
-        let mut pause = PAUSE;
+        let mut pause = Pause::new();
         loop {
             let event = last
                 .as_deref()
@@ -212,7 +208,7 @@ impl Exchange {
             match self.stream_of(session, server, event).await {
                 Ok((reply, peer)) => match (reply.status, reply.payload) {
                     (Status::Fine, Payload::Events(from)) => {
-                        pause = PAUSE;
+                        pause.was_worth_it();
                         let lens = lens(peer, Arc::clone(session));
                         if carry::stream(from, to, (&lens, Ids::Counted)).await == Ended::ClientGone
                         {
@@ -220,15 +216,15 @@ impl Exchange {
                         }
                         last = session.heard.last_of(server);
                     }
-                    (Status::NotOffered, _) => return,
+                    // It has no such stream, or the policy in force lets nobody have it.
+                    (Status::NotOffered | Status::Forbidden, _) => return,
                     // It cannot be gone on from there any more: from now on, then.
                     (Status::Malformed, _) => last = None,
                     _ => {}
                 },
                 Err(absent) => tracing::debug!(%server, %absent, "its stream is not open"),
             }
-            sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            pause.wait().await;
             // The grant may have ended meanwhile, or reach the server no longer.
             match self.joint.gate.admit_party(&self.headers) {
                 Ok(party) => self.party = party,

@@ -33,6 +33,7 @@ mod names;
 mod notify;
 mod open;
 mod outward;
+mod pause;
 mod peer;
 mod post;
 mod route;

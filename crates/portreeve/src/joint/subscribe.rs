@@ -6,14 +6,13 @@
 //! agreed to, before anything else; a server that ends its stream is asked again.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use bytes::Bytes;
 use portreeve_policy::json::Value;
 use serde_json::{Map, Value as Json, json};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::carry::{self, Ended, Ids};
 use super::exchange::{Absent, Exchange, PATIENCE};
@@ -21,6 +20,7 @@ use super::lens::Lens;
 use super::merge::Absentees;
 use super::names;
 use super::outward::quoted;
+use super::pause::Pause;
 use super::peer::Peer;
 use super::route::Nowhere;
 use crate::gate::{IN_FLIGHT, Payload, Reply, Status};
@@ -33,12 +33,30 @@ use crate::name::Name;
 
 const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
 const META_SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
-/// How long a server whose stream ended is left alone, at first and at most.
-const PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-
 /// What a server agreed to at the opening of its stream.
 type Agreed = (Name, Result<Map<String, Json>, Absent>);
+
+/// Why a server's stream did not open.
+enum NotOpened {
+    /// The server, or the policy, says no.
+    Refused(Absent),
+    /// It may be there another time.
+    Absent(Absent),
+}
+
+impl NotOpened {
+    const fn absent(&self) -> &Absent {
+        match self {
+            Self::Refused(absent) | Self::Absent(absent) => absent,
+        }
+    }
+}
+
+impl From<Absent> for NotOpened {
+    fn from(absent: Absent) -> Self {
+        Self::Absent(absent)
+    }
+}
 
 /// A server's stream that has been opened, and what came right behind its opening.
 struct Opened {
@@ -143,13 +161,13 @@ impl Exchange {
     }
 
     /// Asks a server for its stream and waits for the opening of it.
-    async fn subscribed(&self, server: &Name, request: &Bytes) -> Result<Opened, Absent> {
+    async fn subscribed(&self, server: &Name, request: &Bytes) -> Result<Opened, NotOpened> {
         let opening = async {
             let (reply, peer) = self.post_at(server, None, request).await?;
             match reply.payload {
                 Payload::Events(from) => opening(from, peer).await,
                 Payload::Message(answer) => Err(refusal(&answer)),
-                Payload::Nothing => Err(Absent::because("it gave no answer")),
+                Payload::Nothing => Err(Absent::because("it gave no answer").into()),
             }
         };
         let late = |_| Absent(format!("it did not answer within {} s", PATIENCE.as_secs()));
@@ -158,7 +176,7 @@ impl Exchange {
 }
 
 /// Reads a stream up to its opening.
-async fn opening(mut from: mpsc::Receiver<Bytes>, peer: Peer) -> Result<Opened, Absent> {
+async fn opening(mut from: mpsc::Receiver<Bytes>, peer: Peer) -> Result<Opened, NotOpened> {
     while let Some(piece) = from.recv().await {
         let mut events = carry::events(&piece).into_iter();
         for event in events.by_ref() {
@@ -176,7 +194,7 @@ async fn opening(mut from: mpsc::Receiver<Bytes>, peer: Peer) -> Result<Opened, 
             }
         }
     }
-    Err(Absent::because("its stream ended before it began"))
+    Err(Absent::because("its stream ended before it began").into())
 }
 
 /// What the opening of a stream says the server has agreed to, in our names.
@@ -202,12 +220,18 @@ fn agreed(event: &Event, server: &Name) -> Option<Map<String, Json>> {
     Some(filter)
 }
 
-fn refusal(answer: &[u8]) -> Absent {
+/// What an answer means that comes instead of a stream.
+fn refusal(answer: &[u8]) -> NotOpened {
     let tree = message::read_tree(answer);
-    let result = tree.as_ref().map(super::exchange::result_of);
-    match result {
-        Ok(Err(absent)) => absent,
-        _ => Absent::because("it has no subscriptions"),
+    let error = tree.as_ref().ok().and_then(|tree| tree.get("error"));
+    let code = error.and_then(|error| error.get("code")?.as_number()?.parse().ok());
+    let words = error.and_then(|error| error.get("message")?.as_str());
+    let absent = Absent::because(words.unwrap_or("it has no subscriptions"));
+    match code {
+        Some(code::UPSTREAM_FAILED | code::UPSTREAM_TIMEOUT | code::UNAVAILABLE) => {
+            NotOpened::Absent(absent)
+        }
+        _ => NotOpened::Refused(absent),
     }
 }
 
@@ -251,7 +275,7 @@ impl Subscription {
         let said = opened
             .as_mut()
             .map(|opened| std::mem::take(&mut opened.agreed));
-        let said = said.map_err(|absent| absent.clone());
+        let said = said.map_err(|why| why.absent().clone());
         if tell.send((self.server.clone(), said)).await.is_err() {
             return;
         }
@@ -259,19 +283,22 @@ impl Subscription {
         if going.wait_for(|going| *going).await.is_err() {
             return;
         }
-        let mut pause = PAUSE;
+        let mut pause = Pause::new();
         loop {
             match opened {
                 Ok(stream) => {
-                    pause = PAUSE;
+                    pause.was_worth_it();
                     if self.carry(stream).await == Ended::ClientGone {
                         return;
                     }
                 }
-                Err(absent) => tracing::debug!(server = %self.server, %absent, "tells nothing"),
+                // It will not say otherwise a minute later.
+                Err(NotOpened::Refused(_)) => return,
+                Err(NotOpened::Absent(absent)) => {
+                    tracing::debug!(server = %self.server, %absent, "tells nothing");
+                }
             }
-            sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            pause.wait().await;
             // The grant may have ended meanwhile, or reach the server no longer.
             match self.exchange.joint.gate.admit_party(&self.exchange.headers) {
                 Ok(party) => self.exchange.party = party,
@@ -299,5 +326,33 @@ impl Subscription {
             }
         }
         carry::stream(stream.from, &self.to, (&lens, Ids::Tagged)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_says_no_is_not_asked_again_and_who_is_gone_is() {
+        for (answer, refused) in [
+            (
+                json!({ "error": { "code": -32601, "message": "no" } }),
+                true,
+            ),
+            (json!({ "error": { "code": 40300, "message": "no" } }), true),
+            (json!({ "result": {} }), true),
+            (
+                json!({ "error": { "code": 50200, "message": "down" } }),
+                false,
+            ),
+            (
+                json!({ "error": { "code": 50400, "message": "late" } }),
+                false,
+            ),
+        ] {
+            let why = refusal(answer.to_string().as_bytes());
+            assert_eq!(matches!(why, NotOpened::Refused(_)), refused, "{answer}");
+        }
     }
 }

@@ -153,8 +153,8 @@ async fn a_task_is_named_in_its_header_as_its_server_names_it() {
     let gate = gate_with(&[("a", &a), ("b", &b)], OPEN).await;
     let agent = Agent::of(&gate);
     let begin = json!({ "name": "b__t", "task": {} });
-    let begun = message(agent.modern("tools/call", begin).await).await;
-    let id = begun["result"]["task"]["taskId"].clone();
+    let answer = message(agent.modern("tools/call", begin).await).await;
+    let id = answer["result"]["task"]["taskId"].clone();
     let got = message(agent.modern("tasks/get", json!({ "taskId": id })).await).await;
     assert_eq!(got["result"]["taskId"], id, "{got}");
     let asked = b.server.seen("tasks/get");
