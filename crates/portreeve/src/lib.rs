@@ -21,6 +21,7 @@ pub mod front;
 pub mod gate;
 pub mod grants;
 mod hex;
+pub mod joint;
 pub mod keys;
 pub mod ledger;
 pub mod mcp;

@@ -112,7 +112,9 @@ fn again(
     dir: &Path,
 ) -> String {
     let (program, of_dir) = (program(), of_dir(dir));
-    let mut text = format!("  servers  {servers}, at {url}/mcp/<server>\n");
+    let mut text = format!(
+        "  servers  {servers}, at {url}/mcp/<server>, those of a grant as one at {url}/mcp\n"
+    );
     let own = grants
         .iter()
         .find(|grant| grant.owner == Owner::Store && grant.state == GrantState::Live);

@@ -320,6 +320,9 @@ pub(super) fn shown_once(grant: &GrantView, token: &str, url: &str, what: &str) 
             .map_or("none: everything is denied", Name::as_str);
         let _ = writeln!(text, "{server}:  {url}/mcp/{server}  (policy {policy})");
     }
+    if grant.servers.len() > 1 {
+        let _ = writeln!(text, "all of them as one:  {url}/mcp");
+    }
     if let Some(expires) = &grant.expires_at {
         let _ = writeln!(text, "it ends at {expires}");
     }

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method, Request, StatusCode};
 use hyper::body::Incoming;
@@ -9,8 +10,33 @@ use hyper::body::Incoming;
 use super::response::{self, Answer};
 use super::serve::Front;
 use super::{PlaceError, body};
-use crate::gate::{NoVisit, Visit};
+use crate::gate::{NoVisit, Party, Visit};
 use crate::mcp::code;
+use crate::name::Label;
+
+/// A caller, and what its path is to.
+enum Guest {
+    One(Visit),
+    /// All servers of its grant.
+    All(Party),
+}
+
+impl Guest {
+    /// Who has one server only is there as at the server's own path.
+    fn of(party: Party) -> Self {
+        match party.only_visit() {
+            Some(visit) => Self::One(visit),
+            None => Self::All(party),
+        }
+    }
+
+    fn label(&self) -> &Label {
+        match self {
+            Self::One(visit) => &visit.caller.grant.label,
+            Self::All(party) => &party.caller.grant.label,
+        }
+    }
+}
 
 impl Front {
     /// Answers one request.
@@ -61,8 +87,19 @@ impl Front {
         server: Option<&str>,
         peer: IpAddr,
     ) -> Answer {
-        let visit = match self.gate.admit_visitor(request.headers(), server) {
-            Ok(visit) => visit,
+        let admitted = match server {
+            Some(server) => self
+                .gate
+                .admit_visitor(request.headers(), server)
+                .map(Guest::One),
+            None => self
+                .gate
+                .admit_party(request.headers())
+                .map(Guest::of)
+                .map_err(NoVisit::from),
+        };
+        let guest = match admitted {
+            Ok(guest) => guest,
             Err(NoVisit::Stranger(stranger)) => {
                 self.strangers.note(peer);
                 return response::unauthorized(stranger);
@@ -72,10 +109,26 @@ impl Front {
                 return Box::pin(self.no_visit(request.headers(), named, &error)).await;
             }
         };
-        let Some(place) = self.crowd.enter(&visit.caller.grant.label) else {
+        let Some(place) = self.crowd.enter(guest.label()) else {
             return response::crowded();
         };
-        response::holding(self.ask(request, visit).await, place)
+        response::holding(self.ask(request, guest).await, place)
+    }
+
+    /// A message that has arrived whole, perhaps long after its head.
+    async fn taken(&self, guest: Guest, headers: HeaderMap, body: Bytes) -> Answer {
+        let visit = match guest {
+            Guest::All(party) => {
+                let reply = Box::pin(self.joint.post(party, headers, body)).await;
+                return response::reply(reply);
+            }
+            Guest::One(visit) => visit,
+        };
+        let name = visit.server.name.clone();
+        match self.gate.renewed(visit) {
+            Ok(visit) => response::reply(self.eras.post(visit, headers, body).await),
+            Err(error) => Box::pin(self.no_visit(&headers, name.as_str(), &error)).await,
+        }
     }
 
     async fn no_visit(&self, headers: &HeaderMap, server: &str, error: &NoVisit) -> Answer {
@@ -88,11 +141,10 @@ impl Front {
                 }
                 response::problem(StatusCode::FORBIDDEN, code::NOT_REACHED, &words)
             }
-            NoVisit::NotOne(_) => response::problem(StatusCode::NOT_FOUND, code::BAD_HTTP, &words),
         }
     }
 
-    async fn ask(&self, request: Request<Incoming>, visit: Visit) -> Answer {
+    async fn ask(&self, request: Request<Incoming>, guest: Guest) -> Answer {
         let (head, incoming) = request.into_parts();
         let reply = match head.method {
             Method::POST => {
@@ -106,21 +158,18 @@ impl Front {
                     return response::problem(status, code::BAD_HTTP, words);
                 }
                 match body::read(incoming, self.settings.max_body, &self.budget).await {
-                    Ok(bytes) => {
-                        let name = visit.server.name.clone();
-                        match self.gate.renewed(visit) {
-                            Ok(visit) => self.eras.post(visit, head.headers, bytes).await,
-                            Err(error) => {
-                                let gone = self.no_visit(&head.headers, name.as_str(), &error);
-                                return Box::pin(gone).await;
-                            }
-                        }
-                    }
+                    Ok(bytes) => return self.taken(guest, head.headers, bytes).await,
                     Err(error) => return unreadable(error),
                 }
             }
-            Method::GET => Box::pin(self.eras.listen(visit, &head.headers)).await,
-            Method::DELETE => Box::pin(self.eras.end_session(visit, &head.headers)).await,
+            Method::GET => match guest {
+                Guest::One(visit) => Box::pin(self.eras.listen(visit, &head.headers)).await,
+                Guest::All(party) => Box::pin(self.joint.listen(party, &head.headers)).await,
+            },
+            Method::DELETE => match guest {
+                Guest::One(visit) => Box::pin(self.eras.end_session(visit, &head.headers)).await,
+                Guest::All(party) => Box::pin(self.joint.end_session(party, &head.headers)).await,
+            },
             _ => return response::not_allowed("only POST, GET and DELETE have a meaning here"),
         };
         response::reply(reply)
@@ -131,7 +180,7 @@ fn nothing_here() -> Answer {
     response::problem(
         StatusCode::NOT_FOUND,
         code::BAD_HTTP,
-        "nothing is here; servers are at /mcp/<server>",
+        "nothing is here; servers are at /mcp/<server>, all of a grant at /mcp",
     )
 }
 

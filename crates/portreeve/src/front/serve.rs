@@ -24,6 +24,7 @@ use super::strangers::{Counted, Strangers};
 use crate::budget::Budget;
 use crate::eras::Eras;
 use crate::gate::Gate;
+use crate::joint::Joint;
 
 /// How long running answers may take to end once the gate is told to stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -60,6 +61,7 @@ impl Default for FrontSettings {
 pub struct Front {
     pub(super) gate: Arc<Gate>,
     pub(super) eras: Arc<Eras>,
+    pub(super) joint: Arc<Joint>,
     pub(super) allowed: Allowed,
     pub(super) settings: FrontSettings,
     pub(super) strangers: Strangers,
@@ -69,8 +71,10 @@ pub struct Front {
 
 impl Front {
     pub fn new(gate: Arc<Gate>, allowed: Allowed, settings: FrontSettings) -> Arc<Self> {
+        let eras = Eras::new(Arc::clone(&gate));
         Arc::new(Self {
-            eras: Eras::new(Arc::clone(&gate)),
+            joint: Joint::new(Arc::clone(&gate), Arc::clone(&eras)),
+            eras,
             gate,
             allowed,
             crowd: Crowd::new(settings.max_per_grant),

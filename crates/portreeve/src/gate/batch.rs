@@ -15,7 +15,7 @@ use crate::mcp::message::{self, Malformed, Message};
 use crate::mcp::{code, header, revision, splice, sse};
 
 /// How many messages one batch may hold.
-const MAX_BATCH: usize = 100;
+pub(crate) const MAX_BATCH: usize = 100;
 
 impl Exchange {
     /// Judges a batch one by one; each message goes to the server by itself.
@@ -82,7 +82,7 @@ impl Exchange {
 }
 
 /// Joins the replies to the messages of a batch: one array where all are there, else one stream.
-fn gather(replies: Vec<Reply>) -> Reply {
+pub(crate) fn gather(replies: Vec<Reply>) -> Reply {
     let mut messages = Vec::new();
     let mut streams = Vec::new();
     for reply in replies {

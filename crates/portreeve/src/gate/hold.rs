@@ -181,7 +181,7 @@ impl Exchange {
 
     async fn judge_again(&self, message: &Message<'_>, bytes: Bytes, booked: Booked) -> Reply {
         let server = self.visit.server.name.as_str();
-        match self.gate.admit_visitor(&self.headers, Some(server)) {
+        match self.gate.admit_visitor(&self.headers, server) {
             Ok(visit) => {
                 let exchange = Self {
                     visit,

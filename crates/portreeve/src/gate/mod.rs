@@ -35,6 +35,7 @@ mod list;
 mod matter;
 mod modern;
 mod param_headers;
+mod party;
 mod pins;
 mod post;
 mod questions;
@@ -67,10 +68,15 @@ use tokio::sync::{RwLock, mpsc, watch};
 pub use admit::Unavailable;
 pub use ask::Pending;
 pub use authenticate::{Caller, Stranger};
+pub(crate) use batch::{MAX_BATCH, gather};
 pub use decide::{How, Refused};
+pub(crate) use modern::look as fits_its_era;
+pub use party::{Party, Stray};
 pub use pins::FirstList;
+pub(crate) use post::{mismatched, no_session};
 pub use record::Keeping;
 pub use registry::{BuiltIn, GrantEntry, Registry, Ruling, ServerEntry, Surroundings, Trial};
+pub(crate) use relay::IN_FLIGHT;
 pub use rounds::{Rounds, matter};
 pub use sessions::{SessionError, SessionId};
 pub use upkeep::UpkeepError;
@@ -155,8 +161,6 @@ pub enum NoVisit {
     /// The grant does not reach it; whether it exists is not told.
     #[error("this grant may not use a server named {0:?}")]
     Foreign(String),
-    #[error("this grant has {0} servers; call one of them at /mcp/<server>")]
-    NotOne(usize),
 }
 
 /// What the gate answers to a request.
@@ -250,29 +254,11 @@ impl Gate {
         self.registry.load_full()
     }
 
-    /// Finds who calls, and whether they may use the server. `None` asks for a grant's only server.
-    pub fn admit_visitor(
-        &self,
-        headers: &http::HeaderMap,
-        server: Option<&str>,
-    ) -> Result<Visit, NoVisit> {
-        let registry = self.registry.load();
-        let caller = authenticate::authenticate(&registry, headers, self.clock.now())?;
-        let routes = &caller.grant.routes;
-        let found = match server {
-            Some(name) => routes.get_key_value(name),
-            None if routes.len() == 1 => routes.iter().next(),
-            None => return Err(NoVisit::NotOne(routes.len())),
-        };
-        let foreign = || NoVisit::Foreign(server.unwrap_or_default().to_owned());
-        let (name, ruling) = found.ok_or_else(foreign)?;
-        let server = registry.server(name.as_str()).ok_or_else(foreign)?;
-        Ok(Visit {
-            server: Arc::clone(server),
-            ruling: ruling.clone(),
-            registry: registry.number(),
-            caller,
-        })
+    /// Finds who calls, and whether they may use the server.
+    pub fn admit_visitor(&self, headers: &http::HeaderMap, server: &str) -> Result<Visit, NoVisit> {
+        let party = self.admit_party(headers)?;
+        let visit = party.visit(server);
+        visit.ok_or_else(|| NoVisit::Foreign(server.to_owned()))
     }
 
     /// The same visit as it would be made now: the caller may have taken time to say what for.
@@ -355,6 +341,11 @@ impl Gate {
     pub async fn at_rest<T>(&self, look: impl FnOnce() -> T) -> T {
         let _nobody_passes = self.passage.write().await;
         look()
+    }
+
+    /// Turns true when the gate stops.
+    pub(crate) fn closing(&self) -> watch::Receiver<bool> {
+        self.closing.subscribe()
     }
 
     /// Names a call and reads the time for it.

@@ -19,7 +19,7 @@ use crate::mcp::{answer, code};
 
 /// Why no server of the modern era could take a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Unfit<'a> {
+pub(crate) enum Unfit<'a> {
     #[error("Method not found: {0:?} is of an older revision")]
     Gone(&'a str),
     #[error("`params._meta` has no {0:?}")]
@@ -27,14 +27,14 @@ pub(super) enum Unfit<'a> {
 }
 
 impl Unfit<'_> {
-    const fn code(self) -> i64 {
+    pub(crate) const fn code(self) -> i64 {
         match self {
             Self::Gone(_) => code::METHOD_NOT_FOUND,
             Self::Lacks(_) => code::INVALID_PARAMS,
         }
     }
 
-    const fn status(self) -> Status {
+    pub(crate) const fn status(self) -> Status {
         match self {
             Self::Gone(_) => Status::NotFound,
             Self::Lacks(_) => Status::Malformed,
@@ -42,7 +42,7 @@ impl Unfit<'_> {
     }
 }
 
-fn look<'a>(message: &Message<'a>) -> Result<(), Unfit<'a>> {
+pub(crate) fn look<'a>(message: &Message<'a>) -> Result<(), Unfit<'a>> {
     // Nothing goes by what a notification says of its sender.
     if message.id().is_none() {
         return Ok(());

@@ -56,6 +56,11 @@ impl Board {
         self.first_list
     }
 
+    /// The names of all tools that have a pin.
+    pub fn tools(&self) -> impl Iterator<Item = &str> {
+        self.pins.keys().map(String::as_str)
+    }
+
     /// The standing of a tool that is called.
     pub fn of_call(&self, tool: &str) -> Standing {
         match self.pins.get(tool).map(|pin| &pin.state) {

@@ -166,7 +166,7 @@ pub(super) enum NoExchange {
     Session(SessionError),
 }
 
-pub(super) fn mismatched(tree: &Value<'_>, body: &[u8], mismatch: &Mismatch) -> Malformed {
+pub(crate) fn mismatched(tree: &Value<'_>, body: &[u8], mismatch: &Mismatch) -> Malformed {
     let id = message::read(tree, body)
         .ok()
         .and_then(|m| m.id().map(|id| id.as_json().to_owned()));
@@ -182,7 +182,7 @@ pub(super) fn mismatched(tree: &Value<'_>, body: &[u8], mismatch: &Mismatch) -> 
     }
 }
 
-pub(super) fn no_session(error: SessionError) -> Reply {
+pub(crate) fn no_session(error: SessionError) -> Reply {
     let words = answer::plain_error(None, code::NO_SESSION, &error.to_string());
     match error {
         SessionError::Unknown => Reply::message(Status::NoSession, words),

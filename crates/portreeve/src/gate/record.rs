@@ -14,8 +14,9 @@ use super::ask::Approved;
 use super::authenticate::Caller;
 use super::call_id::CallId;
 use super::decide::{How, Refused};
+use super::party::Stray;
 use super::registry::Ruling;
-use super::resolve::Call;
+use super::resolve::{Call, Moment};
 use super::shadow;
 use crate::clock::Stopwatch;
 use crate::counters::Side;
@@ -189,25 +190,42 @@ pub(super) async fn refused(
 
 /// Books that a caller asked for a server that its grant does not reach.
 pub(super) async fn foreign(gate: &Gate, caller: &Caller, server: &str) -> Result<(), LedgerError> {
+    let stray = Stray {
+        server: Some(server),
+        method: "(visit)",
+        ..Stray::default()
+    };
+    let reason = "the grant may not use a server of this name";
+    let refused = Refused::deny(Rule::NO_POLICY, reason);
     let moment = gate.moment();
+    self::stray(gate, caller, (&stray, &moment), &refused).await
+}
+
+/// Books what a caller was refused that belongs to none of its servers.
+pub(super) async fn stray(
+    gate: &Gate,
+    caller: &Caller,
+    (stray, moment): (&Stray<'_>, &Moment),
+    refused: &Refused,
+) -> Result<(), LedgerError> {
     let refusal = ledger::Refusal {
         call: ledger::Call {
             at: moment.at,
             call_id: moment.id.as_str(),
             grant: caller.grant.label.as_str(),
             identity: &caller.grant.identity,
-            server: Some(server),
-            method: "(visit)",
-            tool: None,
+            server: stray.server,
+            method: stray.method,
+            tool: stray.tool,
             target: None,
             policy: None,
-            rule: Rule::NO_POLICY.as_str(),
+            rule: refused.rule.as_str(),
             arguments: Arguments::default(),
             approval_id: None,
             shadow: None,
         },
         outcome: ledger::Refused::Deny,
-        reason: "the grant may not use a server of this name",
+        reason: &refused.reason,
         retry_after_ms: None,
     };
     gate.ledger.refuse(refusal).await.map(drop)

@@ -28,7 +28,7 @@ use crate::mcp::{answer, code};
 use crate::upstream::{EventSource, UpstreamError, UpstreamSession};
 
 /// Events that may wait for a slow client before the server is made to wait too.
-pub(super) const IN_FLIGHT: usize = 16;
+pub(crate) const IN_FLIGHT: usize = 16;
 /// What the large ones among them may take together. One that is larger waits alone.
 const WAITING: usize = 1024 * 1024;
 

@@ -10,6 +10,7 @@ const FLOORS: &[&[&str]] = &[
     &["node"],
     &["bridge"],
     &["front", "admin"],
+    &["joint"],
     &["eras"],
     &["gate"],
     &["backup", "counters", "upstream"],
@@ -123,6 +124,27 @@ fn only_admit_makes_permits() {
 fn only_forward_sends() {
     let senders = containing("connector.send(");
     assert_eq!(senders, ["gate/forward.rs", "upstream/discover.rs"]);
+}
+
+/// Nothing goes from the one URL to a server but through the same door as at the server's own.
+#[test]
+fn the_joint_forwards_through_the_gate() {
+    for door in ["post(", "listen(", "end_session("] {
+        let in_joint = |holder: &str| {
+            let users = containing(&format!(".{holder}.{door}"));
+            let users = users.into_iter().filter(|file| file.starts_with("joint/"));
+            users.collect::<Vec<_>>()
+        };
+        assert_eq!(in_joint("eras"), ["joint/way.rs"], "{door}");
+        assert!(in_joint("gate").is_empty(), "{door}");
+    }
+    for other in ["crate::upstream", "crate::counters", "crate::ledger"] {
+        let users = containing(other);
+        assert!(
+            !users.iter().any(|file| file.starts_with("joint/")),
+            "{users:?}"
+        );
+    }
 }
 
 #[test]

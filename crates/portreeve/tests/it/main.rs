@@ -20,5 +20,6 @@ mod docs;
 mod eras;
 mod findings;
 mod gate;
+mod joint;
 mod stdio;
 mod support;

@@ -23,7 +23,7 @@ mod tasks;
 use serde_json::{Value, json};
 
 /// Tools with these names, all alike.
-fn tools(names: &[&str]) -> Value {
+pub(crate) fn tools(names: &[&str]) -> Value {
     names
         .iter()
         .map(|name| json!({ "name": name, "description": name, "inputSchema": { "type": "object" } }))

@@ -57,7 +57,7 @@ impl Beside {
             })
             .collect();
         map.insert("authorization", format!("Bearer {TOKEN}").parse().unwrap());
-        (self.gate.admit_visitor(&map, Some("s")).unwrap(), map)
+        (self.gate.admit_visitor(&map, "s").unwrap(), map)
     }
 
     pub async fn post(&self, headers: &[(&'static str, &str)], body: impl Into<Bytes>) -> Reply {
