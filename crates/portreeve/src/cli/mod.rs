@@ -10,6 +10,7 @@ mod child;
 mod config;
 mod demo;
 mod desk;
+mod directed;
 mod doubts;
 mod first_minute;
 mod grant;

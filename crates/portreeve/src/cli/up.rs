@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::directed::directed;
 use super::output::{Paint, Tone};
 use super::{DataDirArg, Done, Output, first_minute, log, own_program};
 use crate::admin::{Answer, Failure};
@@ -74,6 +75,18 @@ impl Up {
             .build()
             .map_err(|error| Failure::cannot(format!("cannot start: {error}"), ""))?
             .block_on(self.serve(plan, dir.path(), paint))
+            .map_err(|failure| directed(self.again(failure), dir.path()))
+    }
+
+    /// The failure whose hint to start once more does it as this start was.
+    fn again(&self, failure: Failure) -> Failure {
+        let Some(config) = &self.config else {
+            return failure;
+        };
+        let up = format!("`portreeve up --config '{}' ", config.display());
+        let advice = failure.advice;
+        let advice = advice.map(|advice| advice.replace("`portreeve up ", &up));
+        Failure { advice, ..failure }
     }
 
     fn read_config(&self, environment: &Environment) -> Result<Option<(PathBuf, Config)>, Failure> {

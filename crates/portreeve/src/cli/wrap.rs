@@ -9,6 +9,7 @@ use clap::Args;
 use ring::digest::{SHA256, digest};
 use serde_json::json;
 
+use super::directed::directed;
 use super::output::{Paint, printable};
 use super::stdio::on_streams;
 use super::up::listen_for;
@@ -136,7 +137,7 @@ impl Wrap {
         let cannot = |error: &dyn std::fmt::Display| Failure::saying(Answer::Cannot, &error);
         let node = Node::start(plan(&dir, environment))
             .await
-            .map_err(|error| cannot(&error))?;
+            .map_err(|error| directed(error.into(), dir.path()))?;
         if policy.asks_people {
             somebody_may_approve(&node, &dir).await?;
         }

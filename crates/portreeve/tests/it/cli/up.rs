@@ -523,6 +523,15 @@ fn a_book_that_was_changed_is_told_from_one_that_holds() {
         "{}",
         refused.err
     );
+    // A hint can be pasted, wherever the data directory is.
+    let mut elsewhere = home.command(&["up", "--listen", "127.0.0.1:0", "--data-dir", "data"]);
+    elsewhere.env_remove("PORTREEVE_DATA_DIR");
+    let elsewhere = super::said(elsewhere.output().unwrap());
+    let data = home.path("data");
+    for command in ["ledger verify", "up --accept-ledger-cut"] {
+        let pasted = format!("`portreeve {command} --data-dir '{}'`", data.display());
+        assert!(elsewhere.err.contains(&pasted), "{}", elsewhere.err);
+    }
     let times = refused.err.matches("the ledger was cut").count();
     assert_eq!(times, 1, "it is said once: {}", refused.err);
     let up = Up::start(&home, &["--accept-ledger-cut"]);
