@@ -146,25 +146,61 @@ impl Bridge {
 
     /// Carries what has no answer. What comes after it is sent after it.
     pub(super) async fn pass(&self, line: Bytes) {
+        self.post(line).await;
+    }
+
+    /// Carries what is no message that could be read: a batch of an old client, or nonsense.
+    ///
+    /// INVARIANT: whoever sent it hears of it, from the gate or from here: a client that meant it as a
+    /// request waits (`nonsense_is_answered`).
+    pub(super) async fn pass_unread(&self, line: Bytes) {
+        if let Some(refusal) = self.post(line).await {
+            self.tell(with_id(lines::one_line(refusal), "null")).await;
+        }
+    }
+
+    /// Sends what has no answer, hands on what comes all the same, and returns a refusal.
+    async fn post(&self, line: Bytes) -> Option<Bytes> {
+        let refusal = |words: &str| {
+            let error = answer::plain_error(None, code::UPSTREAM_FAILED, words);
+            Some(Bytes::from(error))
+        };
         let Addressed { headers, .. } = address(&line, &self.session, &self.mirrors);
         let sending = self.link.send(Method::POST, headers, line);
-        match timeout(NOTE, sending).await {
-            Ok(Ok(response)) => {
-                let status = response.status();
-                // A batch of an old client is answered.
-                match timeout(NOTE, hear(response)).await {
-                    Ok(Heard::Message(message)) if status.is_success() => {
-                        self.tell(lines::one_line(message)).await;
-                    }
-                    Ok(Heard::Message(message)) => self.judge(status, &message),
-                    Ok(Heard::Events(mut events)) => {
-                        self.hand_on(&mut events, &Mute::default(), |_| false).await;
-                    }
-                    _ => {}
-                }
+        let response = match timeout(NOTE, sending).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => {
+                self.note(Ending::Unreachable, &error.to_string());
+                return refusal(&error.to_string());
             }
-            Ok(Err(error)) => self.note(Ending::Unreachable, &error.to_string()),
-            Err(_) => self.note(Ending::Unreachable, "the gateway does not answer"),
+            Err(_) => {
+                let words = "the gateway does not answer";
+                self.note(Ending::Unreachable, words);
+                return refusal(words);
+            }
+        };
+        let status = response.status();
+        // A batch of an old client is answered.
+        match timeout(NOTE, hear(response)).await {
+            Ok(Heard::Message(message)) if status.is_success() => {
+                self.tell(lines::one_line(message)).await;
+                None
+            }
+            Ok(Heard::Message(message)) => {
+                self.judge(status, &message);
+                if is_rpc(&message) {
+                    return Some(message);
+                }
+                refusal(&format!("that is no gateway: it answers HTTP {status}"))
+            }
+            Ok(Heard::Events(mut events)) => {
+                self.hand_on(&mut events, &Mute::default(), |_| false).await;
+                None
+            }
+            Ok(Heard::Nothing) if status.is_success() => None,
+            _ => refusal(&format!(
+                "the gateway answers HTTP {status} without a message"
+            )),
         }
     }
 
