@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::effects::UpstreamError;
 use super::failure::{Answer, Failure};
 use super::office::Office;
 use super::request::{NewTarget, Plain, Request};
@@ -93,7 +94,7 @@ impl Office {
     async fn discover(&self, actor: &str, server: Server) -> Result<Discovery, Failure> {
         let list = match self.effects.discover(server.clone()).await {
             Ok(list) => list,
-            Err(error) => return Ok(Discovery::Failed(error.to_string())),
+            Err(error) => return Ok(Discovery::Failed(why_failed(&error, &server.target))),
         };
         let turn = self.turn(actor).await;
         let asked = server;
@@ -186,10 +187,10 @@ impl Office {
             return Err(StoreError::OwnedByFile { kind, name }.into());
         }
         let grants = self.store.grants().await?;
-        let uses = |grant: &&Grant| {
+        let is_kept_by = |grant: &&Grant| {
             grant.owner == Owner::File && grant.servers.contains_key(server.name.as_str())
         };
-        match grants.iter().find(uses) {
+        match grants.iter().find(is_kept_by) {
             None => Ok(()),
             Some(grant) => {
                 let users = format!("the grant `{}` in the configuration file", grant.label);
@@ -205,6 +206,21 @@ impl Office {
         let grants = act.came_of(self.store.remove_server(&name).await).await?;
         turn.reload().await?;
         Ok(Response::ServerRemoved { name, grants })
+    }
+}
+
+/// Why a server's tools are not known. What a process writes before it ends may hold secrets, so it is in
+/// the log alone.
+fn why_failed(error: &UpstreamError, target: &Target) -> String {
+    match (error, target) {
+        (UpstreamError::Failed(why), Target::Command { .. }) => {
+            let here = std::path::absolute(".").unwrap_or_default();
+            format!(
+                "{why}; it was started in {}, and what it wrote to stderr is in the gateway's log",
+                here.display()
+            )
+        }
+        _ => error.to_string(),
     }
 }
 

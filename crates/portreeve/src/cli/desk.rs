@@ -57,7 +57,7 @@ async fn carried_out(dir: &DataDir, request: Request) -> Result<Response, Failur
             let answer = local.office.answer(&actor, request).await;
             let closed = local.close().await;
             let answer = answer?;
-            closed.map(|()| answer)
+            closed.map(|_| answer)
         }
     }
 }

@@ -529,3 +529,35 @@ fn a_wrapped_server_is_given_what_is_declared() {
     assert!(!text.contains("NOT_MINE"), "{text}");
     assert_eq!(client.end().0, 0);
 }
+
+#[test]
+fn a_wrap_does_not_try_what_the_one_before_it_left() {
+    let dir = TempDir::new().unwrap();
+    std::fs::write(dir.path().join("p.json"), ALLOWED).unwrap();
+    let common = ["--policy", "p.json", "--label", "ci"];
+    let mut first = wrap(
+        dir.path(),
+        &[&common[..], &["--env", "MINE"]].concat(),
+        DEMO,
+    );
+    first.env("MINE", "x");
+    for command in [first, wrap(dir.path(), &common, DEMO)] {
+        let mut client = Client::start(command);
+        client.shake_hands();
+        client.ask(&list_runs(1));
+        let (code, said) = client.end();
+        assert_eq!(code, 0);
+        assert!(!said.contains("WARN"), "{said}");
+    }
+    let missing = wrap(
+        dir.path(),
+        &[&common[..], &["--env", "MINE"]].concat(),
+        DEMO,
+    );
+    let missing = { missing }.output().unwrap();
+    let said = String::from_utf8_lossy(&missing.stderr).into_owned();
+    assert!(
+        said.contains("`MINE` is not set: set it in the shell"),
+        "{said}"
+    );
+}
