@@ -232,6 +232,16 @@ impl Book {
     }
 }
 
+/// That nothing is what was sought, though there may be much else.
+pub(super) fn none_matches(found: &Found<BookedEntry>, format: &FormatArg) -> Done {
+    let listed = if format.json {
+        Output::json(&told(found, BookedEntry::seq))?
+    } else {
+        Output::text("no calls match\n")
+    };
+    Ok(with_doubts(listed, found))
+}
+
 fn cells(entry: &BookedEntry) -> [Cell; 8] {
     match entry {
         BookedEntry::Call(call) => call_cells(call),

@@ -178,8 +178,35 @@ fn a_server_that_nobody_knows_is_said_to_be_unknown() {
     assert_eq!(misspelled.code, 0);
     let words = "no server is called \"rusn\"; did you mean `runs`?; `portreeve server list` shows";
     assert!(misspelled.err.contains(words), "{misspelled:?}");
-    let known = home.run(&["ledger", "query", "--server", "runs"]);
-    assert_eq!((known.code, known.err.as_str()), (0, ""), "{known:?}");
+    let unknown = home.run(&["ledger", "query", "--grant", "nope"]);
+    assert!(
+        unknown.err.contains("no grant is called \"nope\""),
+        "{unknown:?}"
+    );
+    for narrow in [
+        ["--server", "runs"],
+        ["--call-id", "zzz"],
+        ["--since", "1m"],
+    ] {
+        let said = home.run(&[&["ledger", "query"][..], &narrow].concat());
+        let all = (said.code, said.out.as_str(), said.err.as_str());
+        assert_eq!(all, (0, "no calls match\n", ""), "{narrow:?}");
+    }
+    assert!(
+        home.ok(&["ledger", "query"])
+            .contains("`portreeve ledger acts`")
+    );
+    for (wrong, says) in [
+        (
+            &["query", "--since", "1m", "--until", "1h"][..],
+            "`--since` is not before `--until`",
+        ),
+        (&["tail", "-n", "x"], "write a whole number, such as 20"),
+    ] {
+        let said = home.run(&[&["ledger"][..], wrong].concat());
+        assert_eq!(said.code, 2, "{said:?}");
+        assert!(said.err.contains(says), "{said:?}");
+    }
 }
 
 #[test]
