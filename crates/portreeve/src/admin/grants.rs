@@ -55,9 +55,8 @@ impl Office {
 
     async fn create_grant(&self, actor: &str, mut new: NewGrant) -> Result<Response, Failure> {
         let turn = self.turn(actor).await;
-        if self.store.grant(&new.label).await?.is_some() {
-            let (kind, name) = (Kind::Grant, new.label.to_string());
-            return Err(StoreError::Exists { kind, name }.into());
+        if let Some(known) = self.store.grant(&new.label).await? {
+            return Err(StoreError::taken(Kind::Grant, new.label, known.owner).into());
         }
         self.check_attachments(&new.servers).await?;
         self.check_shadows(&new.label, &new.servers, new.shadows.iter())

@@ -23,7 +23,7 @@ use crate::store::sqlite::SqliteStore;
 pub struct LocalOffice {
     pub office: Arc<Office>,
     book: Arc<LocalBook>,
-    _ownership: Ownership,
+    ownership: Ownership,
 }
 
 impl LocalOffice {
@@ -50,13 +50,14 @@ impl LocalOffice {
         Ok(Self {
             office: Arc::new(Office::new(store, effects, clock, dir.path().to_owned())),
             book,
-            _ownership: ownership,
+            ownership,
         })
     }
 
-    /// Ends the ledger, if it was opened, and anchors its head.
-    pub async fn close(self) -> Result<(), Failure> {
-        self.book.close().await.map_err(|why| {
+    /// Ends the ledger, if it was opened, and anchors its head. The directory is still owned.
+    pub async fn close(self) -> Result<Ownership, Failure> {
+        let closed = self.book.close().await;
+        closed.map(|()| self.ownership).map_err(|why| {
             Failure::cannot(
                 format!("it was done and booked, but the ledger could not be closed: {why}"),
                 "run `portreeve ledger verify`",

@@ -13,7 +13,7 @@ use super::identify::Attempts;
 use super::request::Request;
 use super::response::Response;
 use super::wrong_proofs::WrongProofs;
-use crate::backup;
+use crate::backup::{self, BackupError};
 use crate::clock::Clock;
 use crate::name::{Label, Name};
 use crate::nearest::did_you_mean;
@@ -241,12 +241,13 @@ impl Office {
 
     async fn back_up(&self, actor: &str, to: PathBuf) -> Result<Response, Failure> {
         let turn = self.turn(actor).await;
+        let refused = |error: BackupError| Failure::cannot(error.to_string(), error.advice());
+        backup::check_place(&to).map_err(refused)?;
         let act = turn
             .book("backup", &to.display().to_string(), json!({}))
             .await?;
         let made = backup::write(&*self.store, &self.data_dir, &to).await;
-        let made = made.map_err(|error| Failure::cannot(error.to_string(), error.advice()));
-        let made = act.came_of(made).await?;
+        let made = act.came_of(made.map_err(refused)).await?;
         Ok(Response::BackedUp {
             file: to,
             bytes: made.bytes,

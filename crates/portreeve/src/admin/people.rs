@@ -57,7 +57,10 @@ impl Office {
                     Some(who) => self.store.person(&who).await?,
                     None => None,
                 };
-                who.map_or(Ok(()), |who| check_admin(&who))?;
+                if let Some(who) = who {
+                    check_admin(&who)?;
+                    self.check_password(&who).await?;
+                }
                 Ok(Response::MayAdd { needs_leave })
             }
             Request::UserMayChange { name, removes, who } => {
@@ -69,6 +72,7 @@ impl Office {
                     if !is_own {
                         check_admin(&who)?;
                     }
+                    self.check_password(&who).await?;
                 }
                 Ok(told(person, None))
             }
@@ -179,6 +183,27 @@ impl Office {
             ));
         }
         Ok(person)
+    }
+
+    /// Nobody is asked for a password who has none: it could only be wrong.
+    async fn check_password(&self, who: &Person) -> Result<(), Failure> {
+        if who.has_password {
+            return Ok(());
+        }
+        let name = &who.name;
+        let people = self.store.people().await?;
+        let mut others = people.iter().filter(|person| person.name != *name);
+        let way_out = if others.any(|person| person.role == Role::Admin) {
+            format!("if it is lost, another admin makes a new one: `portreeve user token {name}`")
+        } else {
+            "if it is lost, nobody can make a new one: no other admin is there, and what is left is a \
+             backup from before"
+                .to_owned()
+        };
+        Err(Failure::no(
+            format!("{name} has no password that could be asked for, only a token"),
+            format!("set PORTREEVE_APPROVER_TOKEN to it; {way_out}"),
+        ))
     }
 
     async fn admin(&self, by: Credential) -> Result<Person, Failure> {

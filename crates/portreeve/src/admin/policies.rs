@@ -148,6 +148,10 @@ impl Office {
     async fn remove_policy(&self, actor: &str, name: Name) -> Result<Response, Failure> {
         let turn = self.turn(actor).await;
         let policy = self.existing_policy(&name, None).await?;
+        if policy.owner == Owner::File {
+            let (kind, name) = (Kind::Policy, name.to_string());
+            return Err(StoreError::OwnedByFile { kind, name }.into());
+        }
         let view = self.policy_view(&policy).await?;
         if let Some(used) = view.used_by.first() {
             return Err(StoreError::InUse {

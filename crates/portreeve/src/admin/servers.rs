@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::effects::UpstreamError;
 use super::failure::{Answer, Failure};
 use super::office::Office;
 use super::request::{NewTarget, Plain, Request};
@@ -11,7 +12,9 @@ use crate::name::Name;
 use crate::nearest::did_you_mean;
 use crate::server_url;
 use crate::store::StoreError;
-use crate::store::model::{Accept, Accepting, Drift, Kind, NewServer, Pin, Secret, Server, Target};
+use crate::store::model::{
+    Accept, Accepting, Drift, Grant, Kind, NewServer, Owner, Pin, Secret, Server, Target,
+};
 
 impl Office {
     pub(super) async fn server(&self, actor: &str, request: Request) -> Result<Response, Failure> {
@@ -42,9 +45,8 @@ impl Office {
 
     async fn add_server(&self, actor: &str, new: NewServer) -> Result<Response, Failure> {
         let turn = self.turn(actor).await;
-        if self.store.server(&new.name).await?.is_some() {
-            let (kind, name) = (Kind::Server, new.name.to_string());
-            return Err(StoreError::Exists { kind, name }.into());
+        if let Some(known) = self.store.server(&new.name).await? {
+            return Err(StoreError::taken(Kind::Server, new.name, known.owner).into());
         }
         let detail = json!({
             "target": new.target.to_string(),
@@ -92,7 +94,7 @@ impl Office {
     async fn discover(&self, actor: &str, server: Server) -> Result<Discovery, Failure> {
         let list = match self.effects.discover(server.clone()).await {
             Ok(list) => list,
-            Err(error) => return Ok(Discovery::Failed(error.to_string())),
+            Err(error) => return Ok(Discovery::Failed(why_failed(&error, &server.target))),
         };
         let turn = self.turn(actor).await;
         let asked = server;
@@ -176,13 +178,49 @@ impl Office {
         })
     }
 
+    /// INVARIANT: what the store would refuse is refused before it is booked
+    /// (`what_is_refused_for_a_reason_known_before_is_no_act`).
+    async fn removable_server(&self, name: &Name) -> Result<(), Failure> {
+        let server = self.existing_server(name).await?;
+        let (kind, name) = (Kind::Server, name.to_string());
+        if server.owner == Owner::File {
+            return Err(StoreError::OwnedByFile { kind, name }.into());
+        }
+        let grants = self.store.grants().await?;
+        let is_kept_by = |grant: &&Grant| {
+            grant.owner == Owner::File && grant.servers.contains_key(server.name.as_str())
+        };
+        match grants.iter().find(is_kept_by) {
+            None => Ok(()),
+            Some(grant) => {
+                let users = format!("the grant `{}` in the configuration file", grant.label);
+                Err(StoreError::InUse { kind, name, users }.into())
+            }
+        }
+    }
+
     async fn remove_server(&self, actor: &str, name: Name) -> Result<Response, Failure> {
         let turn = self.turn(actor).await;
-        self.existing_server(&name).await?;
+        self.removable_server(&name).await?;
         let act = turn.book("server.remove", &name, json!({})).await?;
         let grants = act.came_of(self.store.remove_server(&name).await).await?;
         turn.reload().await?;
         Ok(Response::ServerRemoved { name, grants })
+    }
+}
+
+/// Why a server's tools are not known. What a process writes before it ends may hold secrets, so it is in
+/// the log alone.
+fn why_failed(error: &UpstreamError, target: &Target) -> String {
+    match (error, target) {
+        (UpstreamError::Failed(why), Target::Command { .. }) => {
+            let here = std::path::absolute(".").unwrap_or_default();
+            format!(
+                "{why}; it was started in {}, and what it wrote to stderr is in the gateway's log",
+                here.display()
+            )
+        }
+        _ => error.to_string(),
     }
 }
 

@@ -25,11 +25,20 @@ const KEY: &str = "key";
 /// Things of the running process, and the database, which is copied by itself.
 const LEFT_OUT: &[&str] = &["lock", "control.sock"];
 
-/// Writes a backup of the data directory to a new file. The caller owns the directory.
-pub async fn write(store: &dyn Store, data_dir: &Path, to: &Path) -> Result<Made, BackupError> {
+/// Whether a file could be made there, as far as that is known without making it.
+pub fn check_place(to: &Path) -> Result<(), BackupError> {
     if to.symlink_metadata().is_ok() {
         return Err(BackupError::Exists(to.to_owned()));
     }
+    if to.parent().is_some_and(|folder| !folder.exists()) {
+        return Err(write_error(to)(io::ErrorKind::NotFound.into()));
+    }
+    Ok(())
+}
+
+/// Writes a backup of the data directory to a new file. The caller owns the directory.
+pub async fn write(store: &dyn Store, data_dir: &Path, to: &Path) -> Result<Made, BackupError> {
+    check_place(to)?;
     let copy = data_dir.join(COPY);
     remove_if_there(&copy)?;
     store.copy_to(copy.clone()).await?;

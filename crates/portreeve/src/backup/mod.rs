@@ -15,7 +15,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::refused::why;
-pub use archive::{Made, write};
+pub use archive::{Made, check_place, write};
 pub use restore::{Restored, restore};
 
 #[derive(Debug, thiserror::Error)]

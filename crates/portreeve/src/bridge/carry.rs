@@ -6,14 +6,13 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 use tokio::time::timeout;
 
+use super::answers::{error_code, is_mirror_trouble, is_rpc, with_id, words_of};
 use super::headers::{Addressed, address};
 use super::run::{Bridge, Ending, Mute};
 use super::stream::{Brought, Events, Heard, hear};
 use crate::mcp::parts::{self, Parts};
 use crate::mcp::revision;
-use crate::mcp::splice::{Patch, apply};
 use crate::mcp::{answer, code, header, lines, message};
-use portreeve_policy::json::{Rules, Span, outline};
 
 /// How long what has no answer may take: what comes after it waits.
 const NOTE: Duration = Duration::from_secs(15);
@@ -146,25 +145,61 @@ impl Bridge {
 
     /// Carries what has no answer. What comes after it is sent after it.
     pub(super) async fn pass(&self, line: Bytes) {
+        self.post(line).await;
+    }
+
+    /// Carries what is no message that could be read: a batch of an old client, or nonsense.
+    ///
+    /// INVARIANT: whoever sent it hears of it, from the gate or from here: a client that meant it as a
+    /// request waits (`nonsense_is_answered`).
+    pub(super) async fn pass_unread(&self, line: Bytes) {
+        if let Some(refusal) = self.post(line).await {
+            self.tell(with_id(lines::one_line(refusal), "null")).await;
+        }
+    }
+
+    /// Sends what has no answer, hands on what comes all the same, and returns a refusal.
+    async fn post(&self, line: Bytes) -> Option<Bytes> {
+        let refusal = |words: &str| {
+            let error = answer::plain_error(None, code::UPSTREAM_FAILED, words);
+            Some(Bytes::from(error))
+        };
         let Addressed { headers, .. } = address(&line, &self.session, &self.mirrors);
         let sending = self.link.send(Method::POST, headers, line);
-        match timeout(NOTE, sending).await {
-            Ok(Ok(response)) => {
-                let status = response.status();
-                // A batch of an old client is answered.
-                match timeout(NOTE, hear(response)).await {
-                    Ok(Heard::Message(message)) if status.is_success() => {
-                        self.tell(lines::one_line(message)).await;
-                    }
-                    Ok(Heard::Message(message)) => self.judge(status, &message),
-                    Ok(Heard::Events(mut events)) => {
-                        self.hand_on(&mut events, &Mute::default(), |_| false).await;
-                    }
-                    _ => {}
-                }
+        let response = match timeout(NOTE, sending).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => {
+                self.note(Ending::Unreachable, &error.to_string());
+                return refusal(&error.to_string());
             }
-            Ok(Err(error)) => self.note(Ending::Unreachable, &error.to_string()),
-            Err(_) => self.note(Ending::Unreachable, "the gateway does not answer"),
+            Err(_) => {
+                let words = "the gateway does not answer";
+                self.note(Ending::Unreachable, words);
+                return refusal(words);
+            }
+        };
+        let status = response.status();
+        // A batch of an old client is answered.
+        match timeout(NOTE, hear(response)).await {
+            Ok(Heard::Message(message)) if status.is_success() => {
+                self.tell(lines::one_line(message)).await;
+                None
+            }
+            Ok(Heard::Message(message)) => {
+                self.judge(status, &message);
+                if is_rpc(&message) {
+                    return Some(message);
+                }
+                refusal(&format!("that is no gateway: it answers HTTP {status}"))
+            }
+            Ok(Heard::Events(mut events)) => {
+                self.hand_on(&mut events, &Mute::default(), |_| false).await;
+                None
+            }
+            Ok(Heard::Nothing) if status.is_success() => None,
+            _ => refusal(&format!(
+                "the gateway answers HTTP {status} without a message"
+            )),
         }
     }
 
@@ -302,100 +337,4 @@ enum Lost {
     Session,
     /// Headers that repeat arguments are missing; the refusal itself.
     Mirrors(Bytes),
-}
-
-fn is_mirror_trouble(status: StatusCode, message: &[u8]) -> bool {
-    status == StatusCode::BAD_REQUEST
-        && parts::read(message).is_ok_and(|parts| parts.error_code == Some(code::HEADER_MISMATCH))
-        && memchr::memmem::find(message, header::PARAM_PREFIX.as_bytes()).is_some()
-}
-
-fn error_code(message: &[u8]) -> Option<i64> {
-    parts::read(message).ok()?.error_code
-}
-
-fn words_of(message: &[u8]) -> String {
-    let read: serde_json::Value = serde_json::from_slice(message).unwrap_or_default();
-    let words = read
-        .pointer("/error/message")
-        .and_then(|words| words.as_str());
-    words.unwrap_or("no reason is given").to_owned()
-}
-
-/// Whether a body is a message of JSON-RPC, which every answer of a gate is.
-fn is_rpc(message: &[u8]) -> bool {
-    let Ok(members) = outline(message, Rules::MESSAGE) else {
-        return false;
-    };
-    let has = |key: &str| members.iter().any(|member| member.key == key);
-    let version = members.iter().find(|member| member.key == "jsonrpc");
-    version.is_some_and(|version| version.value == "\"2.0\"")
-        && (has("result") || has("error") || has("method"))
-}
-
-/// The message with the request's id, where an HTTP answer had none: a client on lines knows its
-/// answers by nothing else.
-fn with_id(message: Bytes, id: &str) -> Bytes {
-    let Ok(members) = outline(&message, Rules::MESSAGE) else {
-        return message;
-    };
-    if members.iter().any(|member| member.key == "method") {
-        return message;
-    }
-    let nameless = members.iter().find(|member| member.key == "id");
-    let span = match nameless {
-        Some(member) if member.value == "null" => Some((member.at, member.at + 4, String::new())),
-        Some(_) => None,
-        None => Some((1, 1, "\"id\":".to_owned())),
-    };
-    let Some((start, end, before)) = span else {
-        return message;
-    };
-    let after = if before.is_empty() { "" } else { "," };
-    let narrow = |at| u32::try_from(at).unwrap_or(u32::MAX);
-    let patch = Patch {
-        span: Span {
-            start: narrow(start),
-            end: narrow(end),
-        },
-        with: format!("{before}{id}{after}").into_bytes(),
-    };
-    Bytes::from(apply(&message, vec![patch]))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_not_json_rpc_is_known() {
-        for (message, is) in [
-            (r#"{"jsonrpc":"2.0","id":1,"result":{}}"#, true),
-            (r#"{"error":{"code":1},"jsonrpc":"2.0"}"#, true),
-            (r#"{"detail":"Not Found"}"#, false),
-            (r#"{"jsonrpc":"2.0","id":1}"#, false),
-            (r#"{"id":1,"result":{}}"#, false),
-            (r#"{"jsonrpc":"1.0","result":{}}"#, false),
-            (r#"[{"jsonrpc":"2.0","id":1,"result":{}}]"#, false),
-            ("{", false),
-        ] {
-            assert_eq!(is_rpc(message.as_bytes()), is, "{message}");
-        }
-    }
-
-    #[test]
-    fn an_answer_without_an_id_gets_the_one_it_answers() {
-        let told = |message: &'static str| {
-            String::from_utf8(with_id(Bytes::from_static(message.as_bytes()), "7").to_vec())
-        };
-        for (message, with) in [
-            (r#"{"id": null,"error":{}}"#, r#"{"id": 7,"error":{}}"#),
-            (r#"{"error":{}}"#, r#"{"id":7,"error":{}}"#),
-            (r#"{"id":"x","result":{}}"#, r#"{"id":"x","result":{}}"#),
-            (r#"{"method":"n"}"#, r#"{"method":"n"}"#),
-            ("[1]", "[1]"),
-        ] {
-            assert_eq!(told(message).as_deref(), Ok(with));
-        }
-    }
 }

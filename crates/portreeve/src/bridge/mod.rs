@@ -9,8 +9,10 @@
 //! carry     one request and its answer                 headers   what HTTP wants to know of a message
 //! stream    event streams, taken up again              mirrors   arguments that headers repeat
 //! session   what a legacy conversation remembers    streams   this program's standard streams
+//! answers   what the gate's answers are
 //! ```
 
+mod answers;
 mod carry;
 mod headers;
 mod link;

@@ -202,7 +202,8 @@ impl Stay {
             Some(Kind::Notification) if parts.method() == "notifications/cancelled" => {
                 self.cancel(line, &parts).await;
             }
-            _ => {
+            None => self.bridge.pass_unread(line).await,
+            Some(_) => {
                 self.bridge.pass(line).await;
                 if parts.method() == "notifications/initialized" {
                     self.listen();

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use super::desk::{request, unexpected};
 use super::listing::{Cell, Listing};
 use super::output::{Output, Paint, Tone, plain, printable};
-use super::secret_prompt::credential;
+use super::secret_prompt::{OWN_PASSWORD, credential};
 use super::{DataDirArg, Done, FormatArg};
 use crate::admin::{ApprovalView, Failure, Request, Response};
 use crate::name::Label;
@@ -96,7 +96,9 @@ impl Decide {
         if !self.format.json {
             eprintln_shown(&text(&approval, paint));
         }
-        let by = credential(self.name.clone(), |who| self.may(wish, Some(who)).map(drop))?;
+        let by = credential(self.name.clone(), OWN_PASSWORD, |who| {
+            self.may(wish, Some(who)).map(drop)
+        })?;
         let id = self.id;
         let reason = self.reason;
         let asked = match wish {
@@ -173,7 +175,7 @@ const fn tone(state: State) -> Tone {
 
 const OPEN: Listing<7> = Listing {
     head: ["ID", "STATE", "GRANT", "SERVER", "CALL", "ASKED", "UNTIL"],
-    nothing: "no call waits, or was decided and can still be used; `--all` shows those that have ended",
+    nothing: "no call waits, and no decision is there that a call could still use; `--all` shows those that have ended",
 };
 
 const ALL: Listing<7> = Listing {

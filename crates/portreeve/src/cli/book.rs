@@ -29,6 +29,8 @@ const CALL_HEAD: [&str; 8] = [
 ];
 /// Stands in the row of an entry that does not fit the chain.
 const DOUBTED: &str = "[DOES NOT FIT THE CHAIN]";
+/// Stands before the reason in the row of an act that was booked and then not done.
+const NOT_DONE: &str = "[NOT DONE]";
 /// How wide the columns of a followed book are at least: rows come one by one.
 const CALL_WIDTHS: [usize; 8] = [24, 26, 12, 10, 20, 9, 20, 0];
 
@@ -217,7 +219,7 @@ impl Book {
             nothing: "no calls",
         };
         let listed = if format.json {
-            Output::json(&told(found, seq))?
+            Output::json(&told(found, BookedEntry::seq))?
         } else if found.items.is_empty() {
             let of_dir = of_dir(self.dir.path());
             Output::text(format!(
@@ -230,11 +232,14 @@ impl Book {
     }
 }
 
-fn seq(entry: &BookedEntry) -> u64 {
-    match entry {
-        BookedEntry::Call(call) => call.seq,
-        BookedEntry::Act(act) => act.seq,
-    }
+/// That nothing is what was sought, though there may be much else.
+pub(super) fn none_matches(found: &Found<BookedEntry>, format: &FormatArg) -> Done {
+    let listed = if format.json {
+        Output::json(&told(found, BookedEntry::seq))?
+    } else {
+        Output::text("no calls match\n")
+    };
+    Ok(with_doubts(listed, found))
 }
 
 fn cells(entry: &BookedEntry) -> [Cell; 8] {
@@ -264,15 +269,17 @@ fn call_cells(call: &BookedCall) -> [Cell; 8] {
 
 /// An act among calls: who did it, in the place of the reason.
 fn act_cells(act: &BookedAct) -> [Cell; 8] {
-    let (who, detail) = (&act.actor, shortened(detail(act)));
-    let told = format!("by {who} {detail}");
+    let told = format!("by {} {}", act.actor, what_of(act));
     [
         plain(rfc3339(act.at)),
         plain("-"),
         plain("-"),
         plain("-"),
         plain(format!("{} {}", act.act, act.subject)),
-        plain("act"),
+        match act.not_done {
+            None => plain("act"),
+            Some(_) => ("not done".to_owned(), Tone::Bad),
+        },
         plain(""),
         plain(doubted(told.trim_end().to_owned(), act.misfit.as_deref())),
     ]
@@ -319,20 +326,24 @@ pub(super) fn acts_listed(found: &Found<BookedAct>, format: &FormatArg, paint: P
         return Ok(with_doubts(listed, found));
     }
     let listed = ACTS.show(&found.items, (format, paint), |act| {
-        let detail = shortened(detail(act));
         [
             plain(rfc3339(act.at)),
             plain(&act.actor),
             plain(&act.act),
             plain(&act.subject),
-            plain(doubted(detail, act.misfit.as_deref())),
+            plain(doubted(what_of(act), act.misfit.as_deref())),
         ]
     })?;
     Ok(with_doubts(listed, found))
 }
 
-fn detail(act: &BookedAct) -> &str {
-    act.detail.as_ref().map_or("", |detail| detail.get())
+/// What it was about, and before that why it was not done.
+fn what_of(act: &BookedAct) -> String {
+    let detail = shortened(act.detail.as_ref().map_or("", |detail| detail.get()));
+    match &act.not_done {
+        None => detail,
+        Some(why) => format!("{NOT_DONE} {why} {detail}").trim_end().to_owned(),
+    }
 }
 
 /// The beginning of a text that may be long; `--json` has the whole.

@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::directed::directed;
 use crate::admin::{Answer, AskError, Failure, LocalOffice, Request, Response, ask};
 use crate::clock::{Clock, Stopwatch};
 use crate::config::Environment;
@@ -43,19 +44,22 @@ pub(super) fn request(flag: Option<&Path>, request: Request) -> Result<Response,
         dir.require()
             .map_err(|error| Failure::saying(Answer::Cannot, &error))?;
     }
-    block_on(async move {
-        match own(&dir, &request).await? {
-            Reached::Owner(response) => Ok(*response),
-            Reached::Nobody(ownership) => {
-                let local = LocalOffice::open(&dir, ownership, Clock::system())?;
-                let actor = format!("local uid {}", rustix::process::geteuid().as_raw());
-                let answer = local.office.answer(&actor, request).await;
-                let closed = local.close().await;
-                let answer = answer?;
-                closed.map(|()| answer)
-            }
+    let done = block_on(carried_out(&dir, request));
+    done.map_err(|failure| directed(failure, dir.path()))
+}
+
+async fn carried_out(dir: &DataDir, request: Request) -> Result<Response, Failure> {
+    match own(dir, &request).await? {
+        Reached::Owner(response) => Ok(*response),
+        Reached::Nobody(ownership) => {
+            let local = LocalOffice::open(dir, ownership, Clock::system())?;
+            let actor = format!("local uid {}", rustix::process::geteuid().as_raw());
+            let answer = local.office.answer(&actor, request).await;
+            let closed = local.close().await;
+            let answer = answer?;
+            closed.map(|_| answer)
         }
-    })
+    }
 }
 
 enum Reached {

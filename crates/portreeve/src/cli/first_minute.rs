@@ -18,16 +18,31 @@ const ACTOR: &str = "portreeve up";
 const RUNS: &str = "runs";
 const GRANT: &str = "demo";
 
+/// How this start came about.
+pub(super) struct Start<'a> {
+    pub(super) dir: &'a Path,
+    /// Whether it was given a configuration file.
+    pub(super) is_configured: bool,
+    /// Whether only this machine can connect.
+    pub(super) is_local: bool,
+}
+
 /// Makes the first minute, or says how to go on.
 pub(super) async fn welcome(
     office: &Office,
     url: &str,
-    (dir, is_configured): (&Path, bool),
+    start: &Start<'_>,
     paint: Paint,
 ) -> Result<String, Failure> {
+    let dir = start.dir;
     let Response::Servers { servers } = office.answer(ACTOR, Request::ServerList).await? else {
         return Err(unexpected());
     };
+    // INVARIANT: nobody's network gets a server and a grant that nobody asked for
+    // (`what_other_machines_can_reach_gets_no_demo`).
+    if servers.is_empty() && !start.is_local {
+        return Ok(bare(dir));
+    }
     if servers.is_empty() {
         let (_, token) = register(office).await?;
         return Ok(first(url, &token, dir, paint));
@@ -35,7 +50,7 @@ pub(super) async fn welcome(
     let Response::Grants { grants } = office.answer(ACTOR, Request::GrantList).await? else {
         return Err(unexpected());
     };
-    let declared = if is_configured {
+    let declared = if start.is_configured {
         "from the configuration file"
     } else {
         "declared by a configuration file that this start was not given, or by `portreeve wrap`"
@@ -103,6 +118,16 @@ fn first(url: &str, token: &str, dir: &Path, paint: Paint) -> String {
         head("Then see what was booked:"),
     );
     text
+}
+
+/// Nothing is there, and nothing was added: other machines can connect.
+fn bare(dir: &Path) -> String {
+    let (program, of_dir) = (program(), of_dir(dir));
+    format!(
+        "\nNothing is registered yet. The built-in server `{RUNS}` is not added by itself where other \
+         machines can connect.\n  add a server:   {program} server add NAME --url URL{of_dir}\n  or that one:    \
+         {program} server add {RUNS} --url builtin:{RUNS}{of_dir}\n"
+    )
 }
 
 fn again(

@@ -57,6 +57,8 @@ pub(super) enum Grant {
         label: Label,
         #[command(flatten)]
         dir: DataDirArg,
+        #[command(flatten)]
+        format: FormatArg,
     },
 }
 
@@ -178,8 +180,11 @@ impl Grant {
                     _ => Err(unexpected()),
                 }
             }
-            Self::Remove { label, dir } => {
+            Self::Remove { label, dir, format } => {
                 match request(dir.data_dir.as_deref(), Request::GrantRemove { label })? {
+                    Response::GrantRemoved { label } if format.json => {
+                        Output::json(&json!({ "removed": label }))
+                    }
                     Response::GrantRemoved { label } => {
                         Ok(Output::text(format!("grant {label} removed\n")))
                     }

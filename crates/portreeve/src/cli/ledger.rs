@@ -7,22 +7,23 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use portreeve_policy::time::Timestamp;
 
-use super::book::{Book, acts_listed};
+use super::book::{Book, acts_listed, none_matches};
 use super::doubts::with_unreadable;
 use super::output::Paint;
 use super::verify::verify;
-use super::{DataDirArg, Done, FormatArg, Output, unknown_server};
+use super::{DataDirArg, Done, FormatArg, Output, unknown_name};
 use crate::admin::{Answer, Failure};
 use crate::clock::{Clock, parse_rfc3339};
 use crate::duration;
 use crate::ledger::{self, ANSWERS, ExportError, Filter, OUTCOMES};
+use crate::store::model::Kind;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Ledger {
     /// Show the newest calls
     Tail {
         /// How many
-        #[arg(short = 'n', long, default_value_t = 20, value_name = "N")]
+        #[arg(short = 'n', long, default_value_t = 20, value_name = "N", value_parser = how_many)]
         lines: usize,
         /// Go on with every call as it ends; with --json one object a line
         #[arg(short, long)]
@@ -54,7 +55,7 @@ pub(super) enum Ledger {
         #[arg(long, value_name = "TIME")]
         since: Option<String>,
         /// At most so many: the newest
-        #[arg(long, value_name = "N")]
+        #[arg(long, value_name = "N", value_parser = how_many)]
         limit: Option<usize>,
         #[command(flatten)]
         dir: DataDirArg,
@@ -123,7 +124,7 @@ pub(super) struct Which {
     #[arg(long)]
     shadow_differs: bool,
     /// At most so many: the newest
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = how_many)]
     limit: Option<usize>,
 }
 
@@ -159,13 +160,21 @@ impl Ledger {
                     ..which.filter()?
                 };
                 let book = Book::of(&dir)?;
+                let is_narrow = filter
+                    != Filter {
+                        acts,
+                        ..Filter::default()
+                    };
                 let found = book.entries(filter)?;
-                let listed = book.listed(&found, &format, paint)?;
-                let sought = which.server.filter(|_| found.items.is_empty());
-                let note = sought.and_then(|server| unknown_server::note(&book.dir, &server));
-                Ok(note
-                    .into_iter()
-                    .fold(listed, |listed, note| listed.remark(&note)))
+                if !found.items.is_empty() || !is_narrow {
+                    return book.listed(&found, &format, paint);
+                }
+                let listed = none_matches(&found, &format)?;
+                let server = which.server.map(|name| (Kind::Server, name));
+                let grant = which.grant.map(|label| (Kind::Grant, label));
+                let sought = server.into_iter().chain(grant);
+                let notes = sought.filter_map(|sought| unknown_name::note(&book.dir, &sought));
+                Ok(notes.fold(listed, |listed, note| listed.remark(&note)))
             }
             Self::Verify {
                 anchor_file,
@@ -189,9 +198,15 @@ impl Ledger {
 
 impl Which {
     fn filter(&self) -> Result<Filter, Failure> {
+        let since = self.since.as_deref().map(moment).transpose()?;
+        let until = self.until.as_deref().map(moment).transpose()?;
+        if since.is_some() && until.is_some() && since >= until {
+            let what = "nothing is since a time and before an earlier one: `--since` is not before `--until`";
+            return Err(Failure::usage(what, "change one of them"));
+        }
         Ok(Filter {
-            since: self.since.as_deref().map(moment).transpose()?,
-            until: self.until.as_deref().map(moment).transpose()?,
+            since,
+            until,
             grant: self.grant.clone(),
             identity: self.identity.clone(),
             server: self.server.clone(),
@@ -206,6 +221,11 @@ impl Which {
             limit: self.limit,
         })
     }
+}
+
+fn how_many(text: &str) -> Result<usize, String> {
+    text.parse()
+        .map_err(|_| "write a whole number, such as 20".to_owned())
 }
 
 /// Every word that an end of a call may be sought by.

@@ -10,6 +10,7 @@ mod child;
 mod config;
 mod demo;
 mod desk;
+mod directed;
 mod doubts;
 mod first_minute;
 mod grant;
@@ -24,7 +25,7 @@ mod secret_prompt;
 mod server;
 mod server_tools;
 mod stdio;
-mod unknown_server;
+mod unknown_name;
 mod up;
 mod user;
 mod verify;
@@ -82,7 +83,8 @@ enum Command {
     Stdio(stdio::Stdio),
     /// One stdio server behind a policy, without a gateway that runs
     Wrap(wrap::Wrap),
-    /// Write everything durable into one file; works while portreeve runs
+    /// Write everything durable of a data directory into one file; works while portreeve runs. What
+    /// `wrap` keeps is in data directories of its own
     Backup(backup::Backup),
     /// Make a data directory from a backup
     Restore(backup::Restore),
@@ -91,6 +93,7 @@ enum Command {
     Config(config::Config),
     /// Print the completions for a shell
     #[command(after_help = "For bash: source <(portreeve completions bash)\n\
+                            For zsh: portreeve completions zsh > _portreeve, in a folder of $fpath\n\
                             For fish: portreeve completions fish | source")]
     Completions {
         /// The shell that is to complete

@@ -88,6 +88,8 @@ pub(super) enum Policy {
         name: Name,
         #[command(flatten)]
         dir: DataDirArg,
+        #[command(flatten)]
+        format: FormatArg,
     },
 }
 
@@ -149,8 +151,11 @@ impl Policy {
                 Response::Policy { text, .. } => Ok(Output::text(text)),
                 _ => Err(unexpected()),
             },
-            Self::Remove { name, dir } => {
+            Self::Remove { name, dir, format } => {
                 match request(dir.data_dir.as_deref(), Request::PolicyRemove { name })? {
+                    Response::PolicyRemoved { name } if format.json => {
+                        Output::json(&json!({ "removed": name }))
+                    }
                     Response::PolicyRemoved { name } => Ok(Output::text(format!(
                         "policy {name} removed; its versions stay readable\n"
                     ))),

@@ -15,10 +15,16 @@ use crate::name::Label;
 /// Longer lines are no passwords.
 const LONGEST: u64 = 4_096;
 
+/// What cannot be done without a terminal, of most commands.
+pub(super) const OWN_PASSWORD: &str =
+    "you are asked for your own password at a terminal, and there is none";
+
 /// Who decides: the person whose token is in the environment, or whoever gives a password here. Nobody
-/// types a password whom `may` refuses by the name.
+/// types a password whom `may` refuses by the name. Where there is no terminal, `without` says what cannot be
+/// done there.
 pub(super) fn credential(
     name: Option<Label>,
+    without: &str,
     may: impl Fn(&Label) -> Result<(), Failure>,
 ) -> Result<Credential, Failure> {
     if let Some(token) = Environment::system().approver_token() {
@@ -31,7 +37,10 @@ pub(super) fn credential(
         return Ok(Credential::Token(Plain(token)));
     }
     name.as_ref().map_or(Ok(()), &may)?;
-    let mut terminal = Terminal::open("run this at a terminal, or set PORTREEVE_APPROVER_TOKEN")?;
+    let mut terminal = Terminal::open(
+        without,
+        "run this at a terminal, or set PORTREEVE_APPROVER_TOKEN to your token",
+    )?;
     let name = if let Some(name) = name {
         name
     } else {
@@ -49,6 +58,7 @@ pub(super) fn credential(
 /// A new password, typed twice at the terminal.
 pub(super) fn new_password(name: &Label) -> Result<Plain, Failure> {
     let mut terminal = Terminal::open(
+        "a new password is asked for at a terminal, and there is none",
         "run this at a terminal, or give `--password-stdin`; `user add --token` makes a token instead",
     )?;
     let first = terminal.ask_unseen(&format!("new password for {name}: "))?;
@@ -70,16 +80,10 @@ pub(super) fn password_from_stdin() -> Result<Plain, Failure> {
 struct Terminal(BufReader<File>);
 
 impl Terminal {
-    /// Where there is none, `otherwise` says what to do.
-    fn open(otherwise: &str) -> Result<Self, Failure> {
+    fn open(without: &str, otherwise: &str) -> Result<Self, Failure> {
         let opened = OpenOptions::new().read(true).write(true).open("/dev/tty");
         let opened = opened.map(BufReader::new).map(Self);
-        opened.map_err(|_| {
-            Failure::cannot(
-                "a password is asked for at a terminal, and there is none",
-                otherwise,
-            )
-        })
+        opened.map_err(|_| Failure::cannot(without, otherwise))
     }
 
     fn ask(&mut self, question: &str) -> Result<String, Failure> {

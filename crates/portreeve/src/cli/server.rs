@@ -1,6 +1,7 @@
 //! `portreeve server …`
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
@@ -141,12 +142,29 @@ fn whole_path(mut argv: Vec<String>) -> Vec<String> {
     argv
 }
 
+/// A word about an argument that looks like a file of the directory the person is in: the server is started
+/// in the gate's.
+fn elsewhere(argv: &[String]) -> Option<String> {
+    let is_file = |argument: &&String| {
+        let path = Path::new(argument.as_str());
+        path.is_relative() && (path.is_file() || argument.starts_with('.') && path.exists())
+    };
+    let argument = argv.iter().skip(1).find(is_file)?;
+    let whole = std::path::absolute(argument).ok()?;
+    Some(format!(
+        "note: it is started in the gateway's working directory, not in this one: if `{}` is meant to be {}, \
+         write that",
+        printable(argument),
+        printable(&whole.display().to_string())
+    ))
+}
+
 /// Reads references here, where the person is: the gate gets the secrets themselves.
 fn read_secrets(pairs: Vec<(String, String)>) -> Result<Vec<(String, Plain)>, Failure> {
     let environment = Environment::system();
     let read = |(name, written): (String, String)| {
         let secret = resolve(&parse_secret(&written), &environment)
-            .map_err(|error| Failure::usage(format!("`{name}`: {error}"), ""))?;
+            .map_err(|error| Failure::usage(format!("`{name}`: {}", error.in_a_shell()), ""))?;
         Ok((name, Plain(secret.reveal().to_owned())))
     };
     pairs.into_iter().map(read).collect()
@@ -201,6 +219,7 @@ impl Server {
 
 impl Add {
     fn run(self) -> Done {
+        let note = elsewhere(&self.command);
         let target = match self.url {
             None => NewTarget::Command {
                 argv: whole_path(self.command),
@@ -232,11 +251,12 @@ impl Add {
         };
         match request(self.dir.data_dir.as_deref(), add)? {
             Response::ServerAdded { server, discovery } => {
-                if self.format.json {
-                    Output::json(&server)
+                let told = if self.format.json {
+                    Output::json(&server)?
                 } else {
-                    Ok(added(&server, &discovery))
-                }
+                    added(&server, &discovery)
+                };
+                Ok(note.into_iter().fold(told, |told, note| told.remark(&note)))
             }
             _ => Err(unexpected()),
         }

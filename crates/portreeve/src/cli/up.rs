@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::directed::directed;
 use super::output::{Paint, Tone};
 use super::{DataDirArg, Done, Output, first_minute, log, own_program};
 use crate::admin::{Answer, Failure};
@@ -17,12 +18,17 @@ use crate::data_dir::DataDir;
 use crate::front::FrontSettings;
 use crate::gate::Keeping;
 use crate::ledger::{Durability, Retention, Rotation, SecondPlace};
-use crate::node::{HouseOptions, Node, Plan};
+use crate::node::{HouseOptions, Node, Plan, url_of};
 use crate::upstream::stdio::ChildSettings;
 
 /// How long one request to a server may take where neither file nor server says.
 const DEFAULT_TIMEOUT: Duration = Duration::from_mins(1);
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// Said where every address is listened on and no name is known that others could call.
+const NAMELESS: &str = "\nnote: it listens on every address of this machine, but answers callers on this \
+                        machine only: set `public_url`\n      or `allowed_hosts` in a configuration file to \
+                        the names that others call it by\n";
 
 #[derive(Debug, Args)]
 #[command(
@@ -74,6 +80,18 @@ impl Up {
             .build()
             .map_err(|error| Failure::cannot(format!("cannot start: {error}"), ""))?
             .block_on(self.serve(plan, dir.path(), paint))
+            .map_err(|failure| directed(self.again(failure), dir.path()))
+    }
+
+    /// The failure whose hint to start once more does it as this start was.
+    fn again(&self, failure: Failure) -> Failure {
+        let Some(config) = &self.config else {
+            return failure;
+        };
+        let up = format!("`portreeve up --config '{}' ", config.display());
+        let advice = failure.advice;
+        let advice = advice.map(|advice| advice.replace("`portreeve up ", &up));
+        Failure { advice, ..failure }
     }
 
     fn read_config(&self, environment: &Environment) -> Result<Option<(PathBuf, Config)>, Failure> {
@@ -148,12 +166,19 @@ impl Up {
         let mut interrupted = listen_for(SignalKind::interrupt())?;
         let mut terminated = listen_for(SignalKind::terminate())?;
         let public_url = plan.public_url.clone();
+        let is_nameless = public_url.is_none() && plan.allowed_hosts.is_empty();
         let node = Node::start(plan).await?;
-        let url = public_url.unwrap_or_else(|| format!("http://{}", node.address()));
+        let url = public_url.unwrap_or_else(|| url_of(node.address()));
         let mut text = greeting(&node, &url, dir, paint);
-        text.push_str(
-            &first_minute::welcome(&node.office, &url, (dir, self.config.is_some()), paint).await?,
-        );
+        let start = first_minute::Start {
+            dir,
+            is_configured: self.config.is_some(),
+            is_local: node.address().ip().is_loopback(),
+        };
+        text.push_str(&first_minute::welcome(&node.office, &url, &start, paint).await?);
+        if is_nameless && node.address().ip().is_unspecified() {
+            text.push_str(NAMELESS);
+        }
         if self.admin_listen.is_some() {
             text.push_str("\nnote: --admin-listen has no effect yet: there is no console\n");
         }
@@ -192,6 +217,10 @@ fn greeting(node: &Node, url: &str, dir: &Path, paint: Paint) -> String {
     let mut text = format!("{head}\n  gateway  {url}\n  data     {}\n", dir.display());
     for accepted in &node.house.opened.accepted {
         let _ = writeln!(text, "  accepted and booked: {accepted}");
+    }
+    let torn = node.house.opened.torn.iter();
+    for torn in torn.filter(|torn| torn.misfits.is_some()) {
+        let _ = writeln!(text, "  set aside: {}", torn.kept.display());
     }
     text
 }

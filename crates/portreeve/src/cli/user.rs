@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
-use super::desk::{data_dir, request, unexpected};
+use super::desk::{data_dir, of_dir, request, unexpected};
 use super::listing::{Cell, Listing};
 use super::output::{Output, Paint, plain};
-use super::secret_prompt::{credential, new_password, password_from_stdin};
+use super::secret_prompt::{OWN_PASSWORD, credential, new_password, password_from_stdin};
 use super::{DataDirArg, Done, FormatArg};
 use crate::admin::{Credential, Failure, PersonView, Plain, Request, Response, check_first};
 use crate::name::Label;
@@ -56,6 +56,8 @@ pub(super) enum User {
         leave: Leave,
         #[command(flatten)]
         dir: DataDirArg,
+        #[command(flatten)]
+        format: FormatArg,
     },
 }
 
@@ -84,7 +86,7 @@ impl Leave {
             request(dir.data_dir.as_deref(), asked).map(drop)
         };
         may(None)?;
-        credential(self.admin, |who| may(Some(who)))
+        credential(self.admin, OWN_PASSWORD, |who| may(Some(who)))
     }
 }
 
@@ -173,11 +175,20 @@ impl User {
                     by,
                 };
                 let (person, token) = proven(&dir, asked)?;
-                told(&person, token.as_deref(), &format, "has a new token")
+                let told = told(&person, token.as_deref(), &format, "has a new token")?;
+                warned(told, &person, &dir)
             }
-            Self::Remove { name, leave, dir } => {
+            Self::Remove {
+                name,
+                leave,
+                dir,
+                format,
+            } => {
                 let by = leave.for_change((&name, true), &dir)?;
                 match request(dir.data_dir.as_deref(), Request::UserRemove { name, by })? {
+                    Response::PersonRemoved { name } if format.json => {
+                        Output::json(&json!({ "removed": name }))
+                    }
                     Response::PersonRemoved { name } => {
                         Ok(Output::text(format!("{name} removed\n")))
                     }
@@ -192,7 +203,9 @@ impl Add {
     fn run(self) -> Done {
         let by = if self.needs_leave()? {
             let may = |who: &Label| self.may(Some(who)).map(drop);
-            Some(credential(self.leave.admin.clone(), may)?)
+            let why = "an admin who is there already must agree to another person, and is asked for their \
+                       own password at a terminal: there is none here";
+            Some(credential(self.leave.admin.clone(), why, may)?)
         } else {
             None
         };
@@ -210,8 +223,25 @@ impl Add {
         };
         let (person, token) = proven(&self.dir, asked)?;
         let what = format!("added ({})", person.role);
-        told(&person, token.as_deref(), &self.format, &what)
+        let told = told(&person, token.as_deref(), &self.format, &what)?;
+        warned(told, &person, &self.dir)
     }
+}
+
+/// With a word to an admin on whose token all hangs.
+fn warned(told: Output, person: &PersonView, dir: &DataDirArg) -> Done {
+    let is_admin = |person: &&PersonView| person.role == Role::Admin;
+    if person.has_password || people(dir)?.iter().filter(is_admin).count() != 1 {
+        return Ok(told);
+    }
+    let (name, of_dir) = (
+        &person.name,
+        of_dir(data_dir(dir.data_dir.as_deref())?.path()),
+    );
+    Ok(told.remark(&format!(
+        "warning: {name} is the only admin and has a token alone: if it is lost, nobody can add or change \
+         people any more. Add a password to it: `portreeve user passwd {name}{of_dir}`"
+    )))
 }
 
 impl Add {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::anchor_file::Asked;
 use super::book::{Book, unreadable};
-use super::desk::block_on;
+use super::desk::{block_on, of_dir};
 use super::output::{Paint, Tone, printable};
 use super::{Done, FormatArg, Output};
 use crate::admin::{Answer, Failure};
@@ -41,13 +41,36 @@ pub(super) fn verify(
     let output = if format.json {
         told(&report, &witnesses)?
     } else {
-        said(&report, &witnesses, paint)
+        let said = said(&report, &witnesses, paint);
+        match &report.fault {
+            Some(_) => said.remark(&what_now(book, &report)?),
+            None => said,
+        }
     };
     Ok(if report.holds() && witnesses.doubts().is_empty() {
         output
     } else {
         output.with_code(1)
     })
+}
+
+/// What a broken book leaves open, and what its keeper can do.
+fn what_now(book: &Book, report: &Report) -> Result<String, Failure> {
+    let (last, fits) = (book.last_seq()?, report.head.seq);
+    let behind = if last > fits {
+        format!(
+            "note: records {} to {last} were not looked at any further\n",
+            fits + 1
+        )
+    } else {
+        String::new()
+    };
+    let of_dir = of_dir(book.dir.path());
+    Ok(format!(
+        "{behind}to do: keep a copy of {}, and put the ledger back from a backup; without one `portreeve \
+         up{of_dir}` says how much going on would give up",
+        book.ledger.display()
+    ))
 }
 
 /// What stands against the book.

@@ -9,19 +9,21 @@ use clap::Args;
 use ring::digest::{SHA256, digest};
 use serde_json::json;
 
+use super::directed::directed;
 use super::output::{Paint, printable};
 use super::stdio::on_streams;
 use super::up::listen_for;
 use super::{DataDirArg, Done, Output, desk, log, own_program, policy};
-use crate::admin::{Answer, Failure, Request, Response};
+use crate::admin::{Answer, Failure, LocalOffice, Office, Request, Response};
 use crate::bridge::{Bridge, Link, streams};
 use crate::clock::Clock;
-use crate::config::{Environment, parse_secret};
+use crate::config::{Environment, parse_secret, resolve};
 use crate::data_dir::{DataDir, DataDirError, Ownership};
 use crate::front::FrontSettings;
 use crate::gate::Keeping;
 use crate::grants::token;
 use crate::hex;
+use crate::keys::Keys;
 use crate::ledger::Retention;
 use crate::name::{Label, Name};
 use crate::node::{HouseOptions, Node, Plan};
@@ -33,6 +35,8 @@ use tokio::signal::unix::SignalKind;
 
 /// How long one request to the server may take.
 const TIMEOUT: Duration = Duration::from_mins(5);
+/// Where wraps keep their state, below the usual data directory: a directory each, by their labels.
+pub(super) const WRAPS: &str = "wraps";
 /// How many wraps of one command may run at once without a label of their own.
 const AT_ONCE: u32 = 32;
 /// Who declared it, for the ledger.
@@ -70,7 +74,13 @@ fn variable(text: &str) -> Result<(String, String), String> {
 impl Wrap {
     pub(super) fn run(self) -> Done {
         let environment = Environment::system();
-        let launch = Launch::new(&self.command, &self.secrets(), &environment)
+        let secrets = self.secrets();
+        for (name, secret) in &secrets {
+            resolve(secret, &environment).map_err(|error| {
+                Failure::usage(format!("`--env {name}`: {}", error.in_a_shell()), "")
+            })?;
+        }
+        let launch = Launch::new(&self.command, &secrets, &environment)
             .map_err(|error| Failure::usage(error.to_string(), ""))?;
         launch.check().map_err(|error| {
             let advice = "install it, correct the name, or write its whole path";
@@ -85,8 +95,12 @@ impl Wrap {
         };
         log::start(&environment);
         let base = desk::data_dir(self.dir.data_dir.as_deref())?;
-        let (name, dir, _ownership) = self.own_place(base.path())?;
-        on_streams(self.serve((name, dir), policy, environment))
+        let (name, dir, ownership) = self.own_place(base.path())?;
+        on_streams(async {
+            let declaring = self.declare((&name, &dir), ownership, policy).await;
+            let (token, _ownership) = declaring.map_err(|error| directed(error, dir.path()))?;
+            self.serve((&name, &dir), &token, environment).await
+        })
     }
 
     fn secrets(&self) -> Vec<(String, Secret)> {
@@ -96,7 +110,7 @@ impl Wrap {
 
     /// Its own data directory. Wraps without a label that run at once get one each.
     fn own_place(&self, base: &Path) -> Result<(Name, DataDir, Ownership), Failure> {
-        let wraps = base.join("wraps");
+        let wraps = base.join(WRAPS);
         let first = match &self.label {
             Some(label) => label.clone(),
             None => derived(&self.command)?,
@@ -125,29 +139,47 @@ impl Wrap {
         ))
     }
 
+    /// Puts the server, the policy and the grant into the store, and returns the grant's token.
+    ///
+    /// INVARIANT: it is done before the gate begins, which would try what the last wrap of this name left
+    /// (`a_wrap_does_not_try_what_the_one_before_it_left`).
+    async fn declare(
+        &self,
+        (name, dir): (&Name, &DataDir),
+        ownership: Ownership,
+        policy: Ruling,
+    ) -> Result<(String, Ownership), Failure> {
+        let local = LocalOffice::open(dir, ownership, Clock::system())?;
+        if policy.asks_people {
+            somebody_may_approve(&local.office, dir).await?;
+        }
+        let keys =
+            Keys::load(dir.path()).map_err(|error| Failure::saying(Answer::Cannot, &error))?;
+        let token = hex::encode(&keys.mac("wrap token", name.as_bytes()));
+        let declared = self.declared(name, policy.text, &token)?;
+        let applied = local.office.apply_declared(ACTOR, declared).await;
+        let closed = local.close().await;
+        applied?;
+        Ok((token, closed?))
+    }
+
     async fn serve(
         &self,
-        (name, dir): (Name, DataDir),
-        policy: Ruling,
+        (name, dir): (&Name, &DataDir),
+        token: &str,
         environment: Environment,
     ) -> Done {
         let mut interrupted = listen_for(SignalKind::interrupt())?;
         let mut terminated = listen_for(SignalKind::terminate())?;
         let cannot = |error: &dyn std::fmt::Display| Failure::saying(Answer::Cannot, &error);
-        let node = Node::start(plan(&dir, environment))
+        let node = Node::start(plan(dir, environment))
             .await
-            .map_err(|error| cannot(&error))?;
-        if policy.asks_people {
-            somebody_may_approve(&node, &dir).await?;
-        }
-        let token = hex::encode(&node.house.keys.mac("wrap token", name.as_bytes()));
-        let declared = self.declared(&name, policy.text, &token)?;
-        node.office.apply_declared(ACTOR, declared).await?;
+            .map_err(|error| directed(error.into(), dir.path()))?;
         let front = node
             .front()
             .ok_or_else(|| cannot(&"the gate has no face"))?;
         let host = node.address().to_string();
-        let link = Link::within(std::sync::Arc::clone(front), &host, &name, &token)
+        let link = Link::within(std::sync::Arc::clone(front), &host, name, token)
             .map_err(|error| cannot(&error))?;
         tracing::info!(label = %name, data = %dir.path().display(), "wrapped");
         tokio::select! {
@@ -237,8 +269,8 @@ impl Wrap {
 
 /// Nobody could approve anything where there are no people: better told to the person who wraps the
 /// server than to the agent, which could add a first person itself.
-async fn somebody_may_approve(node: &Node, dir: &DataDir) -> Result<(), Failure> {
-    match node.office.answer(ACTOR, Request::UserList).await? {
+async fn somebody_may_approve(office: &Office, dir: &DataDir) -> Result<(), Failure> {
+    match office.answer(ACTOR, Request::UserList).await? {
         // The first one is an admin.
         Response::People { people } if people.is_empty() => Err(Failure::cannot(
             "the policy makes calls wait for people, and nobody may approve them yet",

@@ -95,7 +95,16 @@ pub(super) fn syntax(message: &str, text: &str, at: usize) -> String {
     }
     let before = text.get(..at).unwrap_or_default();
     let line = before.rsplit('\n').next().unwrap_or_default();
+    if message.starts_with("invalid basic string") || message.starts_with("invalid literal string")
+    {
+        return "a text is not closed, or breaks off: put a quote at its end, on the same line"
+            .to_owned();
+    }
     let value = line.split_once('=').map(|(_, value)| value.trim_start());
+    let rest = text.get(at..).unwrap_or_default();
+    if value.is_some_and(str::is_empty) && rest.starts_with('=') {
+        return "there are two `=` between the key and its value: keep one".to_owned();
+    }
     if value.is_some_and(|value| !value.starts_with(['"', '\'', '[', '{'])) {
         return "a text needs quotes, as in \"127.0.0.1:8787\"".to_owned();
     }

@@ -20,6 +20,18 @@ pub enum SecretError {
     EmptyFile { path: PathBuf },
 }
 
+impl SecretError {
+    /// The same where the reference was read for whoever typed the command.
+    pub fn in_a_shell(&self) -> String {
+        match self {
+            Self::NoVariable(name) => format!(
+                "the environment variable `{name}` is not set: set it in the shell that runs this command"
+            ),
+            other => other.to_string(),
+        }
+    }
+}
+
 /// What was written for a secret: a reference, or the secret itself.
 pub fn parse(written: &str) -> Secret {
     if let Some(name) = written.strip_prefix("env:") {

@@ -162,6 +162,9 @@ fn command(
         reader.error(at, message);
         return None;
     }
+    let at = section
+        .get("command")
+        .map_or(at, |value| value.span().start);
     if let Err(error) = program(reader, &argv, &env) {
         reader.error(at, format!("`servers.{key}.command`: {error}"));
         return None;

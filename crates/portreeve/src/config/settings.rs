@@ -1,6 +1,7 @@
 //! The keys that are about the gate itself.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use toml::de::{DeTable, DeValue};
 
@@ -20,7 +21,7 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &DeTable<'_>) -> Config {
         let message = "`admin_listen` and `listen` are the same address: give each its own port";
         reader.error(at, message);
     }
-    config.data_dir = text(root, "data_dir").map(|found| reader.resolve_path(found.value));
+    config.data_dir = path(reader, root, "data_dir");
     config.public_url = text(root, "public_url").and_then(|found| public_url(reader, found));
     if let Some(size) = size(reader, root, "max_body") {
         config.max_body = size;
@@ -35,7 +36,37 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &DeTable<'_>) -> Config {
     if let Some(section) = table(root, "ledger") {
         config.ledger = ledger(reader, section);
     }
+    warn_of_nameless(reader, root, &config);
     config
+}
+
+/// Whoever listens on every address wants callers from elsewhere, and those call it by a name.
+fn warn_of_nameless(reader: &mut Reader<'_>, root: &DeTable<'_>, config: &Config) {
+    let is_named = config.public_url.is_some() || !config.allowed_hosts.is_empty();
+    let is_tried = ["public_url", "allowed_hosts"].map(|key| root.contains_key(key));
+    let listen = text(root, "listen").filter(|_| config.listen.ip().is_unspecified());
+    if let Some(found) = listen.filter(|_| !is_named && !is_tried.contains(&true)) {
+        reader.warning(
+            found.at,
+            "`listen` is every address of this machine, but a gateway without a name answers callers on \
+             this machine only: set `public_url` to how others reach it, such as \
+             \"https://gate.example.com\", or list its names in `allowed_hosts`",
+        );
+    }
+}
+
+/// A path, which starts at the file if it is relative. No shell reads it.
+fn path(reader: &mut Reader<'_>, section: &DeTable<'_>, key: &str) -> Option<PathBuf> {
+    let found = text(section, key)?;
+    if found.value.starts_with('~') {
+        let message = format!(
+            "`{key}` begins with `~`, which only a shell reads as somebody's home: write the whole path; \
+             `./~` begins a name in the file's folder"
+        );
+        reader.error(found.at, message);
+        return None;
+    }
+    Some(reader.resolve_path(found.value))
 }
 
 fn address(reader: &mut Reader<'_>, root: &DeTable<'_>, key: &str) -> Option<SocketAddr> {
@@ -148,8 +179,7 @@ fn ledger(reader: &mut Reader<'_>, section: &DeTable<'_>) -> LedgerSettings {
     if let Some(size) = size(reader, section, "segment_bytes") {
         settings.segment_bytes = size;
     }
-    settings.anchor_file =
-        text(section, "anchor_file").map(|found| reader.resolve_path(found.value));
+    settings.anchor_file = path(reader, section, "anchor_file");
     settings
 }
 

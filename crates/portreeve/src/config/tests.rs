@@ -174,7 +174,17 @@ const MISTAKES: &[(&str, &str)] = &[
         "must be a numeric address and a port",
     ),
     ("listen = \"127.0.0.1:8788\"", "are the same address"),
+    (
+        "data_dir = \"~/x\"",
+        ":1:12: error: `data_dir` begins with `~`, which only a shell reads",
+    ),
+    (
+        "[ledger]\nanchor_file = \"~ann/x\"",
+        "`anchor_file` begins with `~`",
+    ),
     ("listen = ", ":1:10: error: "),
+    ("x = = 3", ":1:5: error: there are two `=`"),
+    ("listen = \"x\n[ledger]", "error: a text is not closed"),
     ("a = 1\na = 2", ":2:1: error: the key `a` is there twice"),
     ("max_body = 0", "`max_body` must be a number of bytes"),
     (
@@ -243,7 +253,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("[servers.a]\ncommand = []", "names no program"),
     (
         "[servers.a]\ncommand = [\"no-such-server\"]\nenv = { PATH = \"/bin:/usr/bin\" }",
-        ":1:10: error: `servers.a.command`: there is no program \"no-such-server\" in any \
+        ":2:11: error: `servers.a.command`: there is no program \"no-such-server\" in any \
          directory of PATH (/bin:/usr/bin)",
     ),
     (
@@ -468,4 +478,29 @@ fn a_policy_that_is_wrong_is_declared_all_the_same() {
                 label = \"g\"\ntoken = \"env:CI_TOKEN\"\nservers = { a = \"p\" }\n";
     let error = read(text).expect_err("no policy").to_string();
     assert!(!error.contains("not declared"), "{error}");
+}
+
+#[test]
+fn a_gate_for_other_machines_needs_a_name() {
+    let warned = |text: &str| {
+        let config = read(text).expect("a configuration");
+        let warnings: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
+        warnings.join("\n")
+    };
+    for nameless in ["listen = \"0.0.0.0:9\"", "listen = \"[::]:9\""] {
+        let said = warned(nameless);
+        assert!(
+            said.contains(":1:10: warning: `listen` is every address"),
+            "{said}"
+        );
+        for name in [
+            "public_url = \"https://g.example\"",
+            "allowed_hosts = [\"g:9\"]",
+        ] {
+            assert_eq!(warned(&format!("{nameless}\n{name}")), "");
+        }
+    }
+    for own in ["listen = \"127.0.0.1:9\"", "listen = \"192.0.2.1:9\""] {
+        assert_eq!(warned(own), "");
+    }
 }

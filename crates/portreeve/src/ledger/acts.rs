@@ -11,6 +11,7 @@ use super::calls::{Found, SLACK_MS, owned, rfc3339};
 use super::misfit::Misfits;
 use super::read::{Phase, Record};
 use super::records::ReadError;
+use super::undone::Undone;
 use super::unreadable::Unreadables;
 
 /// One act.
@@ -24,6 +25,9 @@ pub struct BookedAct {
     pub subject: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<Box<RawValue>>,
+    /// Why it was not done, though it is booked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_done: Option<String>,
     /// What does not fit the chain in its record: it may not be what was written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub misfit: Option<String>,
@@ -38,12 +42,13 @@ impl BookedAct {
             act: owned(record.act.as_deref()),
             subject: owned(record.subject.as_deref()),
             detail: record.detail.map(ToOwned::to_owned),
+            not_done: None,
             misfit,
         }
     }
 }
 
-/// The newest acts, at this time or later, newest last.
+/// The newest acts, at this time or later, newest last. One that was not done says so.
 pub fn acts(
     dir: &Path,
     since: Option<Timestamp>,
@@ -53,6 +58,7 @@ pub fn acts(
     let mut lines = BookBackward::open(dir)?;
     let (mut found, mut reached) = (Vec::new(), None);
     let (mut misfits, mut unreadable) = (Misfits::default(), Unreadables::default());
+    let mut undone = Undone::default();
     while found.len() < limit
         && let Some(line) = lines.next_line()?
     {
@@ -70,10 +76,15 @@ pub fn acts(
         }
         let doubt = misfits.note(line.misfit(record.seq));
         if record.phase == Phase::Admin && since.is_none_or(|since| record.at >= since) {
-            found.push(BookedAct::of(&record, doubt));
+            found.extend(undone.join(BookedAct::of(&record, doubt)));
         }
     }
-    found.reverse();
+    while found.len() < limit
+        && let Some(failure) = undone.left()
+    {
+        found.push(failure);
+    }
+    found.sort_by_key(|act| act.seq);
     Ok(Found {
         items: found,
         misfits,

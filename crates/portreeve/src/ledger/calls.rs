@@ -16,6 +16,7 @@ use super::misfit::Misfits;
 use super::read::{Phase, Record};
 use super::record::{Answer, Ended, Refused};
 use super::records::ReadError;
+use super::undone::Undone;
 use super::unreadable::Unreadables;
 use crate::clock;
 
@@ -91,6 +92,16 @@ pub struct BookedCall {
 pub enum BookedEntry {
     Call(Box<BookedCall>),
     Act(BookedAct),
+}
+
+impl BookedEntry {
+    /// The record that tells of it first.
+    pub const fn seq(&self) -> u64 {
+        match self {
+            Self::Call(call) => call.seq,
+            Self::Act(act) => act.seq,
+        }
+    }
 }
 
 /// What was found, newest last, and what of all that was read does not fit the chain or cannot be read
@@ -282,6 +293,7 @@ pub fn calls(dir: &Path, filter: Filter) -> Result<Calls, ReadError> {
         lines: BookBackward::open(dir)?,
         reached: None,
         ends: HashMap::new(),
+        undone: Undone::default(),
         misfits: Misfits::default(),
         unreadable: Unreadables::default(),
     })
@@ -301,7 +313,7 @@ pub fn entries(dir: &Path, filter: Filter) -> Result<Found<BookedEntry>, ReadErr
     while let Some(entry) = calls.next_entry()? {
         items.push(entry);
     }
-    items.reverse();
+    items.sort_by_key(BookedEntry::seq);
     Ok(Found {
         items,
         misfits: calls.misfits,
@@ -340,6 +352,7 @@ pub struct Calls {
     reached: Option<u64>,
     /// Ends whose beginning is still to come: as many as calls were under way at once.
     ends: HashMap<String, (CallEnd, Option<String>)>,
+    undone: Undone,
     misfits: Misfits,
     unreadable: Unreadables,
 }
@@ -365,6 +378,15 @@ impl Calls {
             if let Some(entry) = self.put_together(&record, doubt)
                 && self.filter.takes(&entry)
             {
+                self.left -= 1;
+                return Ok(Some(entry));
+            }
+        }
+        while self.left > 0
+            && let Some(failure) = self.undone.left()
+        {
+            let entry = BookedEntry::Act(failure);
+            if self.filter.takes(&entry) {
                 self.left -= 1;
                 return Ok(Some(entry));
             }
@@ -403,7 +425,10 @@ impl Calls {
                 let (end, of_end) = end.unwrap_or_else(|| (CallEnd::unknown(), None));
                 BookedCall::of(record, end).doubted(doubt.or(of_end))
             }
-            Phase::Admin => return Some(BookedEntry::Act(BookedAct::of(record, doubt))),
+            Phase::Admin => {
+                let act = self.undone.join(BookedAct::of(record, doubt))?;
+                return Some(BookedEntry::Act(act));
+            }
             Phase::Checkpoint => return None,
         };
         Some(BookedEntry::Call(Box::new(call)))

@@ -140,7 +140,10 @@ impl FileLedger {
             ..Opened::default()
         };
         if let Some(torn) = &opened.torn {
-            if torn.anchored {
+            if let Some(lines) = torn.misfits {
+                tracing::error!(seq = torn.seq, lines, kept = %torn.kept.display(),
+                    "lines that do not fit the book were set aside");
+            } else if torn.anchored {
                 tracing::error!(seq = torn.seq, kept = %torn.kept.display(),
                     "a record that an anchor proves to have been whole is torn: it was damaged after it was written");
             } else {
@@ -150,13 +153,18 @@ impl FileLedger {
             let file = torn.kept.file_name().unwrap_or_default().to_string_lossy();
             let detail = serde_json::json!({
                 "seq": torn.seq, "bytes": torn.bytes, "kept": file, "anchored": torn.anchored,
+                "misfits": torn.misfits,
             });
             self.book_act(TAIL_TORN, &detail)?;
         }
+        let mut lost = None;
         for objection in accepted {
             tracing::error!(%objection, "accepted by the operator");
             self.book_act(CUT_ACCEPTED, &acceptance(objection))?;
-            opened.accepted.push(objection.accepted());
+            // What follows the last record that is left is given up once, whoever misses it.
+            let after = objection.loss().map(|loss| loss.after);
+            opened.accepted.push(objection.accepted(after != lost));
+            lost = after.or(lost);
         }
         if !accepted.is_empty() {
             // An acceptance that is not signed explains nothing to whoever verifies.

@@ -48,6 +48,7 @@ mod tail;
 mod target;
 #[cfg(test)]
 mod tests;
+mod undone;
 mod unreadable;
 mod verify;
 mod witness;

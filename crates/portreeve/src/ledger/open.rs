@@ -51,6 +51,8 @@ pub struct Torn {
     /// The record that would have stood there.
     pub seq: u64,
     pub bytes: u64,
+    /// How many lines, where they are no crash's doing but do not fit.
+    pub misfits: Option<u64>,
     /// Where the bytes are kept.
     pub kept: PathBuf,
     /// An anchor proves that the record had been whole.
@@ -134,9 +136,9 @@ impl OpenError {
         }
     }
 
-    /// What was accepted, and how much was given up by it.
-    pub(super) fn accepted(&self) -> String {
-        match self.loss() {
+    /// What was accepted, and how much was given up by it, unless another objection says so already.
+    pub(super) fn accepted(&self, tells_loss: bool) -> String {
+        match self.loss().filter(|_| tells_loss) {
             Some(loss) => format!("{self}. {loss}"),
             None => self.to_string(),
         }
@@ -325,6 +327,7 @@ impl Found {
         Ok(Some(Torn {
             seq,
             bytes: at - self.end.len,
+            misfits: self.altered.then_some(self.excess_lines),
             kept,
             anchored: known.iter().any(|known| known.anchor.head.seq >= seq),
         }))

@@ -6,6 +6,8 @@
 
 use std::path::Path;
 
+use serde_json::value::RawValue;
+
 use super::CHECKPOINT_EVERY;
 use super::anchor::KnownAnchor;
 use super::book::checkpoint_message;
@@ -228,6 +230,8 @@ impl Walk<'_> {
             let (seq, at) = (record.seq, clock::rfc3339(record.at));
             let meaning = if act == CUT_ACCEPTED {
                 "a person went on with a book that was not whole"
+            } else if is_of_misfits(detail) {
+                "lines that did not fit were set aside"
             } else {
                 "a record that was not finished was cut off"
             };
@@ -235,6 +239,15 @@ impl Walk<'_> {
             self.report.notes.push(note);
         }
     }
+}
+
+/// Whether what was cut off were whole lines, by the record that says so.
+fn is_of_misfits(detail: &RawValue) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Cut {
+        misfits: Option<u64>,
+    }
+    serde_json::from_str(detail.get()).is_ok_and(|cut: Cut| cut.misfits.is_some())
 }
 
 /// A segment is called after its first record.

@@ -1,7 +1,7 @@
 //! Binding the address that agents reach, and saying why that cannot be done.
 
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use tokio::net::TcpListener;
 
@@ -17,6 +17,17 @@ pub struct ListenError {
 pub async fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
     let bound = TcpListener::bind(address).await;
     bound.map_err(|source| ListenError { address, source })
+}
+
+/// How a gate at this address is reached where no URL is said: one that listens on every address answers to
+/// this machine's own names.
+pub fn url_of(address: SocketAddr) -> String {
+    let port = address.port();
+    match address.ip() {
+        ip if !ip.is_unspecified() => format!("http://{address}"),
+        IpAddr::V4(_) => format!("http://127.0.0.1:{port}"),
+        IpAddr::V6(_) => format!("http://[::1]:{port}"),
+    }
 }
 
 impl ListenError {

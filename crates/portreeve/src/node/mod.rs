@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 
 pub use error::NodeError;
 pub use house::{House, HouseOptions};
-pub use listen::{ListenError, listen};
+pub use listen::{ListenError, listen, url_of};
 
 use crate::admin::{Office, Socket};
 use crate::config::{Config, Environment};
@@ -102,10 +102,7 @@ impl Node {
             }
             None => (None, NOWHERE),
         };
-        let url = plan
-            .public_url
-            .clone()
-            .unwrap_or_else(|| format!("http://{address}"));
+        let url = plan.public_url.clone().unwrap_or_else(|| url_of(address));
         let effects = Arc::new(Running::new(
             Arc::clone(&gate),
             Arc::clone(&house),

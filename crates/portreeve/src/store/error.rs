@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use super::model::Kind;
+use super::model::{Kind, Owner};
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -65,6 +65,15 @@ fn listed<T>(all: &[T], word: impl Fn(&T) -> String) -> String {
 }
 
 impl StoreError {
+    /// The name of what is to be added belongs to something that is there.
+    pub fn taken(kind: Kind, name: impl Into<String>, by: Owner) -> Self {
+        let name = name.into();
+        match by {
+            Owner::File => Self::OwnedByFile { kind, name },
+            Owner::Store => Self::Exists { kind, name },
+        }
+    }
+
     /// What the person who sees this can do.
     pub fn advice(&self) -> String {
         match self {

@@ -50,8 +50,12 @@ impl Client {
     }
 
     fn say(&mut self, message: &Value) {
+        self.say_line(&message.to_string());
+    }
+
+    fn say_line(&mut self, line: &str) {
         let mut to = self.to.as_ref().unwrap();
-        writeln!(to, "{message}").unwrap();
+        writeln!(to, "{line}").unwrap();
     }
 
     fn hear(&self) -> Value {
@@ -101,6 +105,47 @@ fn stdio_to(gate: &TestGate, token: &str) -> Command {
     let mut command = portreeve(&["stdio", "--server", "s", "--url", &url]);
     command.env("PORTREEVE_TOKEN", token);
     command
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nonsense_is_answered() {
+    let gate = TestGate::empty().await;
+    gate.add_target("s", demo(), NewTools::Quarantine).await;
+    let policy = r#"{ "version": "1", "default": "allow" }"#;
+    gate.put_policy("p", policy).await;
+    gate.add_grant("tester", TOKEN, &[("s", Some("p"))]).await;
+    let mut client = Client::start(stdio_to(&gate, TOKEN));
+    for shaken in [false, true] {
+        if shaken {
+            client.shake_hands();
+        }
+        for (line, code) in [
+            ("not json", -32700),
+            (r#"{"jsonrpc":"2.0","id":1,"method":"#, -32700),
+            (r#"{"foo":1}"#, -32600),
+            ("3", -32600),
+        ] {
+            client.say_line(line);
+            let answer = client.hear();
+            assert_eq!(answer["error"]["code"], code, "{line}: {answer}");
+            assert_eq!(answer.get("id"), Some(&Value::Null), "{line}: {answer}");
+        }
+    }
+    // A notification is not answered, whatever the gate thinks of it.
+    client.say_line(r#"{"jsonrpc":"2.0","method":"notifications/nonsense","params":3}"#);
+    client.ask(&list_runs(7));
+    assert_eq!(client.end().0, 0);
+
+    let mut nowhere = portreeve(&["stdio", "--server", "s", "--url", "http://127.0.0.1:1"]);
+    nowhere.env("PORTREEVE_TOKEN", TOKEN);
+    let mut client = Client::start(nowhere);
+    client.say_line("not json");
+    let answer = client.hear();
+    assert!(
+        answer["error"].is_object() && answer["id"].is_null(),
+        "{answer}"
+    );
+    assert_eq!(client.end().0, 3);
 }
 
 fn list_runs(id: u32) -> Value {
@@ -483,4 +528,36 @@ fn a_wrapped_server_is_given_what_is_declared() {
     );
     assert!(!text.contains("NOT_MINE"), "{text}");
     assert_eq!(client.end().0, 0);
+}
+
+#[test]
+fn a_wrap_does_not_try_what_the_one_before_it_left() {
+    let dir = TempDir::new().unwrap();
+    std::fs::write(dir.path().join("p.json"), ALLOWED).unwrap();
+    let common = ["--policy", "p.json", "--label", "ci"];
+    let mut first = wrap(
+        dir.path(),
+        &[&common[..], &["--env", "MINE"]].concat(),
+        DEMO,
+    );
+    first.env("MINE", "x");
+    for command in [first, wrap(dir.path(), &common, DEMO)] {
+        let mut client = Client::start(command);
+        client.shake_hands();
+        client.ask(&list_runs(1));
+        let (code, said) = client.end();
+        assert_eq!(code, 0);
+        assert!(!said.contains("WARN"), "{said}");
+    }
+    let missing = wrap(
+        dir.path(),
+        &[&common[..], &["--env", "MINE"]].concat(),
+        DEMO,
+    );
+    let missing = { missing }.output().unwrap();
+    let said = String::from_utf8_lossy(&missing.stderr).into_owned();
+    assert!(
+        said.contains("`MINE` is not set: set it in the shell"),
+        "{said}"
+    );
 }

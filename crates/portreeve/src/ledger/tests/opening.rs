@@ -211,12 +211,22 @@ async fn a_changed_record_near_the_end_does_not_open() {
             .contains("6 lines that are set aside, all that was booked after record 4"),
         "{opened:?}"
     );
-    assert_eq!(
-        fs::read(opened.torn.unwrap().kept).unwrap(),
-        lines[4..].concat()
-    );
+    let given_up = opened
+        .accepted
+        .iter()
+        .filter(|said| said.contains("Given up"));
+    assert_eq!(given_up.count(), 1, "told once: {opened:?}");
+    let torn = opened.torn.unwrap();
+    assert_eq!(torn.misfits, Some(6));
+    assert_eq!(fs::read(torn.kept).unwrap(), lines[4..].concat());
     let report = room.verify(&[room.anchor(head)]);
     assert!(report.holds(), "{report}");
+    let report = report.to_string();
+    assert!(
+        report.contains("lines that did not fit were set aside"),
+        "{report}"
+    );
+    assert!(!report.contains("not finished"), "{report}");
 }
 
 #[tokio::test]

@@ -95,7 +95,7 @@ fn the_agents_own_shell_cannot_approve() {
     let empty = home.ok(&["approvals", "list"]);
     assert_eq!(
         empty,
-        "no call waits, or was decided and can still be used; `--all` shows those that have ended\n"
+        "no call waits, and no decision is there that a call could still use; `--all` shows those that have ended\n"
     );
     assert_eq!(home.json(&["approvals", "list"]), serde_json::json!([]));
     let missing = home.run(&["approvals", "approve", "ap_0"]);
@@ -118,19 +118,48 @@ fn the_agents_own_shell_cannot_approve() {
 fn nobody_types_a_password_for_a_change_that_cannot_be() {
     let home = Home::new();
     home.furnish();
-    home.ok(&["user", "add", "ann", "--role", "admin", "--token"]);
+    let added = home.run(&["user", "add", "ann", "--role", "admin", "--token", "--json"]);
+    let lonely = "warning: ann is the only admin and has a token alone";
+    assert!(added.err.contains(lonely), "{added:?}");
+    let none = "ann has no password that could be asked for, only a token";
     for (arguments, code, words) in [
         (&["user", "passwd", "eve"][..], 3, "no user named `eve`"),
         (&["user", "token", "an"][..], 3, "no user named `an`"),
         (&["user", "remove", "ann"][..], 3, "ann is the last admin"),
+        (&["user", "token", "ann", "--as", "ann"][..], 1, none),
+        (&["user", "add", "bo", "--as", "ann"][..], 1, none),
     ] {
         let said = home.run(arguments);
         assert_eq!(said.code, code, "{said:?}");
         assert!(said.err.contains(words), "{said:?}");
     }
     // What can be is asked for at the terminal, and there is none.
-    let said = home.run(&["user", "passwd", "ann", "--as", "ann"]);
-    assert!(said.err.contains("terminal"), "{said:?}");
+    let added: serde_json::Value = serde_json::from_str(&added.out).expect("JSON");
+    let by_ann = |arguments: &[&str]| {
+        let mut command = home.command(arguments);
+        command.env(
+            "PORTREEVE_APPROVER_TOKEN",
+            added["token"].as_str().expect("a token"),
+        );
+        super::said(command.output().expect("it runs"))
+    };
+    assert_eq!(
+        by_ann(&["user", "add", "bo", "--token", "--role", "admin"]).err,
+        ""
+    );
+    for (arguments, words) in [
+        (
+            &["user", "passwd", "bo"][..],
+            "asked for your own password at a terminal",
+        ),
+        (
+            &["user", "add", "eve", "--password-stdin"],
+            "an admin who is there already must agree to another person",
+        ),
+    ] {
+        let said = home.run(arguments);
+        assert!(said.err.contains(words), "{said:?}");
+    }
 }
 
 #[test]

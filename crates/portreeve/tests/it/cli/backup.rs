@@ -14,7 +14,13 @@ fn a_backup_brings_everything_back_in_another_place() {
         "K: env:KEY",
     ]);
     home.ok(&["grant", "create", "ci", "--server", "runs=p"]);
-    home.ok(&["backup", "b.tar"]);
+    assert!(!home.run(&["backup", "a.tar"]).err.contains("wrap"));
+    let wrap = home.path("data/wraps/w1");
+    let wrap = wrap.to_str().expect("text");
+    home.ok(&["policy", "put", "p", "p.json", "--data-dir", wrap]);
+    let made = home.run(&["backup", "b.tar"]);
+    let says = format!("`portreeve backup FILE --data-dir '{wrap}'`");
+    assert!(made.err.contains(&says), "{made:?}");
     assert_eq!(
         home.run(&["backup", "b.tar"]).code,
         3,
@@ -41,7 +47,7 @@ fn a_backup_brings_everything_back_in_another_place() {
     home.ok(&["grant", "revoke", "ci", "--data-dir", other]);
     let acts = super::acts(&home.path("other/ledger"));
     assert_eq!(acts.last().map(String::as_str), Some("grant.revoke ci"));
-    assert_eq!(acts.len(), 6, "{acts:?}");
+    assert_eq!(acts.len(), 7, "{acts:?}");
 
     let full = home.run(&["restore", "b.tar", "--data-dir", other]);
     assert_eq!(full.code, 3);

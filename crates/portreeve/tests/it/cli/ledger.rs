@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::up::Up;
 use super::{Home, said};
 
 #[test]
@@ -177,8 +178,35 @@ fn a_server_that_nobody_knows_is_said_to_be_unknown() {
     assert_eq!(misspelled.code, 0);
     let words = "no server is called \"rusn\"; did you mean `runs`?; `portreeve server list` shows";
     assert!(misspelled.err.contains(words), "{misspelled:?}");
-    let known = home.run(&["ledger", "query", "--server", "runs"]);
-    assert_eq!((known.code, known.err.as_str()), (0, ""), "{known:?}");
+    let unknown = home.run(&["ledger", "query", "--grant", "nope"]);
+    assert!(
+        unknown.err.contains("no grant is called \"nope\""),
+        "{unknown:?}"
+    );
+    for narrow in [
+        ["--server", "runs"],
+        ["--call-id", "zzz"],
+        ["--since", "1m"],
+    ] {
+        let said = home.run(&[&["ledger", "query"][..], &narrow].concat());
+        let all = (said.code, said.out.as_str(), said.err.as_str());
+        assert_eq!(all, (0, "no calls match\n", ""), "{narrow:?}");
+    }
+    assert!(
+        home.ok(&["ledger", "query"])
+            .contains("`portreeve ledger acts`")
+    );
+    for (wrong, says) in [
+        (
+            &["query", "--since", "1m", "--until", "1h"][..],
+            "`--since` is not before `--until`",
+        ),
+        (&["tail", "-n", "x"], "write a whole number, such as 20"),
+    ] {
+        let said = home.run(&[&["ledger"][..], wrong].concat());
+        assert_eq!(said.code, 2, "{said:?}");
+        assert!(said.err.contains(says), "{said:?}");
+    }
 }
 
 #[test]
@@ -194,4 +222,74 @@ fn an_empty_book_says_where_its_acts_are() {
         "{said}"
     );
     assert!(home.ok(&words).contains("policy.put"), "{hint}");
+}
+
+#[test]
+fn an_act_that_was_not_done_says_so() {
+    let home = Home::new();
+    home.furnish();
+    // The folder is there, and nobody can write to it.
+    let failed = home.run(&["backup", "/proc/backup.tar"]);
+    assert_eq!(failed.code, 3, "{failed:?}");
+    for command in [
+        &["ledger", "acts"][..],
+        &["ledger", "acts", "--limit", "1"],
+        &["ledger", "tail", "--acts"],
+        &["ledger", "query", "--acts", "--limit", "1"],
+    ] {
+        let shown = home.ok(command);
+        let mut about = shown
+            .lines()
+            .filter(|line| line.contains("/proc/backup.tar"));
+        let line = about.next().expect("the act");
+        assert!(line.contains("[NOT DONE] cannot write /proc/"), "{shown}");
+        assert_eq!(about.next(), None, "it is told once: {shown}");
+        assert!(!shown.contains("act.failed"), "{shown}");
+        let told = home.json(command);
+        let told = told.as_array().unwrap().last().unwrap();
+        assert_eq!(told["act"], "backup");
+        assert!(told["not_done"].is_string(), "{told}");
+    }
+    assert!(home.ok(&["ledger", "export"]).contains("act.failed"));
+}
+
+#[test]
+fn what_is_refused_for_a_reason_known_before_is_no_act() {
+    let home = Home::new();
+    home.write("p.json", super::POLICY);
+    home.write("there.tar", "");
+    home.ok(&["server", "add", "own", "--url", "builtin:runs"]);
+    let config = format!(
+        "[servers.runs]\nurl = \"builtin:runs\"\n[policies.p]\nfile = \"p.json\"\n[[grants]]\nlabel = \
+         \"ci\"\ntoken = \"{}\"\nservers = {{ runs = \"p\", own = \"p\" }}\n",
+        "t".repeat(40)
+    );
+    home.write("c.toml", &config);
+    Up::start(&home, &["--config", "c.toml"]).stop();
+    let before = home.acts();
+    for (command, says) in [
+        (&["server", "remove", "runs"][..], "change it there"),
+        (
+            &["server", "remove", "own"],
+            "the grant `ci` in the configuration file",
+        ),
+        (&["policy", "remove", "p"], "change it there"),
+        (&["grant", "remove", "ci"], "change it there"),
+        (&["backup", "there.tar"], "exists already"),
+        (&["backup", "nowhere/b.tar"], "make the folder first"),
+        // Nor does a hint lead to a command that refuses.
+        (
+            &["server", "add", "runs", "--url", "builtin:runs"],
+            "change it there",
+        ),
+        (
+            &["grant", "create", "ci", "--server", "own=p"],
+            "change it there",
+        ),
+    ] {
+        let said = home.run(command);
+        assert_eq!(said.code, 3, "{command:?}: {said:?}");
+        assert!(said.err.contains(says), "{command:?}: {said:?}");
+    }
+    assert_eq!(home.acts(), before);
 }

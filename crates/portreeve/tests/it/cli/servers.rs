@@ -59,7 +59,7 @@ fn a_doubtful_url_or_secret_is_refused_with_the_way_out() {
         (&["--url", "ftp://a.example"], "https://"),
         (
             &["--url", "https://a.example", "--header", "K: env:NOPE"],
-            "`NOPE` is not set",
+            "`NOPE` is not set: set it in the shell that runs this command",
         ),
         (
             &["--url", "https://a.example", "--header", "Host: x"],
@@ -224,4 +224,32 @@ fn a_server_that_never_gave_a_list_is_told_from_one_without_tools() {
                  server tools dead` asks it";
     assert!(listed.err.contains(words), "{listed:?}");
     assert_eq!(home.json(&["server", "list"])[0]["tools_known"], false);
+}
+
+#[test]
+fn a_command_that_fails_in_the_gates_directory_says_where_it_was() {
+    let home = Home::new();
+    std::fs::create_dir(home.path("gate")).expect("a folder");
+    home.write("srv.sh", "echo up");
+    let mut gate = home.command(&["up", "--listen", "127.0.0.1:0"]);
+    gate.current_dir(home.path("gate"))
+        .env("PATH", "/usr/bin:/bin");
+    let up = Up::spawn(gate);
+    up.wait_for("ledger verify");
+    let mut add = home.command(&["server", "add", "s", "--", "sh", "srv.sh"]);
+    let said = told(add.env("PATH", "/usr/bin:/bin").output().expect("it runs"));
+    let (gate, mine) = (home.path("gate"), home.path("srv.sh"));
+    for words in [
+        format!(
+            "it was started in {}, and what it wrote to stderr is in the gateway's log",
+            gate.display()
+        ),
+        format!(
+            "note: it is started in the gateway's working directory, not in this one: if `srv.sh` is meant to be {}",
+            mine.display()
+        ),
+    ] {
+        assert!(said.err.contains(&words), "{words}: {said:?}");
+    }
+    up.stop();
 }

@@ -471,7 +471,7 @@ fn tampered(home: &Home, change: impl Fn(&[u8]) -> Vec<u8>) -> String {
     let said = home.run(&["ledger", "verify"]);
     std::fs::write(&segment, sound).expect("written");
     assert_eq!(said.code, 1, "{said:?}");
-    said.out
+    said.out + &said.err
 }
 
 fn lines(text: &[u8]) -> Vec<&[u8]> {
@@ -493,6 +493,9 @@ fn a_book_that_was_changed_is_told_from_one_that_holds() {
         book
     });
     assert!(flipped.contains("BROKEN: record 3 "), "{flipped}");
+    for words in ["note: records 3 to ", "to do: keep a copy of "] {
+        assert!(flipped.contains(words), "{flipped}");
+    }
     let dropped = tampered(&home, |book| {
         let lines = lines(book);
         [&lines[..1], &lines[2..]].concat().concat()
@@ -523,6 +526,15 @@ fn a_book_that_was_changed_is_told_from_one_that_holds() {
         "{}",
         refused.err
     );
+    // A hint can be pasted, wherever the data directory is.
+    let mut elsewhere = home.command(&["up", "--listen", "127.0.0.1:0", "--data-dir", "data"]);
+    elsewhere.env_remove("PORTREEVE_DATA_DIR");
+    let elsewhere = super::said(elsewhere.output().unwrap());
+    let data = home.path("data");
+    for command in ["ledger verify", "up --accept-ledger-cut"] {
+        let pasted = format!("`portreeve {command} --data-dir '{}'`", data.display());
+        assert!(elsewhere.err.contains(&pasted), "{}", elsewhere.err);
+    }
     let times = refused.err.matches("the ledger was cut").count();
     assert_eq!(times, 1, "it is said once: {}", refused.err);
     let up = Up::start(&home, &["--accept-ledger-cut"]);
@@ -616,4 +628,18 @@ fn grants_of_a_file_that_was_not_given_are_not_said_to_be_from_it() {
         "1, declared by a configuration file that this start was not given, or by `portreeve wrap`";
     assert!(said.ends_with(words), "{said}");
     without.stop();
+}
+
+#[test]
+fn what_other_machines_can_reach_gets_no_demo() {
+    let home = Home::new();
+    let up = Up::spawn(home.command(&["up", "--listen", "0.0.0.0:0"]));
+    assert!(up.address.starts_with("127.0.0.1:"), "{}", up.address);
+    up.wait_for("is not added by itself where other machines can connect");
+    up.wait_for("answers callers on this machine only: set `public_url`");
+    assert_eq!(up.request("GET /healthz", "").0, 200, "it answers to that");
+    up.stop();
+    for kind in ["server", "policy", "grant"] {
+        assert_eq!(home.json(&[kind, "list"]), json!([]), "{kind}");
+    }
 }
