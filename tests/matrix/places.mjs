@@ -1,0 +1,60 @@
+// Where the clients go: one gate, the servers behind it, and the URLs at which a grant reaches them.
+
+import { createHash } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { freePort, listening, start } from "../conformance/processes.mjs";
+
+const fixture = join(dirname(fileURLToPath(import.meta.url)), "../conformance/fixture/main.mjs");
+const POLICY = JSON.stringify({
+  version: "1",
+  default: "allow",
+  server_requests: { elicitation: "allow", sampling: "allow" },
+});
+const childCommand = [process.execPath, fixture, "stdio"];
+
+/** The servers behind the gate, by name: how each is written in the configuration. */
+const SERVERS = {
+  http: (port) => `url = "http://127.0.0.1:${port}/mcp"`,
+  stdio: () => `command = ${JSON.stringify(childCommand)}`,
+};
+
+/**
+ * The URLs: under which grant, at which path, and what stands before the names of the tools there. What
+ * `wrap` starts has no URL: only clients that start processes come there.
+ */
+export const PLACES = {
+  "`/mcp/http`": { grant: "all", path: "/mcp/http", prefix: "" },
+  "`/mcp/stdio`": { grant: "all", path: "/mcp/stdio", prefix: "" },
+  "`/mcp`, one HTTP server": { grant: "http", path: "/mcp", prefix: "" },
+  "`/mcp`, one stdio server": { grant: "stdio", path: "/mcp", prefix: "" },
+  "`wrap`": { prefix: "" },
+};
+const GRANTS = { all: ["http", "stdio"], http: ["http"], stdio: ["stdio"] };
+
+export const tokenOf = (grant) => `token-of-the-matrix-${grant}-0123456789-abcdef`;
+
+function configuration(port, behind) {
+  const lines = [`listen = "127.0.0.1:${port}"`, `[policies.open]`, `inline = '${POLICY}'`];
+  for (const [name, written] of Object.entries(SERVERS)) lines.push(`[servers.${name}]`, written(behind));
+  for (const [label, servers] of Object.entries(GRANTS)) {
+    const digest = createHash("sha256").update(tokenOf(label)).digest("hex");
+    const routes = servers.map((server) => `${server} = "open"`).join(", ");
+    lines.push("[[grants]]", `label = "${label}"`, `token_sha256 = "${digest}"`, `servers = { ${routes} }`);
+  }
+  return lines.join("\n");
+}
+
+/** Starts the fixture and a gate in front of it. */
+export async function open(binary, work) {
+  const [behind, port] = [await freePort(), await freePort()];
+  start(work, "fixture", process.execPath, fixture, "http", behind);
+  await listening(work, behind, "fixture");
+  writeFileSync(join(work, "portreeve.toml"), configuration(port, behind));
+  writeFileSync(join(work, "policy.json"), POLICY);
+  start(work, "gate", binary, "up", "--config", join(work, "portreeve.toml"), "--data-dir", join(work, "data"));
+  await listening(work, port, "gate");
+  return { binary, work, gate: `http://127.0.0.1:${port}`, fixture: `http://127.0.0.1:${behind}/mcp`, childCommand };
+}
