@@ -110,5 +110,4 @@ if (what === "facts") {
     while (jobs.length > 0) await run(jobs.shift());
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
-  process.exit(0);
 }

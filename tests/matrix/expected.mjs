@@ -21,7 +21,7 @@ const WRONG = {
   cancel: (seen) => !same(seen, { ended: "ended", server: "given up" }),
   sampling: (seen) => !same(seen, { asked: "grüße 🚢", said: "LLM response: heard: grüße 🚢" }),
   elicitation: (seen) =>
-    !same(seen.asked.toSorted(), ["Who is there?", "email", "username"]) ||
+    !same(seen.asked?.toSorted(), ["Who is there?", "email", "username"]) ||
     !same(agreed(seen.said), [["email", "ole@example.com"], ["username", "ole"]]),
 };
 

@@ -15,11 +15,8 @@ const POLICY = JSON.stringify({
 });
 const childCommand = [process.execPath, fixture, "stdio"];
 
-/** The servers behind the gate, by name: how each is written in the configuration. */
-const SERVERS = {
-  http: (port) => `url = "http://127.0.0.1:${port}/mcp"`,
-  stdio: () => `command = ${JSON.stringify(childCommand)}`,
-};
+/** The servers behind the gate: how the fixture is started for each that is at a URL. The other is a child. */
+const AT_URLS = { http: [], modern: ["--only=modern"], legacy: ["--only=legacy"] };
 
 /**
  * The URLs: under which grant, at which path, and what stands before the names of the tools there. What
@@ -28,17 +25,20 @@ const SERVERS = {
 export const PLACES = {
   "`/mcp/http`": { grant: "all", path: "/mcp/http", prefix: "" },
   "`/mcp/stdio`": { grant: "all", path: "/mcp/stdio", prefix: "" },
-  "`/mcp`, one HTTP server": { grant: "http", path: "/mcp", prefix: "" },
-  "`/mcp`, one stdio server": { grant: "stdio", path: "/mcp", prefix: "" },
+  "`/mcp`, one: HTTP": { grant: "http", path: "/mcp", prefix: "" },
+  "`/mcp`, one: stdio": { grant: "stdio", path: "/mcp", prefix: "" },
+  "`/mcp/modern`": { grant: "eras", path: "/mcp/modern", prefix: "" },
+  "`/mcp/legacy`": { grant: "eras", path: "/mcp/legacy", prefix: "" },
   "`wrap`": { prefix: "" },
 };
-const GRANTS = { all: ["http", "stdio"], http: ["http"], stdio: ["stdio"] };
+const GRANTS = { all: ["http", "stdio"], http: ["http"], stdio: ["stdio"], eras: ["modern", "legacy"] };
 
 export const tokenOf = (grant) => `token-of-the-matrix-${grant}-0123456789-abcdef`;
 
-function configuration(port, behind) {
+function configuration(port, ports) {
   const lines = [`listen = "127.0.0.1:${port}"`, `[policies.open]`, `inline = '${POLICY}'`];
-  for (const [name, written] of Object.entries(SERVERS)) lines.push(`[servers.${name}]`, written(behind));
+  for (const [name, at] of Object.entries(ports)) lines.push(`[servers.${name}]`, `url = "http://127.0.0.1:${at}/mcp"`);
+  lines.push("[servers.stdio]", `command = ${JSON.stringify(childCommand)}`);
   for (const [label, servers] of Object.entries(GRANTS)) {
     const digest = createHash("sha256").update(tokenOf(label)).digest("hex");
     const routes = servers.map((server) => `${server} = "open"`).join(", ");
@@ -47,14 +47,18 @@ function configuration(port, behind) {
   return lines.join("\n");
 }
 
-/** Starts the fixture and a gate in front of it. */
+/** Starts the servers and a gate in front of them. */
 export async function open(binary, work) {
-  const [behind, port] = [await freePort(), await freePort()];
-  start(work, "fixture", process.execPath, fixture, "http", behind);
-  await listening(work, behind, "fixture");
-  writeFileSync(join(work, "portreeve.toml"), configuration(port, behind));
+  const ports = {};
+  for (const [name, flags] of Object.entries(AT_URLS)) {
+    ports[name] = await freePort();
+    start(work, name, process.execPath, fixture, "http", ports[name], ...flags);
+    await listening(work, ports[name], name);
+  }
+  const port = await freePort();
+  writeFileSync(join(work, "portreeve.toml"), configuration(port, ports));
   writeFileSync(join(work, "policy.json"), POLICY);
   start(work, "gate", binary, "up", "--config", join(work, "portreeve.toml"), "--data-dir", join(work, "data"));
   await listening(work, port, "gate");
-  return { binary, work, gate: `http://127.0.0.1:${port}`, fixture: `http://127.0.0.1:${behind}/mcp`, childCommand };
+  return { binary, work, gate: `http://127.0.0.1:${port}`, fixture: `http://127.0.0.1:${ports.http}/mcp`, childCommand };
 }

@@ -86,4 +86,4 @@ for (const client of Object.keys(CLIENTS)) {
   }
 }
 console.log(`${passed} passed, ${failed} failed`);
-process.exit(failed === 0 ? 0 : 1);
+process.exitCode = failed === 0 ? 0 : 1;
