@@ -3,14 +3,14 @@
 //
 // usage: conform.mjs PORTREEVE_BINARY TOOLS_DIRECTORY WORK_DIRECTORY
 
-import { execFile, spawn } from "node:child_process";
+import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { forward } from "./forward.mjs";
+import { freePort, listening, start, stopAll } from "./processes.mjs";
 import { count, differences, read } from "./results.mjs";
 
 const [binary, tools, work] = process.argv.slice(2);
@@ -48,36 +48,6 @@ const POLICIES = {
     resources: { "other://**": { action: "deny" } },
   },
 };
-
-const running = [];
-function start(name, command, ...args) {
-  const log = openSync(join(work, `${name}.log`), "w");
-  running.push(spawn(command, args, { stdio: ["ignore", log, log], cwd: work }));
-}
-const stopAll = () => running.forEach((child) => child.kill());
-process.on("exit", stopAll);
-for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
-
-const freePort = () =>
-  new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
-
-/** Resolves when something listens; throws after ten seconds. */
-async function listening(port, name) {
-  for (let tries = 0; tries < 200; tries++) {
-    const open = await new Promise((resolve) => {
-      const socket = connect(port, "127.0.0.1");
-      socket.on("connect", () => (socket.destroy(), resolve(true))).on("error", () => resolve(false));
-    });
-    if (open) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error(`${name} does not listen: ${readFileSync(join(work, `${name}.log`), "utf8")}`);
-}
 
 const tokenOf = (policy) => `conformance-token-of-${policy}-0123456789-abcdef`;
 
@@ -123,17 +93,17 @@ function report(revision, way, found) {
 }
 
 const [strictPort, openPort, gatePort] = await Promise.all([freePort(), freePort(), freePort()]);
-start("fixture", process.execPath, fixture, "http", strictPort);
+start(work, "fixture", process.execPath, fixture, "http", strictPort);
 // Behind the gate stands one that lets every Host and Origin in: the check must be the gate's.
-start("fixture-open", process.execPath, fixture, "http", openPort, "--any-host");
-await Promise.all([listening(strictPort, "fixture"), listening(openPort, "fixture-open")]);
+start(work, "fixture-open", process.execPath, fixture, "http", openPort, "--any-host");
+await Promise.all([listening(work, strictPort, "fixture"), listening(work, openPort, "fixture-open")]);
 const doors = new Map();
-for (const policy of Object.keys(POLICIES)) doors.set(policy, await forward(gatePort, tokenOf(policy)));
+for (const policy of Object.keys(POLICIES)) doors.set(policy, await forward(() => gatePort, tokenOf(policy)));
 // The suite writes the forwarder's address into Host and Origin: it is what the gate is called here.
 const names = [...doors.values()].map((port) => `127.0.0.1:${port}`);
 writeFileSync(join(work, "portreeve.toml"), configuration(gatePort, openPort, names));
-start("gate", binary, "up", "--config", join(work, "portreeve.toml"), "--data-dir", join(work, "data"));
-await listening(gatePort, "gate");
+start(work, "gate", binary, "up", "--config", join(work, "portreeve.toml"), "--data-dir", join(work, "data"));
+await listening(work, gatePort, "gate");
 
 row("revision", "way", "passed", "failed", "warnings");
 const open = await run(`http://127.0.0.1:${openPort}/mcp`, join(work, "open"), "--scenario", "dns-rebinding-protection");

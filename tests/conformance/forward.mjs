@@ -15,12 +15,16 @@ function carried(raw) {
   return kept;
 }
 
-/** Listens on a free port and forwards to `to`, which is a port of this machine; gives its own. */
+/**
+ * Listens on a free port and forwards to a port of this machine, which `to` gives for every request;
+ * gives its own.
+ */
 export function forward(to, token) {
   const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
-    const headers = [...carried(request.rawHeaders), "Authorization", `Bearer ${token}`];
+    const headers = carried(request.rawHeaders);
+    if (token !== undefined) headers.push("Authorization", `Bearer ${token}`);
     const { method, url: path } = request;
-    const passed = send({ host: "127.0.0.1", port: to, method, path, headers, setHost: false }, (answer) => {
+    const passed = send({ host: "localhost", port: to(), method, path, headers, setHost: false }, (answer) => {
       response.writeHead(answer.statusCode, carried(answer.rawHeaders));
       response.flushHeaders();
       pipeline(answer, response, () => {});

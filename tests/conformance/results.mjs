@@ -4,7 +4,10 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** Notes of what went over the wire, which are no checks. */
-const NOTES = new Set(["outgoing-request", "incoming-response", "incoming-sse-event", "stream-closed"]);
+const NOTES = new Set([
+  ...["outgoing-request", "incoming-response", "incoming-sse-event", "stream-closed"],
+  ...["incoming-request", "outgoing-response", "outgoing-sse-event"],
+]);
 
 /** The checks of every scenario that a run left in `directory`. */
 export function read(directory) {

@@ -40,7 +40,7 @@ pub enum LinkError {
     Unreachable { url: String, why: String },
 }
 
-/// One gate and one server behind it, with the token that opens it.
+/// One gate and what is reached behind it, with the token that opens it.
 #[derive(Debug)]
 pub struct Link {
     way: Way,
@@ -55,12 +55,15 @@ enum Way {
 }
 
 impl Link {
-    /// The way to a server of the gateway at `url`.
-    pub fn to(url: &str, server: &str, token: &str) -> Result<Self, LinkError> {
+    /// The way to a server of the gateway at `url`, or to all servers of the grant at once.
+    pub fn to(url: &str, server: Option<&str>, token: &str) -> Result<Self, LinkError> {
         let no_url = || LinkError::NoUrl { url: url.into() };
-        let target: Uri = format!("{}/mcp/{server}", url.trim_end_matches('/'))
-            .parse()
-            .map_err(|_| no_url())?;
+        let mut target = format!("{}/mcp", url.trim_end_matches('/'));
+        if let Some(server) = server {
+            target.push('/');
+            target.push_str(server);
+        }
+        let target: Uri = target.parse().map_err(|_| no_url())?;
         let is_http = matches!(target.scheme_str(), Some("http" | "https"));
         if !is_http || target.host().is_none() {
             return Err(no_url());

@@ -11,10 +11,11 @@ use crate::name::Name;
 
 #[derive(Debug, Args)]
 pub(super) struct Stdio {
-    /// The server behind the gateway; a URL that ends in `/mcp/NAME` says it too
+    /// The server behind the gateway; a URL that ends in `/mcp/NAME` says it too, and one that ends
+    /// in `/mcp` means all servers of the grant
     #[arg(long, value_name = "NAME")]
     server: Option<Name>,
-    /// The gateway, or the server's own URL as `grant create` prints it
+    /// The gateway, or the URL that `grant create` prints
     #[arg(long, value_name = "GATEWAY", default_value = "http://127.0.0.1:8787")]
     url: String,
 }
@@ -29,11 +30,12 @@ impl Stdio {
                 format!("no token: {TOKEN_VARIABLE} is not set"),
                 format!(
                     "set {TOKEN_VARIABLE} to a grant's token; `portreeve grant create LABEL \
-                     --server {server}=POLICY` makes one"
+                     --server {}=POLICY` makes one",
+                    server.as_deref().unwrap_or("NAME")
                 ),
             )
         })?;
-        let link = Link::to(&gateway, &server, &token).map_err(|error| match error {
+        let link = Link::to(&gateway, server.as_deref(), &token).map_err(|error| match error {
             LinkError::Tls(_) => Failure::saying(Answer::Cannot, &error),
             _ => Failure::saying(Answer::Usage, &error),
         })?;
@@ -48,12 +50,13 @@ impl Stdio {
     }
 }
 
-/// The gateway's address, and the server that the URL or the flag names.
-fn taken_apart(url: &str, flag: Option<Name>) -> Result<(String, Name), Failure> {
+/// The gateway's address, and the server that the URL or the flag names: none of them means all.
+fn taken_apart(url: &str, flag: Option<Name>) -> Result<(String, Option<Name>), Failure> {
     let url = url.trim_end_matches('/');
+    let joint = url.strip_suffix("/mcp");
     let (gateway, named) = match url.rsplit_once("/mcp/") {
         Some((gateway, name)) => (gateway, Some(name)),
-        None => (url.strip_suffix("/mcp").unwrap_or(url), None),
+        None => (joint.unwrap_or(url), None),
     };
     let named = named.map(Name::new).transpose().map_err(|error| {
         let what = format!("the URL {url:?} names no server after /mcp/: {error}");
@@ -64,10 +67,14 @@ fn taken_apart(url: &str, flag: Option<Name>) -> Result<(String, Name), Failure>
             format!("`--server` names {flag}, and the URL {named}"),
             "leave out `--server`, or give the gateway's address without /mcp/NAME",
         )),
-        (Some(server), _) | (None, Some(server)) => Ok((gateway.to_owned(), server)),
+        (Some(server), _) | (None, Some(server)) => Ok((gateway.to_owned(), Some(server))),
+        (None, None) if joint.is_some() => Ok((gateway.to_owned(), None)),
         (None, None) => Err(Failure::usage(
             "which server is meant is not said",
-            format!("give `--server NAME`, or `--url {gateway}/mcp/NAME`"),
+            format!(
+                "give `--server NAME` or `--url {gateway}/mcp/NAME`; `--url {gateway}/mcp` is all \
+                 servers of the grant"
+            ),
         )),
     }
 }
@@ -100,7 +107,7 @@ mod tests {
         let taken = |url: &str, flag: Option<&str>| {
             let flag = flag.map(|name| Name::new(name).unwrap());
             let (gateway, server) = taken_apart(url, flag).map_err(|failure| failure.what)?;
-            Ok::<_, String>(format!("{gateway} {server}"))
+            Ok::<_, String>(format!("{gateway} {}", server.as_deref().unwrap_or("all")))
         };
         let builds = "http://h:1/gate builds";
         for (url, flag) in [
@@ -110,6 +117,13 @@ mod tests {
             ("http://h:1/gate/", Some("builds")),
         ] {
             assert_eq!(taken(url, flag).as_deref(), Ok(builds), "{url}");
+        }
+        for url in ["http://h:1/gate/mcp", "http://h:1/gate/mcp/"] {
+            assert_eq!(
+                taken(url, None).as_deref(),
+                Ok("http://h:1/gate all"),
+                "{url}"
+            );
         }
         for (url, flag, says) in [
             (

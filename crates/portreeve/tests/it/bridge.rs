@@ -274,9 +274,12 @@ async fn a_servers_own_url_will_do_and_a_wrong_address_does_not_end_well() {
         command.env("PORTREEVE_TOKEN", TOKEN);
         command
     };
-    let mut client = Client::start(at("/mcp/s"));
-    client.shake_hands();
-    assert_eq!(client.end(), (0, String::new()));
+    // A grant with one server reaches it at `/mcp` too.
+    for path in ["/mcp/s", "/mcp"] {
+        let mut client = Client::start(at(path));
+        client.shake_hands();
+        assert_eq!(client.end(), (0, String::new()), "{path}");
+    }
     // The gate is not there, but at the root.
     let mut client = Client::start(at("/elsewhere/mcp/s"));
     assert!(client.ask(&initialize())["error"].is_object());
