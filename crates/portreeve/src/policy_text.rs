@@ -38,10 +38,8 @@ pub struct Checked {
     pub warnings: Vec<Problem>,
 }
 
-/// Compiles a text that is to be in force here.
-///
-/// INVARIANT: what the gate does not carry out is refused, never ignored. It carries out the whole
-/// language.
+/// Compiles a text that is to be in force here. The gate carries out the whole language, so there is
+/// nothing that it would have to refuse of what the language takes.
 pub fn compile(text: &[u8]) -> Result<portreeve_policy::Checked, Vec<portreeve_policy::Problem>> {
     portreeve_policy::compile(text)
 }

@@ -19,7 +19,7 @@ mod value;
 
 pub use canonical::canonical;
 pub use error::{JsonError, Place, Trouble};
-pub use outline::{RawMember, outline};
+pub use outline::{Outlines, RawMember, outline, outline_with};
 pub use readable::readable;
 pub use slip::{Slip, slip};
 pub use value::{Kind, Member, Span, Value, parse, parse_first};

@@ -23,40 +23,75 @@ pub struct RawMember<'a> {
 ///
 /// Duplicate keys are refused on this level only; syntax and depth are checked all the way down.
 pub fn outline(text: &[u8], rules: Rules) -> Result<Vec<RawMember<'_>>, JsonError> {
+    Ok(outline_with(text, rules, "")?.0)
+}
+
+/// The same, and in the same walk the members of the object that stands under `opened`, if one does.
+pub fn outline_with<'a>(
+    text: &'a [u8],
+    rules: Rules,
+    opened: &str,
+) -> Result<Outlines<'a>, JsonError> {
     let mut reader = Reader::new(text)?;
+    let mut within = None;
+    let read = |reader: &mut Reader<'a>, key: &str| {
+        let opens = !opened.is_empty() && key == opened && reader.peek() == Some(b'{');
+        let depth = rules.max_depth.saturating_sub(1);
+        if !opens {
+            return skip_value(reader, depth);
+        }
+        let skip = |reader: &mut Reader<'a>, _: &str| skip_value(reader, depth.saturating_sub(1));
+        within = Some(members(reader, skip)?);
+        Ok(())
+    };
+    let outer = members(&mut reader, read)?;
+    reader.finish()?;
+    Ok((outer, within))
+}
+
+/// The members of an object, and of one object among them.
+pub type Outlines<'a> = (Vec<RawMember<'a>>, Option<Vec<RawMember<'a>>>);
+
+/// Reads an object's members; `read_value` walks over what stands under a key.
+fn members<'a>(
+    reader: &mut Reader<'a>,
+    mut read_value: impl FnMut(&mut Reader<'a>, &str) -> Result<(), JsonError>,
+) -> Result<Vec<RawMember<'a>>, JsonError> {
     reader.expect(b'{', "an object")?;
     reader.skip_space();
     let mut members: Vec<RawMember<'_>> = Vec::new();
-    if !reader.take(b'}') {
-        loop {
-            let member = member(&mut reader, rules)?;
-            if members.iter().any(|m| m.key == member.key) {
-                let trouble = Trouble::DuplicateKey(member.key.into_owned());
-                return Err(JsonError {
-                    trouble,
-                    at: member.at,
-                });
-            }
-            members.push(member);
-            if members.len() > MAX_MEMBERS {
-                return Err(reader.error(Trouble::TooMany(MAX_MEMBERS)));
-            }
-            reader.skip_space();
-            if reader.take(b'}') {
-                break;
-            }
-            reader.expect(b',', "`,` or `}`")?;
-            reader.skip_space();
-        }
+    if reader.take(b'}') {
+        return Ok(members);
     }
-    reader.finish()?;
-    Ok(members)
+    loop {
+        let member = member(reader, &mut read_value)?;
+        if members.iter().any(|m| m.key == member.key) {
+            let trouble = Trouble::DuplicateKey(member.key.into_owned());
+            return Err(JsonError {
+                trouble,
+                at: member.at,
+            });
+        }
+        members.push(member);
+        if members.len() > MAX_MEMBERS {
+            return Err(reader.error(Trouble::TooMany(MAX_MEMBERS)));
+        }
+        reader.skip_space();
+        if reader.take(b'}') {
+            return Ok(members);
+        }
+        reader.expect(b',', "`,` or `}`")?;
+        reader.skip_space();
+    }
 }
 
 /// Keeps the search for duplicates cheap: nobody's envelope is larger.
 const MAX_MEMBERS: usize = 256;
 
-fn member<'a>(reader: &mut Reader<'a>, rules: Rules) -> Result<RawMember<'a>, JsonError> {
+fn member<'a>(
+    reader: &mut Reader<'a>,
+    read_value: &mut impl FnMut(&mut Reader<'a>, &str) -> Result<(), JsonError>,
+) -> Result<RawMember<'a>, JsonError> {
     let key_at = reader.at();
     let key = reader.string()?;
     if key.contains('\0') {
@@ -69,7 +104,7 @@ fn member<'a>(reader: &mut Reader<'a>, rules: Rules) -> Result<RawMember<'a>, Js
     reader.expect(b':', "`:`")?;
     reader.skip_space();
     let at = reader.at();
-    skip_value(reader, rules.max_depth.saturating_sub(1))?;
+    read_value(reader, &key)?;
     Ok(RawMember {
         key,
         value: reader.slice(at, reader.at()),

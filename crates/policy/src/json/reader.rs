@@ -61,6 +61,10 @@ impl<'a> Reader<'a> {
         self.text.as_bytes().get(self.at).copied()
     }
 
+    fn next_bytes<const N: usize>(&self) -> Option<&'a [u8; N]> {
+        self.text.as_bytes().get(self.at..)?.first_chunk()
+    }
+
     const fn step(&mut self) {
         self.at = self.at.saturating_add(1);
     }
@@ -223,10 +227,9 @@ impl<'a> Reader<'a> {
     }
 
     /// Moves to the next quote, backslash, control character or the end: eight bytes at a time,
-    /// for long results are mostly string.
+    /// and in longer strings as many as a vector register holds, for long results are mostly string.
     fn skip_plain(&mut self) {
-        let bytes = self.text.as_bytes();
-        while let Some(chunk) = bytes.get(self.at..).and_then(<[u8]>::first_chunk::<8>) {
+        while let Some(chunk) = self.next_bytes::<8>() {
             let special = special_bytes(u64::from_le_bytes(*chunk));
             if special != 0 {
                 // The lowest marked byte is exact; marks above it may be carried over.
@@ -235,6 +238,9 @@ impl<'a> Reader<'a> {
                 return;
             }
             self.at = self.at.saturating_add(8);
+            while self.next_bytes::<LANE>().is_some_and(all_plain) {
+                self.at = self.at.saturating_add(LANE);
+            }
         }
         while !matches!(self.peek(), None | Some(b'"' | b'\\' | 0..=0x1F)) {
             self.step();
@@ -301,6 +307,16 @@ impl<'a> Reader<'a> {
         self.at = end;
         u32::from_str_radix(digits, 16).map_err(|_| bad)
     }
+}
+
+/// How many bytes of a string are looked at together; compilers know vectors of this size.
+const LANE: usize = 32;
+
+/// Whether nothing in here ends or interrupts a string. Without branches, so that it becomes vectors.
+fn all_plain(bytes: &[u8; LANE]) -> bool {
+    let special =
+        |byte: u8| u8::from(byte < 0x20) | u8::from(byte == b'"') | u8::from(byte == b'\\');
+    bytes.iter().fold(0, |any, &byte| any | special(byte)) == 0
 }
 
 /// Marks (high bit set) the bytes of `word` that end a plain stretch of a string.

@@ -123,6 +123,55 @@ fn the_outline_gives_raw_values_and_checks_below() {
 }
 
 #[test]
+fn one_member_of_the_outline_can_be_opened_in_the_same_walk() {
+    let text = br#"{"id":7,"result" : {"a":[1,{"a":2}], "\u0062":{}}}"#;
+    let (outer, within) = outline_with(text, Rules::MESSAGE, "result").expect("is valid");
+    assert_eq!(outer, outline(text, Rules::MESSAGE).unwrap());
+    let within = within.expect("an object");
+    let pairs: Vec<(&str, &str)> = within.iter().map(|m| (m.key.as_ref(), m.value)).collect();
+    assert_eq!(pairs, [("a", r#"[1,{"a":2}]"#), ("b", "{}")]);
+    assert_eq!(text[within[1].at..][..2], *b"{}");
+
+    for not_an_object in [
+        r#"{"result":[1]}"#,
+        r#"{"Result":{}}"#,
+        r#"{"a":{"result":{}}}"#,
+    ] {
+        let read = outline_with(not_an_object.as_bytes(), Rules::MESSAGE, "result");
+        assert_eq!(read.expect("is valid").1, None, "{not_an_object}");
+    }
+    let twice = br#"{"result":{"a":1,"a":2}}"#;
+    assert!(outline(twice, Rules::MESSAGE).is_ok());
+    assert!(outline_with(twice, Rules::MESSAGE, "result").is_err());
+    let deep = format!(
+        "{{\"result\":{{\"a\":{}{}}}}}",
+        "[".repeat(126),
+        "]".repeat(126)
+    );
+    let opened = outline_with(deep.as_bytes(), Rules::MESSAGE, "result").is_ok();
+    assert_eq!(outline(deep.as_bytes(), Rules::MESSAGE).is_ok(), opened);
+}
+
+#[test]
+fn a_long_string_ends_where_it_ends() {
+    for length in (0..150).chain([1_000, 4_095]) {
+        let plain = "é".repeat(length / 2) + &"x".repeat(length % 2);
+        for (end, good) in [
+            ("\"", true),
+            ("\\n\"", true),
+            ("\n\"", false),
+            ("\u{1f}\"", false),
+            ("", false),
+        ] {
+            let text = format!("{{\"a\":\"{plain}{end}}}");
+            let read = outline(text.as_bytes(), Rules::MESSAGE);
+            assert_eq!(read.is_ok(), good, "{length} {end:?}");
+            assert_eq!(parse(text.as_bytes(), Rules::MESSAGE).is_ok(), good);
+        }
+    }
+}
+
+#[test]
 fn places_count_lines_and_characters() {
     let text = "{\n  \"é\": x}".as_bytes();
     let error = parse(text, Rules::MESSAGE).expect_err("x is no value");

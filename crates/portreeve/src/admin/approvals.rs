@@ -1,5 +1,6 @@
 //! What people say about calls that wait.
 
+use portreeve_policy::time::Timestamp;
 use serde_json::json;
 
 use super::failure::Failure;
@@ -8,6 +9,7 @@ use super::request::{Credential, Request};
 use super::response::{ApprovalView, Response};
 use crate::store::StoreError;
 use crate::store::approval::{Approval, NoVote, Says, State};
+use crate::store::person::Person;
 
 /// The longest reason that is kept.
 const LONGEST_REASON: usize = 1_000;
@@ -19,6 +21,16 @@ impl Office {
         match request {
             Request::ApprovalShow { id } => {
                 let approval = Box::new(view(self.existing_approval(&id).await?));
+                Ok(Response::Approval { approval })
+            }
+            Request::ApprovalMay { id, says, who } => {
+                let approval = self.existing_approval(&id).await?;
+                let person = match who {
+                    Some(name) => self.store.person(&name).await?,
+                    None => None,
+                };
+                may(&approval, says, person.as_ref(), now).map_err(|no| refusal(&id, no))?;
+                let approval = Box::new(view(approval));
                 Ok(Response::Approval { approval })
             }
             Request::ApprovalDecide {
@@ -65,7 +77,7 @@ impl Office {
         let turn = self.turn(&actor).await;
         let approval = self.existing_approval(id).await?;
         let now = self.clock.now();
-        approval.may_vote(&person, now).map_err(refusal)?;
+        may(&approval, Some(says), Some(&person), now).map_err(|no| refusal(id, no))?;
         let act = match says {
             Says::Approve => "approval.approve",
             Says::Deny => "approval.deny",
@@ -74,7 +86,7 @@ impl Office {
             .book(act, id, about(&approval, reason.as_deref()))
             .await?;
         let voted = self.store.vote(id, person, (says, reason), now).await?;
-        let approval = act.came_of(voted.map_err(refusal)).await?;
+        let approval = act.came_of(voted.map_err(|no| refusal(id, no))).await?;
         self.effects.approval_decided(id);
         Ok(approval)
     }
@@ -93,15 +105,11 @@ impl Office {
         let turn = self.turn(&actor).await;
         let approval = self.existing_approval(id).await?;
         let now = self.clock.now();
-        match approval.may_withdraw(&person, now) {
-            // The call may be on its way still, and give the approval back.
-            Ok(()) | Err(NoVote::Over(State::Used)) => {}
-            Err(no) => return Err(refusal(no)),
-        }
+        may(&approval, None, Some(&person), now).map_err(|no| refusal(id, no))?;
         let detail = about(&approval, reason.as_deref());
         let act = turn.book("approval.withdraw", id, detail).await?;
         let left = self.store.withdraw_approval(id, person, now).await?;
-        act.came_of(left.map_err(refusal)).await
+        act.came_of(left.map_err(|no| too_late(id, no))).await
     }
 }
 
@@ -113,9 +121,50 @@ fn check_length(reason: Option<&str>) -> Result<(), Failure> {
     Ok(())
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
-fn refusal(no: NoVote) -> Failure {
-    Failure::no(no.to_string(), "")
+/// Whether something could be said now: of anybody, or of this person.
+fn may(
+    approval: &Approval,
+    says: Option<Says>,
+    person: Option<&Person>,
+    now: Timestamp,
+) -> Result<(), NoVote> {
+    if says.is_some() {
+        return match person {
+            Some(person) => approval.may_vote(person, now).map(drop),
+            None => approval.is_undecided(now),
+        };
+    }
+    let allowed = match person {
+        Some(person) => approval.may_withdraw(person, now),
+        None => approval.is_untaken(now),
+    };
+    match allowed {
+        // The call may be on its way still, and give the approval back.
+        Err(NoVote::Over(State::Used)) => Ok(()),
+        other => other,
+    }
+}
+
+/// What somebody is told who takes an approval back that a call has used.
+fn too_late(id: &str, no: NoVote) -> Failure {
+    match no {
+        NoVote::Over(State::Used) => Failure::no(
+            format!("the approval {id} is used already: its call has passed"),
+            "nothing more can be done here; should that call never have reached its server, your \
+             approval does not let it pass again",
+        ),
+        other => refusal(id, other),
+    }
+}
+
+fn refusal(id: &str, no: NoVote) -> Failure {
+    match no {
+        NoVote::Over(state) => Failure::no(
+            format!("the approval {id} is {state} already"),
+            "`portreeve approvals list` shows the calls that wait",
+        ),
+        other => Failure::no(other.to_string(), ""),
+    }
 }
 
 /// What is booked of a decision beside who made it.

@@ -30,6 +30,7 @@ pub use effects::{AdminAct, Booker, Doing, Effects, Offline, Status, UpstreamErr
 pub use failure::{Answer, Failure};
 pub use local::LocalOffice;
 pub use office::Office;
+pub use people::check_first;
 pub use request::{Credential, Expiry, NewTarget, Plain, Request};
 pub use response::{
     ApprovalView, DeadRule, Discovery, GrantState, GrantView, PersonView, Pinned, PolicyView,

@@ -173,9 +173,12 @@ impl Office {
             | Request::GrantSet { .. } => self.grant(actor, request).await,
             Request::ApprovalList { .. }
             | Request::ApprovalShow { .. }
+            | Request::ApprovalMay { .. }
             | Request::ApprovalDecide { .. }
             | Request::ApprovalWithdraw { .. } => self.approvals(request).await,
             Request::UserAdd { .. }
+            | Request::UserMayAdd { .. }
+            | Request::UserMayChange { .. }
             | Request::UserList
             | Request::UserProof { .. }
             | Request::UserRemove { .. } => self.people(actor, request).await,

@@ -46,6 +46,32 @@ impl Office {
                 Ok(told(person, shown))
             }
             Request::UserRemove { name, by } => self.remove_person(name, by).await,
+            Request::UserMayAdd {
+                name,
+                role,
+                identities,
+                who,
+            } => {
+                let needs_leave = self.may_add(&name, role, &identities).await?;
+                let who = match who {
+                    Some(who) => self.store.person(&who).await?,
+                    None => None,
+                };
+                who.map_or(Ok(()), |who| check_admin(&who))?;
+                Ok(Response::MayAdd { needs_leave })
+            }
+            Request::UserMayChange { name, removes, who } => {
+                let person = self.may_change(&name, removes).await?;
+                if let Some(who) = who
+                    && let Some(who) = self.store.person(&who).await?
+                {
+                    let is_own = !removes && who.name == name;
+                    if !is_own {
+                        check_admin(&who)?;
+                    }
+                }
+                Ok(told(person, None))
+            }
             _ => {
                 let people = self.store.people().await?;
                 let people = people.into_iter().map(PersonView::from).collect();
@@ -61,9 +87,6 @@ impl Office {
         new: NewPerson,
         by: Option<Credential>,
     ) -> Result<Person, Failure> {
-        for identity in &new.identities {
-            check_identity(identity).map_err(|why| Failure::usage(why, ""))?;
-        }
         if new.proof.password.is_none() && new.proof.token_sha256.is_none() {
             let what = "a person needs a password or a token to prove who they are";
             return Err(Failure::usage(
@@ -79,27 +102,35 @@ impl Office {
             .as_ref()
             .map_or_else(|| actor.to_owned(), |admin| format!("user {}", admin.name));
         let turn = self.turn(&actor).await;
-        let is_first = self.store.people().await?.is_empty();
-        if !is_first && admin.is_none() {
+        let needs_leave = self.may_add(&new.name, new.role, &new.identities).await?;
+        if needs_leave && admin.is_none() {
             return Err(Failure::no(
                 "an admin must agree to another person",
                 "name yourself with `--as ADMIN`, or set PORTREEVE_APPROVER_TOKEN",
             ));
         }
-        if is_first && new.role != Role::Admin {
-            return Err(Failure::usage(
-                "the first person must be an admin, or nobody could add others",
-                "add an admin first: `--role admin`",
-            ));
-        }
-        if self.store.person(&new.name).await?.is_some() {
-            let (kind, name) = (Kind::User, new.name.to_string());
-            return Err(StoreError::Exists { kind, name }.into());
-        }
         let detail = json!({ "role": new.role, "identities": new.identities });
         let act = turn.book("user.add", &new.name, detail).await?;
         act.came_of(self.store.add_person(new, self.clock.now()).await)
             .await
+    }
+
+    /// What stands against adding somebody, whoever wants it; whether an admin has to agree.
+    async fn may_add(
+        &self,
+        name: &Label,
+        role: Role,
+        identities: &[String],
+    ) -> Result<bool, Failure> {
+        if self.store.people().await?.is_empty() {
+            return check_first(role, identities).map(|()| false);
+        }
+        check_identities(identities)?;
+        if self.store.person(name).await?.is_some() {
+            let (kind, name) = (Kind::User, name.to_string());
+            return Err(StoreError::Exists { kind, name }.into());
+        }
+        Ok(true)
     }
 
     /// A person changes their own proofs, an admin everybody's.
@@ -130,29 +161,29 @@ impl Office {
         let admin = self.admin(by).await?;
         let actor = format!("user {}", admin.name);
         let turn = self.turn(&actor).await;
-        let person = self.existing_person(&name).await?;
-        let people = self.store.people().await?;
-        let admins = people.iter().filter(|person| person.role == Role::Admin);
-        if person.role == Role::Admin && admins.count() == 1 {
-            return Err(Failure::cannot(
-                format!("{name} is the last admin"),
-                "add another admin first",
-            ));
-        }
+        self.may_change(&name, true).await?;
         let act = turn.book("user.remove", &name, json!({})).await?;
         act.came_of(self.store.remove_person(&name).await).await?;
         Ok(Response::PersonRemoved { name })
     }
 
+    /// What stands against a person's change, whoever wants it.
+    async fn may_change(&self, name: &Label, removes: bool) -> Result<Person, Failure> {
+        let person = self.existing_person(name).await?;
+        let people = self.store.people().await?;
+        let admins = people.iter().filter(|person| person.role == Role::Admin);
+        if removes && person.role == Role::Admin && admins.count() == 1 {
+            return Err(Failure::cannot(
+                format!("{name} is the last admin"),
+                "add another admin first",
+            ));
+        }
+        Ok(person)
+    }
+
     async fn admin(&self, by: Credential) -> Result<Person, Failure> {
         let person = self.identify(by).await?;
-        if person.role == Role::Admin {
-            return Ok(person);
-        }
-        Err(Failure::no(
-            format!("{} is no admin: the role is `{}`", person.name, person.role),
-            "",
-        ))
+        check_admin(&person).map(|()| person)
     }
 
     async fn existing_person(&self, name: &Label) -> Result<Person, Failure> {
@@ -163,6 +194,34 @@ impl Office {
         let known = people.iter().map(|person| person.name.as_str());
         Err(missing(Kind::User, name, known))
     }
+}
+
+/// What the first person of all must be.
+pub fn check_first(role: Role, identities: &[String]) -> Result<(), Failure> {
+    check_identities(identities)?;
+    if role == Role::Admin {
+        return Ok(());
+    }
+    Err(Failure::usage(
+        "the first person must be an admin, or nobody could add others",
+        "add an admin first: `--role admin`",
+    ))
+}
+
+fn check_identities(identities: &[String]) -> Result<(), Failure> {
+    let mut checked = identities.iter().map(|identity| check_identity(identity));
+    let checked = checked.try_for_each(|checked| checked);
+    checked.map_err(|why| Failure::usage(why, ""))
+}
+
+fn check_admin(person: &Person) -> Result<(), Failure> {
+    if person.role == Role::Admin {
+        return Ok(());
+    }
+    Err(Failure::no(
+        format!("{} is no admin: the role is `{}`", person.name, person.role),
+        "an admin can do it: `portreeve user list` shows who is one",
+    ))
 }
 
 fn told(person: Person, token: Option<Token>) -> Response {

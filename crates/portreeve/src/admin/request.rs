@@ -137,6 +137,14 @@ pub enum Request {
     ApprovalShow {
         id: String,
     },
+    /// Whether a decision could be taken, before anybody proves who they are. Changes nothing.
+    ApprovalMay {
+        id: String,
+        /// `None` for taking back.
+        says: Option<Says>,
+        /// Who will say to be deciding.
+        who: Option<Label>,
+    },
     /// One person's decision about a waiting call.
     ApprovalDecide {
         id: String,
@@ -159,6 +167,21 @@ pub enum Request {
         /// Make a token as well; it is shown once.
         token: bool,
         by: Option<Credential>,
+    },
+    /// Whether somebody could be added, before anybody proves who they are. Changes nothing.
+    UserMayAdd {
+        name: Label,
+        role: Role,
+        identities: Vec<String>,
+        /// Who will say to give leave.
+        who: Option<Label>,
+    },
+    /// Whether somebody could be given new proofs or be removed, before anybody proves who they are.
+    UserMayChange {
+        name: Label,
+        removes: bool,
+        /// Who will say to give leave.
+        who: Option<Label>,
     },
     UserList,
     /// A new password, a new token, or both.

@@ -47,6 +47,9 @@ pub struct VoteView {
     pub says: Says,
     pub reason: Option<String>,
     pub at: String,
+    /// Taken back after a call had used it.
+    #[serde(default)]
+    pub taken_back: bool,
 }
 
 impl ApprovalView {
@@ -62,6 +65,7 @@ impl ApprovalView {
             says: vote.says,
             reason: vote.reason,
             at: rfc3339(Timestamp(vote.at)),
+            taken_back: vote.taken_back,
         };
         Self {
             id: approval.id,
@@ -202,6 +206,11 @@ pub enum Response {
         /// A new token, shown once.
         token: Option<String>,
     },
+    /// Somebody can be added.
+    MayAdd {
+        /// Whether an admin has to agree.
+        needs_leave: bool,
+    },
     PersonRemoved {
         name: Label,
     },
@@ -241,6 +250,14 @@ pub struct ServerView {
     pub created_at: String,
     pub tools_accepted: usize,
     pub tools_waiting: usize,
+    /// Whether a list of its tools was ever taken from it.
+    #[serde(default = "known")]
+    pub tools_known: bool,
+}
+
+/// Of a gate that does not say.
+const fn known() -> bool {
+    true
 }
 
 impl ServerView {
@@ -274,6 +291,7 @@ impl ServerView {
             created_at: rfc3339(server.created_at),
             tools_accepted: accepted,
             tools_waiting: waiting,
+            tools_known: server.first_list_accepted || accepted + waiting > 0,
         }
     }
 }

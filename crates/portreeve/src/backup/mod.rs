@@ -14,6 +14,7 @@ mod tests;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::refused::why;
 pub use archive::{Made, write};
 pub use restore::{Restored, restore};
 
@@ -21,9 +22,9 @@ pub use restore::{Restored, restore};
 pub enum BackupError {
     #[error("{} exists already", .0.display())]
     Exists(PathBuf),
-    #[error("cannot write {}: {source}", path.display())]
+    #[error("cannot write {}: {}", path.display(), why(source))]
     Write { path: PathBuf, source: io::Error },
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}: {}", path.display(), why(source))]
     Read { path: PathBuf, source: io::Error },
     #[error(
         "the key file {} is missing; a backup without it could not open what is sealed",
@@ -40,7 +41,7 @@ pub enum BackupError {
     Newer { path: PathBuf, found: u32 },
     #[error("the data directory {} is not empty", .0.display())]
     NotEmpty(PathBuf),
-    #[error("the data directory {} cannot be put into place: {source}", path.display())]
+    #[error("the data directory {} cannot be put into place: {}", path.display(), why(source))]
     Place { path: PathBuf, source: io::Error },
 }
 
@@ -49,7 +50,10 @@ impl BackupError {
     pub fn advice(&self) -> &'static str {
         match self {
             Self::Exists(_) => "choose another file; a backup replaces nothing",
-            Self::Write { .. } => "check the disk and the folder",
+            Self::Write { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                "make the folder first, or name a file in one that exists"
+            }
+            Self::Write { .. } => "check the disk, and whether you may write to that folder",
             Self::Read { .. } => "check that the file exists and is yours to read",
             Self::NoKey(_) => {
                 "put the file back, from an earlier backup for instance; nothing was written"

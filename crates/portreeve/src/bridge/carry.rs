@@ -94,6 +94,9 @@ impl Bridge {
             answers
         };
         match hear(response).await {
+            Heard::Message(message) if !is_rpc(&message) => {
+                self.refuse_foreign(asked, status).await;
+            }
             Heard::Message(message) => {
                 let message = with_id(lines::one_line(message), id);
                 self.judge(status, &message);
@@ -253,6 +256,18 @@ impl Bridge {
         }
     }
 
+    /// Answers in the place of a service that is no gateway: nothing of it reaches the client.
+    async fn refuse_foreign(&self, asked: Asked<'_>, status: StatusCode) {
+        let words =
+            format!("that is no gateway: it answers HTTP {status} with JSON that is no JSON-RPC");
+        let ending = match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Ending::Refused,
+            _ => Ending::Unreachable,
+        };
+        self.note(ending, &words);
+        self.fail(asked, code::UPSTREAM_FAILED, &words).await;
+    }
+
     async fn fail(&self, asked: Asked<'_>, code: i64, words: &str) {
         let words = answer::plain_error(Some(asked.id), code, words);
         self.tell_of(asked.mute, Bytes::from(words)).await;
@@ -307,6 +322,17 @@ fn words_of(message: &[u8]) -> String {
     words.unwrap_or("no reason is given").to_owned()
 }
 
+/// Whether a body is a message of JSON-RPC, which every answer of a gate is.
+fn is_rpc(message: &[u8]) -> bool {
+    let Ok(members) = outline(message, Rules::MESSAGE) else {
+        return false;
+    };
+    let has = |key: &str| members.iter().any(|member| member.key == key);
+    let version = members.iter().find(|member| member.key == "jsonrpc");
+    version.is_some_and(|version| version.value == "\"2.0\"")
+        && (has("result") || has("error") || has("method"))
+}
+
 /// The message with the request's id, where an HTTP answer had none: a client on lines knows its
 /// answers by nothing else.
 fn with_id(message: Bytes, id: &str) -> Bytes {
@@ -340,6 +366,22 @@ fn with_id(message: Bytes, id: &str) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_json_rpc_is_known() {
+        for (message, is) in [
+            (r#"{"jsonrpc":"2.0","id":1,"result":{}}"#, true),
+            (r#"{"error":{"code":1},"jsonrpc":"2.0"}"#, true),
+            (r#"{"detail":"Not Found"}"#, false),
+            (r#"{"jsonrpc":"2.0","id":1}"#, false),
+            (r#"{"id":1,"result":{}}"#, false),
+            (r#"{"jsonrpc":"1.0","result":{}}"#, false),
+            (r#"[{"jsonrpc":"2.0","id":1,"result":{}}]"#, false),
+            ("{", false),
+        ] {
+            assert_eq!(is_rpc(message.as_bytes()), is, "{message}");
+        }
+    }
 
     #[test]
     fn an_answer_without_an_id_gets_the_one_it_answers() {

@@ -91,16 +91,13 @@ impl Approvals {
 
 impl Decide {
     fn run(self, wish: Wish, paint: Paint) -> Done {
-        let id = self.id.clone();
+        // Who decides sees what about, and whether it can be, before the password is asked for.
+        let approval = self.may(wish, None)?;
         if !self.format.json {
-            // Who decides sees what about, before the password is asked for.
-            let show = Request::ApprovalShow { id: id.clone() };
-            match request(self.dir.data_dir.as_deref(), show)? {
-                Response::Approval { approval } => eprintln_shown(&text(&approval, paint)),
-                _ => return Err(unexpected()),
-            }
+            eprintln_shown(&text(&approval, paint));
         }
-        let by = credential(self.name)?;
+        let by = credential(self.name.clone(), |who| self.may(wish, Some(who)).map(drop))?;
+        let id = self.id;
         let reason = self.reason;
         let asked = match wish {
             Wish::Say(says) => Request::ApprovalDecide {
@@ -118,6 +115,23 @@ impl Decide {
                 Ok(Output::text(format!("{id}: taken back; the call waits\n")))
             }
             Response::Approval { approval } => Ok(Output::text(outcome(&approval))),
+            _ => Err(unexpected()),
+        }
+    }
+}
+
+impl Decide {
+    fn may(&self, wish: Wish, who: Option<&Label>) -> Result<ApprovalView, Failure> {
+        let asked = Request::ApprovalMay {
+            id: self.id.clone(),
+            says: match wish {
+                Wish::Say(says) => Some(says),
+                Wish::Withdraw => None,
+            },
+            who: who.cloned(),
+        };
+        match request(self.dir.data_dir.as_deref(), asked)? {
+            Response::Approval { approval } => Ok(*approval),
             _ => Err(unexpected()),
         }
     }
@@ -229,7 +243,15 @@ fn text(approval: &ApprovalView, paint: Paint) -> String {
             .reason
             .as_deref()
             .map_or_else(String::new, |r| format!(": {r}"));
-        line(says, &format!("by {} at {}{reason}", vote.person, vote.at));
+        let back = if vote.taken_back {
+            " (taken back since, for any other call)"
+        } else {
+            ""
+        };
+        line(
+            says,
+            &format!("by {} at {}{back}{reason}", vote.person, vote.at),
+        );
     }
     text
 }

@@ -1,5 +1,4 @@
-//! The book as people read it: calls and acts in tables, calls as they end, and a warning where the
-//! records that were read do not fit their chain.
+//! The book as people read it: calls and acts in tables, calls as they end.
 
 use std::collections::HashSet;
 use std::io::{self, Write};
@@ -7,17 +6,19 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use portreeve_policy::time::Timestamp;
+use serde::Serialize;
 
-use super::desk::data_dir;
+use super::desk::{data_dir, of_dir};
+use super::doubts::{NOT_WHOLE, of_misfits, of_unreadable, told, warn, with_doubts};
 use super::listing::{Cell, Listing};
-use super::output::{Paint, Table, Tone, painted, plain};
+use super::output::{Paint, Table, Tone, plain};
 use super::{DataDirArg, Done, FormatArg, Output};
 use crate::admin::{Answer, Failure};
 use crate::clock::rfc3339;
 use crate::data_dir::DataDir;
 use crate::ledger::{
-    self, BookedAct, BookedCall, BookedEntry, CallsByEnd, Filter, Found, Misfits, ReadError,
-    Settings, UNKNOWN,
+    self, BookedAct, BookedCall, BookedEntry, CallsByEnd, Filter, Found, ReadError, Settings,
+    UNKNOWN, Unreadables,
 };
 
 /// How often a followed book is looked at.
@@ -69,29 +70,25 @@ impl Book {
 
     /// The number of the last record.
     pub(super) fn last_seq(&self) -> Result<u64, Failure> {
-        let last = ledger::tail(&self.ledger, 1).map_err(unreadable)?;
-        let record = last
-            .first()
-            .and_then(|line| ledger::Record::parse(line.as_bytes()).ok());
-        Ok(record.map_or(0, |record| record.seq))
+        ledger::last_seq(&self.ledger).map_err(unreadable)
     }
 
     /// Prints the last entries and then every call that ends, until it is interrupted.
     pub(super) fn follow(&self, filter: Filter, (paint, json): (Paint, bool)) -> Done {
         let (next, acts) = (self.last_seq()?.saturating_add(1), filter.acts);
         let before = self.entries(filter)?;
-        if let Some(warning) = doubts(&before.misfits) {
+        if let Some(warning) = of_misfits(&before.misfits) {
             warn(&warning);
         }
         // What ends between these two lines is in both.
         let mut printed: HashSet<String> = before.items.iter().filter_map(ended).collect();
         let mut ends = CallsByEnd::from(&self.ledger, next);
-        let rows = Printer::new(paint, json, &before.items);
-        if !rows.begin(&before.items)? {
-            return Ok(Output::default());
-        }
-        loop {
-            let Some(entry) = ends.next_entry().map_err(unreadable)? else {
+        let mut rows = Printer::new(paint, json, &before.items);
+        let mut reading = rows.unreadable(&before.unreadable)? && rows.begin(&before.items)?;
+        while reading {
+            let entry = ends.next_entry().map_err(unreadable)?;
+            reading = rows.unreadable(&ends.take_unreadable())?;
+            let Some(entry) = entry else {
                 std::thread::sleep(LOOK);
                 continue;
             };
@@ -100,10 +97,11 @@ impl Book {
             }
             let again = printed.remove(&name(&entry));
             let wanted = acts || matches!(entry, BookedEntry::Call(_));
-            if wanted && !again && !rows.print(&entry)? {
-                return Ok(Output::default());
+            if reading && wanted && !again {
+                reading = rows.print(&entry)?;
             }
         }
+        Ok(Output::default().with_code(if rows.whole { 0 } else { NOT_WHOLE }))
     }
 }
 
@@ -130,29 +128,12 @@ fn misfit(entry: &BookedEntry) -> Option<&str> {
     }
 }
 
-/// What is to be said beside a listing from a book that does not fit its chain.
-fn doubts(misfits: &Misfits) -> Option<String> {
-    let first = misfits.first.as_ref()?;
-    let more = match misfits.count {
-        0 | 1 => String::new(),
-        2 => " (and 1 more of the records that were read)".to_owned(),
-        count => format!(" (and {} more of the records that were read)", count - 1),
-    };
-    Some(format!(
-        "the book does not fit its chain: {first}{more}. What is listed here may not be what was \
-         booked; `portreeve ledger verify` checks the whole book"
-    ))
-}
-
-fn warn(warning: &str) {
-    let text = painted(&format!("warning: {warning}"), Paint::of_stderr());
-    let _ = writeln!(io::stderr().lock(), "{text}");
-}
-
 /// Prints entries one by one.
 struct Printer {
     table: Table,
     json: bool,
+    /// Whether everything could be read so far.
+    whole: bool,
 }
 
 impl Printer {
@@ -161,7 +142,11 @@ impl Printer {
         for entry in before {
             table.row(cells(entry));
         }
-        Self { table, json }
+        Self {
+            table,
+            json,
+            whole: true,
+        }
     }
 
     fn begin(&self, before: &[BookedEntry]) -> Result<bool, Failure> {
@@ -169,7 +154,21 @@ impl Printer {
             return write(&self.table.render());
         }
         for entry in before {
-            if !write(&line(entry)?)? {
+            if !write(&json_line(entry)?)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Tells of what could not be read.
+    fn unreadable(&mut self, unreadable: &Unreadables) -> Result<bool, Failure> {
+        self.whole &= unreadable.is_empty();
+        for warning in of_unreadable(unreadable) {
+            warn(&warning);
+        }
+        for broken in unreadable.told.iter().filter(|_| self.json) {
+            if !write(&json_line(broken)?)? {
                 return Ok(false);
             }
         }
@@ -179,15 +178,15 @@ impl Printer {
     /// Whether there is still a reader.
     fn print(&self, entry: &BookedEntry) -> Result<bool, Failure> {
         if self.json {
-            write(&line(entry)?)
+            write(&json_line(entry)?)
         } else {
             write(&self.table.row_alone(cells(entry)))
         }
     }
 }
 
-fn line(entry: &BookedEntry) -> Result<String, Failure> {
-    serde_json::to_string(entry)
+fn json_line(told: &impl Serialize) -> Result<String, Failure> {
+    serde_json::to_string(told)
         .map(|line| line + "\n")
         .map_err(|error| Failure::cannot(format!("cannot write JSON: {error}"), ""))
 }
@@ -206,22 +205,35 @@ pub(super) fn unreadable(error: ReadError) -> Failure {
     Failure::saying(Answer::Cannot, &error)
 }
 
-pub(super) fn listed(found: &Found<BookedEntry>, format: &FormatArg, paint: Paint) -> Done {
-    const ENTRIES: Listing<8> = Listing {
-        head: CALL_HEAD,
-        nothing: "no calls; what people changed is in `portreeve ledger acts`",
-    };
-    let listed = ENTRIES.show(&found.items, (format, paint), cells)?;
-    Ok(with_doubts(listed, &found.misfits))
+impl Book {
+    pub(super) fn listed(
+        &self,
+        found: &Found<BookedEntry>,
+        format: &FormatArg,
+        paint: Paint,
+    ) -> Done {
+        const ENTRIES: Listing<8> = Listing {
+            head: CALL_HEAD,
+            nothing: "no calls",
+        };
+        let listed = if format.json {
+            Output::json(&told(found, seq))?
+        } else if found.items.is_empty() {
+            let of_dir = of_dir(self.dir.path());
+            Output::text(format!(
+                "no calls; what people changed is in `portreeve ledger acts{of_dir}`\n"
+            ))
+        } else {
+            ENTRIES.show(&found.items, (format, paint), cells)?
+        };
+        Ok(with_doubts(listed, found))
+    }
 }
 
-fn with_doubts(listed: Output, misfits: &Misfits) -> Output {
-    match doubts(misfits) {
-        None => listed,
-        Some(warning) => {
-            let warning = format!("warning: {warning}");
-            listed.remark(&painted(&warning, Paint::of_stderr()))
-        }
+fn seq(entry: &BookedEntry) -> u64 {
+    match entry {
+        BookedEntry::Call(call) => call.seq,
+        BookedEntry::Act(act) => act.seq,
     }
 }
 
@@ -302,17 +314,21 @@ pub(super) fn acts_listed(found: &Found<BookedAct>, format: &FormatArg, paint: P
         head: ["TIME", "WHO", "ACT", "SUBJECT", "DETAIL"],
         nothing: "no acts",
     };
+    if format.json {
+        let listed = Output::json(&told(found, |act| act.seq))?;
+        return Ok(with_doubts(listed, found));
+    }
     let listed = ACTS.show(&found.items, (format, paint), |act| {
-        let told = shortened(detail(act));
+        let detail = shortened(detail(act));
         [
             plain(rfc3339(act.at)),
             plain(&act.actor),
             plain(&act.act),
             plain(&act.subject),
-            plain(doubted(told, act.misfit.as_deref())),
+            plain(doubted(detail, act.misfit.as_deref())),
         ]
     })?;
-    Ok(with_doubts(listed, &found.misfits))
+    Ok(with_doubts(listed, found))
 }
 
 fn detail(act: &BookedAct) -> &str {

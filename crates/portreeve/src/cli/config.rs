@@ -14,7 +14,6 @@ use crate::admin::{Failure, Request, Response};
 use crate::config::Config as CheckedConfig;
 use crate::config::{self, ConfigError, Environment, Problem, Severity, Undeclared};
 use crate::data_dir::DataDir;
-use crate::name::Name;
 use crate::store::model::{Kind, Owner};
 
 #[derive(Debug, Subcommand)]
@@ -75,54 +74,69 @@ fn load(file: &Path, data_dir: Option<&Path>) -> Result<Loaded, Failure> {
     }
 }
 
-/// INVARIANT: a name that is neither declared nor in the store is an error here, because `up` refuses
-/// it (`a_grant_that_names_what_is_nowhere_is_refused_as_up_refuses_it`).
+/// INVARIANT: what `up` refuses because of the store is an error here: a name that is neither declared
+/// nor in the store (`a_grant_that_names_what_is_nowhere_is_refused_as_up_refuses_it`), and one that is
+/// declared and was added by a person, too (`a_name_that_a_person_has_taken_is_refused_as_up_refuses_it`).
 fn against_store(config: CheckedConfig, flag: Option<&Path>) -> Result<Loaded, Failure> {
-    let CheckedConfig {
-        mut warnings,
-        undeclared,
-        ..
-    } = config.clone();
-    if undeclared.is_empty() {
-        return Ok(Ok(config));
-    }
-    let own = config.data_dir.as_deref();
-    let own = own.filter(|dir| DataDir::at(*dir).require().is_ok());
+    let is_there = |dir: &Path| DataDir::at(dir).require().is_ok();
+    let own = config.data_dir.as_deref().filter(|dir| is_there(dir));
     let dir = flag.or(own);
-    let added = dir.map_or_else(|| Ok(Vec::new()), added_by_people)?;
-    let is_added = |name: &Undeclared| added.contains(&(name.kind, name.name.clone()));
+    let added = match dir {
+        Some(dir) if !config.undeclared.is_empty() => added_by_people(dir)?,
+        // Nothing hangs on it: it may be to come, or somebody else's to read.
+        Some(dir) if is_there(dir) => added_by_people(dir).unwrap_or_default(),
+        _ => Vec::new(),
+    };
+    let is_added = |kind, name: &str| added.iter().any(|it| (it.0, it.1.as_str()) == (kind, name));
+    let taken = config.declares.iter();
+    let mut problems: Vec<Problem> = taken
+        .filter(|declares| is_added(declares.kind, &declares.name))
+        .map(|declares| declares.problem.clone())
+        .collect();
     let nowhere = match dir {
         Some(dir) => format!("; nor did anybody add it in {}", dir.display()),
         None => "; if somebody added it, say where with `--data-dir`".to_owned(),
     };
-    let (known, unknown): (Vec<_>, Vec<_>) = undeclared.into_iter().partition(is_added);
-    warnings.retain(|problem| known.iter().all(|known| known.problem != *problem));
-    for problem in &mut warnings {
-        if unknown.iter().any(|unknown| unknown.problem == *problem) {
-            problem.severity = Severity::Error;
-            problem.message.push_str(&nowhere);
+    problems.extend(config.warnings.iter().filter_map(|warning| {
+        let named = |it: &&Undeclared| it.problem == *warning;
+        match config.undeclared.iter().find(named) {
+            Some(known) if is_added(known.kind, &known.name) => None,
+            Some(_) => Some(Problem {
+                severity: Severity::Error,
+                message: format!("{}{nowhere}", warning.message),
+                ..warning.clone()
+            }),
+            None => Some(warning.clone()),
         }
+    }));
+    if problems.iter().any(|it| it.severity == Severity::Error) {
+        return Ok(Err(problems));
     }
-    if unknown.is_empty() {
-        return Ok(Ok(CheckedConfig { warnings, ..config }));
-    }
-    Ok(Err(warnings))
+    Ok(Ok(CheckedConfig {
+        warnings: problems,
+        ..config
+    }))
 }
 
 /// What a data directory has that no file declared.
-fn added_by_people(dir: &Path) -> Result<Vec<(Kind, Name)>, Failure> {
+fn added_by_people(dir: &Path) -> Result<Vec<(Kind, String)>, Failure> {
     let by_people = |owner| owner == Owner::Store;
     let mut added = Vec::new();
     let Response::Servers { servers } = request(Some(dir), Request::ServerList)? else {
         return Err(unexpected());
     };
     let servers = servers.into_iter().filter(|it| by_people(it.owner));
-    added.extend(servers.map(|it| (Kind::Server, it.name)));
+    added.extend(servers.map(|it| (Kind::Server, it.name.to_string())));
     let Response::Policies { policies } = request(Some(dir), Request::PolicyList)? else {
         return Err(unexpected());
     };
     let policies = policies.into_iter().filter(|it| by_people(it.owner));
-    added.extend(policies.map(|it| (Kind::Policy, it.name)));
+    added.extend(policies.map(|it| (Kind::Policy, it.name.to_string())));
+    let Response::Grants { grants } = request(Some(dir), Request::GrantList)? else {
+        return Err(unexpected());
+    };
+    let grants = grants.into_iter().filter(|it| by_people(it.owner));
+    added.extend(grants.map(|it| (Kind::Grant, it.label.to_string())));
     Ok(added)
 }
 

@@ -19,6 +19,14 @@ pub(super) fn data_dir(flag: Option<&Path>) -> Result<DataDir, Failure> {
         .map_err(|error| Failure::saying(Answer::Cannot, &error))
 }
 
+/// The flag that leads other commands to this directory, if they would not find it alone.
+pub(super) fn of_dir(dir: &Path) -> String {
+    match data_dir(None) {
+        Ok(usual) if usual.path() == dir => String::new(),
+        _ => format!(" --data-dir '{}'", dir.display()),
+    }
+}
+
 /// Runs a future to its end.
 pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     tokio::runtime::Builder::new_current_thread()

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::desk::unexpected;
+use super::desk::{of_dir, unexpected};
 use super::grant::snippet;
 use super::output::{Paint, Tone};
 use crate::admin::{Failure, GrantState, GrantView, NewTarget, Office, Request, Response};
@@ -22,7 +22,7 @@ const GRANT: &str = "demo";
 pub(super) async fn welcome(
     office: &Office,
     url: &str,
-    dir: &Path,
+    (dir, is_configured): (&Path, bool),
     paint: Paint,
 ) -> Result<String, Failure> {
     let Response::Servers { servers } = office.answer(ACTOR, Request::ServerList).await? else {
@@ -35,7 +35,12 @@ pub(super) async fn welcome(
     let Response::Grants { grants } = office.answer(ACTOR, Request::GrantList).await? else {
         return Err(unexpected());
     };
-    Ok(again(url, servers.len(), &grants, dir))
+    let declared = if is_configured {
+        "from the configuration file"
+    } else {
+        "declared by a configuration file that this start was not given, or by `portreeve wrap`"
+    };
+    Ok(again(url, servers.len(), (&grants, declared), dir))
 }
 
 async fn register(office: &Office) -> Result<(GrantView, String), Failure> {
@@ -100,7 +105,12 @@ fn first(url: &str, token: &str, dir: &Path, paint: Paint) -> String {
     text
 }
 
-fn again(url: &str, servers: usize, grants: &[GrantView], dir: &Path) -> String {
+fn again(
+    url: &str,
+    servers: usize,
+    (grants, declared): (&[GrantView], &str),
+    dir: &Path,
+) -> String {
     let (program, of_dir) = (program(), of_dir(dir));
     let mut text = format!("  servers  {servers}, at {url}/mcp/<server>\n");
     let own = grants
@@ -115,7 +125,7 @@ fn again(url: &str, servers: usize, grants: &[GrantView], dir: &Path) -> String 
             grant.label
         ),
         None if grants.iter().any(|grant| grant.state == GrantState::Live) => {
-            writeln!(text, "  grants   {count}, from the configuration file")
+            writeln!(text, "  grants   {count}, {declared}")
         }
         None => writeln!(
             text,
@@ -139,12 +149,4 @@ fn program() -> String {
     std::env::args()
         .next()
         .unwrap_or_else(|| "portreeve".to_owned())
-}
-
-/// The flag that leads other commands to this directory, if they would not find it alone.
-fn of_dir(dir: &Path) -> String {
-    match super::desk::data_dir(None) {
-        Ok(usual) if usual.path() == dir => String::new(),
-        _ => format!(" --data-dir '{}'", dir.display()),
-    }
 }

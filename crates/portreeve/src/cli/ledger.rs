@@ -7,10 +7,11 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use portreeve_policy::time::Timestamp;
 
-use super::book::{Book, acts_listed, listed};
+use super::book::{Book, acts_listed};
+use super::doubts::with_unreadable;
 use super::output::Paint;
 use super::verify::verify;
-use super::{DataDirArg, Done, FormatArg, Output};
+use super::{DataDirArg, Done, FormatArg, Output, unknown_server};
 use crate::admin::{Answer, Failure};
 use crate::clock::{Clock, parse_rfc3339};
 use crate::duration;
@@ -145,7 +146,7 @@ impl Ledger {
                 if follow {
                     return book.follow(filter, (paint, format.json));
                 }
-                listed(&book.entries(filter)?, &format, paint)
+                book.listed(&book.entries(filter)?, &format, paint)
             }
             Self::Query {
                 which,
@@ -157,7 +158,14 @@ impl Ledger {
                     acts,
                     ..which.filter()?
                 };
-                listed(&Book::of(&dir)?.entries(filter)?, &format, paint)
+                let book = Book::of(&dir)?;
+                let found = book.entries(filter)?;
+                let listed = book.listed(&found, &format, paint)?;
+                let sought = which.server.filter(|_| found.items.is_empty());
+                let note = sought.and_then(|server| unknown_server::note(&book.dir, &server));
+                Ok(note
+                    .into_iter()
+                    .fold(listed, |listed, note| listed.remark(&note)))
             }
             Self::Verify {
                 anchor_file,
@@ -236,12 +244,26 @@ fn export(which: &Which, arg: &DataDirArg) -> Done {
     let filter = Some(which.filter()?).filter(|filter| *filter != Filter::default());
     let mut out = io::BufWriter::new(io::stdout().lock());
     let exported = ledger::export(&book.ledger, filter.as_ref(), &mut out);
-    let flushed = |written| match out.flush() {
-        Ok(()) => Ok(written),
+    let flushed = |exported| match out.flush() {
+        Ok(()) => Ok(exported),
         Err(error) => Err(ExportError::Unwritten(error)),
     };
     match exported.and_then(flushed) {
-        Ok(written) => Ok(Output::default().remark(&format!("{written} records"))),
+        Ok(exported) => {
+            let ledger::Exported {
+                written,
+                unreadable,
+            } = exported;
+            let plural = if written == 1 { "" } else { "s" };
+            let count = match unreadable.count {
+                0 => format!("{written} record{plural}"),
+                broken => format!("{written} record{plural}; unreadable and left out: {broken}"),
+            };
+            Ok(with_unreadable(
+                Output::default().remark(&count),
+                &unreadable,
+            ))
+        }
         // A reader that has seen enough, such as `head`, is no failure.
         Err(ExportError::Unwritten(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             Ok(Output::default())

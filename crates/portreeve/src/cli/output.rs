@@ -179,9 +179,18 @@ impl Table {
         self.rows.push(cells.map(one_line).to_vec());
     }
 
-    /// One more row as it stands below the others, which were rendered before.
+    /// One more row as it stands below the others, which were rendered before. What a long cell takes
+    /// is taken from the room of those behind it, so that the columns come back under their heads.
     pub(super) fn row_alone<const N: usize>(&self, cells: [(String, Tone); N]) -> String {
-        self.line(&cells.map(one_line), &self.all_widths())
+        let cells = cells.map(one_line);
+        let mut over: usize = 0;
+        let mut widths = self.all_widths();
+        for (width, (cell, _)) in widths.iter_mut().zip(&cells) {
+            let (room, taken) = (*width, cell.chars().count());
+            *width = room.saturating_sub(over);
+            over = (over + taken.max(*width)).saturating_sub(room);
+        }
+        self.line(&cells, &widths)
     }
 
     pub(super) fn render(&self) -> String {
@@ -249,7 +258,11 @@ mod tests {
         table.row([plain("a"), plain("waiting"), plain("1")]);
         assert_eq!(table.render(), "NAME    STATE    X\na       waiting  1\n");
         let later = table.row_alone([plain("much longer"), plain("ok"), plain("2")]);
-        assert_eq!(later, "much longer  ok       2\n");
+        assert_eq!(later, "much longer  ok  2\n");
+        let later = table.row_alone([plain("much longer still"), plain("ok"), plain("2")]);
+        assert_eq!(later, "much longer still  ok  2\n");
+        let later = table.row_alone([plain("longer"), plain("waiting long"), plain("2")]);
+        assert_eq!(later, "longer  waiting long  2\n");
         let later = table.row_alone([plain("b"), plain("ok"), plain("")]);
         assert_eq!(later, "b       ok\n");
     }

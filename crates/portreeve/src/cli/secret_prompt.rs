@@ -15,8 +15,12 @@ use crate::name::Label;
 /// Longer lines are no passwords.
 const LONGEST: u64 = 4_096;
 
-/// Who decides: the person whose token is in the environment, or whoever gives a password here.
-pub(super) fn credential(name: Option<Label>) -> Result<Credential, Failure> {
+/// Who decides: the person whose token is in the environment, or whoever gives a password here. Nobody
+/// types a password whom `may` refuses by the name.
+pub(super) fn credential(
+    name: Option<Label>,
+    may: impl Fn(&Label) -> Result<(), Failure>,
+) -> Result<Credential, Failure> {
     if let Some(token) = Environment::system().approver_token() {
         if name.is_some() {
             return Err(Failure::usage(
@@ -26,12 +30,14 @@ pub(super) fn credential(name: Option<Label>) -> Result<Credential, Failure> {
         }
         return Ok(Credential::Token(Plain(token)));
     }
+    name.as_ref().map_or(Ok(()), &may)?;
     let mut terminal = Terminal::open("run this at a terminal, or set PORTREEVE_APPROVER_TOKEN")?;
     let name = if let Some(name) = name {
         name
     } else {
         let text = terminal.ask("your name: ")?;
-        Label::new(text).map_err(|error| Failure::usage(error.to_string(), ""))?
+        let name = Label::new(text).map_err(|error| Failure::usage(error.to_string(), ""))?;
+        may(&name).map(|()| name)?
     };
     let password = terminal.ask_unseen(&format!("password of {name}: "))?;
     Ok(Credential::Password {

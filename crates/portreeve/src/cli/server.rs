@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
-use super::desk::{request, unexpected};
+use super::desk::{data_dir, of_dir, request, unexpected};
 use super::listing::{Cell, Listing};
 use super::output::{Output, Paint, Tone, plain, printable};
 use super::server_tools::{pin, show_tools, would_pin};
@@ -159,7 +159,8 @@ impl Server {
             Self::List { dir, format } => {
                 match request(dir.data_dir.as_deref(), Request::ServerList)? {
                     Response::Servers { servers } => {
-                        SERVERS.show(&servers, (&format, paint), server_cells)
+                        let listed = SERVERS.show(&servers, (&format, paint), server_cells)?;
+                        Ok(with_unknown(listed, &servers, &dir))
                     }
                     _ => Err(unexpected()),
                 }
@@ -269,11 +270,29 @@ const SERVERS: Listing<6> = Listing {
     nothing: "no servers; add one with `portreeve server add NAME --url URL`",
 };
 
+/// With what is to be said of servers that never gave a list of their tools.
+fn with_unknown(listed: Output, servers: &[ServerView], dir: &DataDirArg) -> Output {
+    let of_dir =
+        data_dir(dir.data_dir.as_deref()).map_or_else(|_| String::new(), |dir| of_dir(dir.path()));
+    let unknown = servers.iter().filter(|server| !server.tools_known);
+    unknown.fold(listed, |listed, server| {
+        let name = &server.name;
+        listed.remark(&format!(
+            "note: {name} has not given a list of its tools yet, so none can be called: `portreeve \
+             server tools {name}{of_dir}` asks it, and says why if it cannot be reached"
+        ))
+    })
+}
+
 fn server_cells(server: &ServerView) -> [Cell; 6] {
     [
         plain(server.name.as_str()),
         plain(&server.target),
-        plain(server.tools_accepted.to_string()),
+        if server.tools_known {
+            plain(server.tools_accepted.to_string())
+        } else {
+            ("?".to_owned(), Tone::Waiting)
+        },
         match server.tools_waiting {
             0 => plain("-"),
             count => (count.to_string(), Tone::Waiting),

@@ -151,7 +151,9 @@ impl Up {
         let node = Node::start(plan).await?;
         let url = public_url.unwrap_or_else(|| format!("http://{}", node.address()));
         let mut text = greeting(&node, &url, dir, paint);
-        text.push_str(&first_minute::welcome(&node.office, &url, dir, paint).await?);
+        text.push_str(
+            &first_minute::welcome(&node.office, &url, (dir, self.config.is_some()), paint).await?,
+        );
         if self.admin_listen.is_some() {
             text.push_str("\nnote: --admin-listen has no effect yet: there is no console\n");
         }

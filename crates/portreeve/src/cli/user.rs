@@ -5,12 +5,12 @@ use std::fmt::Write as _;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
-use super::desk::{request, unexpected};
+use super::desk::{data_dir, request, unexpected};
 use super::listing::{Cell, Listing};
 use super::output::{Output, Paint, plain};
 use super::secret_prompt::{credential, new_password, password_from_stdin};
 use super::{DataDirArg, Done, FormatArg};
-use crate::admin::{Credential, Failure, PersonView, Plain, Request, Response};
+use crate::admin::{Credential, Failure, PersonView, Plain, Request, Response, check_first};
 use crate::name::Label;
 use crate::store::person::Role;
 
@@ -69,8 +69,22 @@ pub(super) struct Leave {
 }
 
 impl Leave {
-    fn credential(self) -> Result<Credential, Failure> {
-        credential(self.admin)
+    /// The leave to change a person. Nobody types a password for what cannot be done.
+    fn for_change(
+        self,
+        (name, removes): (&Label, bool),
+        dir: &DataDirArg,
+    ) -> Result<Credential, Failure> {
+        let may = |who: Option<&Label>| {
+            let asked = Request::UserMayChange {
+                name: name.clone(),
+                removes,
+                who: who.cloned(),
+            };
+            request(dir.data_dir.as_deref(), asked).map(drop)
+        };
+        may(None)?;
+        credential(self.admin, |who| may(Some(who)))
     }
 }
 
@@ -129,7 +143,7 @@ impl User {
                 leave,
                 dir,
             } => {
-                let by = leave.credential()?;
+                let by = leave.for_change((&name, false), &dir)?;
                 let password = Some(password(&name, password_stdin)?);
                 let token = false;
                 let asked = Request::UserProof {
@@ -150,7 +164,7 @@ impl User {
                 dir,
                 format,
             } => {
-                let by = leave.credential()?;
+                let by = leave.for_change((&name, false), &dir)?;
                 let (password, token) = (None, true);
                 let asked = Request::UserProof {
                     name,
@@ -162,7 +176,7 @@ impl User {
                 told(&person, token.as_deref(), &format, "has a new token")
             }
             Self::Remove { name, leave, dir } => {
-                let by = leave.credential()?;
+                let by = leave.for_change((&name, true), &dir)?;
                 match request(dir.data_dir.as_deref(), Request::UserRemove { name, by })? {
                     Response::PersonRemoved { name } => {
                         Ok(Output::text(format!("{name} removed\n")))
@@ -176,12 +190,11 @@ impl User {
 
 impl Add {
     fn run(self) -> Done {
-        // The first person needs nobody's leave.
-        let is_first = people(&self.dir).map_or(true, |people| people.is_empty());
-        let by = if is_first {
-            None
+        let by = if self.needs_leave()? {
+            let may = |who: &Label| self.may(Some(who)).map(drop);
+            Some(credential(self.leave.admin.clone(), may)?)
         } else {
-            Some(self.leave.credential()?)
+            None
         };
         let wants_password = self.password_stdin || !self.token;
         let password = wants_password
@@ -198,6 +211,30 @@ impl Add {
         let (person, token) = proven(&self.dir, asked)?;
         let what = format!("added ({})", person.role);
         told(&person, token.as_deref(), &self.format, &what)
+    }
+}
+
+impl Add {
+    /// The first person needs nobody's leave, and may be the first of a data directory, too.
+    fn needs_leave(&self) -> Result<bool, Failure> {
+        if data_dir(self.dir.data_dir.as_deref())?.require().is_err() {
+            return check_first(self.role.into(), &self.identities).map(|()| false);
+        }
+        self.may(None)
+    }
+
+    /// Asks before anybody types a password whether it would be of use.
+    fn may(&self, who: Option<&Label>) -> Result<bool, Failure> {
+        let asked = Request::UserMayAdd {
+            name: self.name.clone(),
+            role: self.role.into(),
+            identities: self.identities.clone(),
+            who: who.cloned(),
+        };
+        match request(self.dir.data_dir.as_deref(), asked)? {
+            Response::MayAdd { needs_leave } => Ok(needs_leave),
+            _ => Err(unexpected()),
+        }
     }
 }
 

@@ -43,8 +43,7 @@ pub(super) fn verify(
     } else {
         said(&report, &witnesses, paint)
     };
-    let doubted = witnesses.asked.as_ref().and_then(Asked::doubt).is_some();
-    Ok(if report.holds() && !doubted {
+    Ok(if report.holds() && witnesses.doubts().is_empty() {
         output
     } else {
         output.with_code(1)
@@ -101,6 +100,21 @@ impl Witnesses {
         Ok(witnesses)
     }
 
+    /// What the book should have been held against, and was not.
+    ///
+    /// INVARIANT: an anchor that should be there and cannot be asked is a doubt, never a yes
+    /// (`a_copy_whose_database_cannot_be_read_is_verified_with_what_is_there`).
+    fn doubts(&self) -> Vec<String> {
+        let unread = self.unread.iter();
+        let mut doubts: Vec<String> = unread
+            .map(|unread| format!("the anchors in {}", unread.place))
+            .collect();
+        if self.asked.as_ref().and_then(Asked::doubt).is_some() {
+            doubts.push("the anchor file that was asked for".to_owned());
+        }
+        doubts
+    }
+
     async fn ask(&mut self, place: Arc<dyn Anchors>) {
         match KnownAnchor::all(std::slice::from_ref(&place)).await {
             Ok(known) => self.known.extend(known),
@@ -141,15 +155,19 @@ impl Unread {
                 known.anchor.head.seq
             ),
         };
-        format!("NOT ASKED: the anchors in {place} cannot be read ({why}): {reach}")
+        format!(
+            "NOT ASKED: the anchors in {place} cannot be read ({why}): {reach}. Put it back from a backup, \
+             or verify where it is"
+        )
     }
 }
 
 fn said(report: &Report, witnesses: &Witnesses, paint: Paint) -> Output {
     let doubt = witnesses.asked.as_ref().and_then(Asked::doubt);
-    let tone = match (report.holds(), &doubt) {
-        (true, None) => Tone::Good,
-        (true, Some(_)) => Tone::Waiting,
+    let doubts = witnesses.doubts();
+    let tone = match (report.holds(), doubts.is_empty()) {
+        (true, true) => Tone::Good,
+        (true, false) => Tone::Waiting,
         (false, _) => Tone::Bad,
     };
     let text = report.to_string();
@@ -166,11 +184,10 @@ fn said(report: &Report, witnesses: &Witnesses, paint: Paint) -> Output {
         let tone = doubt.as_ref().map_or(Tone::Plain, |_| Tone::Waiting);
         lines.push(paint.tone(tone, &printable(&asked.said())));
     }
-    let verdict = match doubt {
-        Some(_) if report.holds() => {
-            format!("{verdict}, but not against the anchor file that was asked for")
-        }
-        _ => verdict.to_owned(),
+    let verdict = if report.holds() && !doubts.is_empty() {
+        format!("{verdict}, but not against {}", doubts.join(" and "))
+    } else {
+        verdict.to_owned()
     };
     lines.push(paint.tone(tone, &verdict));
     Output::text(lines.join("\n") + "\n")
@@ -179,6 +196,7 @@ fn said(report: &Report, witnesses: &Witnesses, paint: Paint) -> Output {
 fn told(report: &Report, witnesses: &Witnesses) -> Result<Output, Failure> {
     Output::json(&json!({
         "holds": report.holds(),
+        "not_held_against": witnesses.doubts(),
         "records": report.records,
         "segments": report.segments,
         "checkpoints": report.checkpoints,

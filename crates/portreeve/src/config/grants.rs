@@ -67,6 +67,9 @@ fn grant(
     let section = entry.get_ref().as_table()?;
     let at = entry.span().start;
     let label = label(reader, section, at);
+    if let Some(label) = &label {
+        reader.declares(at, (Kind::Grant, label.as_str()));
+    }
     let token_sha256 = token_hash(reader, section, at);
     let servers = servers(reader, section, at, root);
     let shadows = shadows(reader, section, &servers, root);

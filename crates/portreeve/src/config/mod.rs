@@ -26,7 +26,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 pub use environment::{DATA_DIR_VARIABLE, Environment, TOKEN_VARIABLE};
-pub use problem::{ConfigError, Problem, Severity, Undeclared};
+pub use problem::{ConfigError, Declares, Problem, Severity, Undeclared};
 pub use program::{INHERITED, ProgramError, find_program, server_environment};
 pub use reference::reference;
 pub use secrets::{SecretError, parse as parse_secret, resolve};
@@ -61,6 +61,8 @@ pub struct Config {
     pub warnings: Vec<Problem>,
     /// Those of the warnings that are errors unless a store knows the name.
     pub undeclared: Vec<Undeclared>,
+    /// Every name it declares, which no person may have taken.
+    pub declares: Vec<Declares>,
 }
 
 /// How the ledger is kept.
@@ -123,6 +125,7 @@ impl Default for Config {
             files: Vec::new(),
             warnings: Vec::new(),
             undeclared: Vec::new(),
+            declares: Vec::new(),
         }
     }
 }

@@ -12,6 +12,7 @@ use super::servers::name;
 use crate::excerpt::Excerpt;
 use crate::name::Name;
 use crate::policy_text;
+use crate::store::model::Kind;
 
 pub(super) fn read(reader: &mut Reader<'_>, root: &DeTable<'_>) -> Vec<(Name, String)> {
     let Some(section) = table(root, "policies") else {
@@ -29,6 +30,7 @@ fn policy(
 ) -> Option<(Name, String)> {
     let section = value.get_ref().as_table()?;
     let name = name(reader, key, at);
+    reader.declares(at, (Kind::Policy, key));
     let text = match (text(section, "file"), text(section, "inline")) {
         (Some(file), None) => from_file(reader, key, file),
         (None, Some(inline)) => from_text(reader, inline),

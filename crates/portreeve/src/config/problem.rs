@@ -75,6 +75,15 @@ pub struct Undeclared {
     pub problem: Problem,
 }
 
+/// A name that the file declares. Whether a person has taken it already, only a store can tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Declares {
+    pub kind: Kind,
+    pub name: String,
+    /// What is wrong then.
+    pub problem: Problem,
+}
+
 /// What the TOML parser says, with what it leaves to be guessed.
 pub(super) fn syntax(message: &str, text: &str, at: usize) -> String {
     if message == "duplicate key" {

@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::told::{self, Told};
-use super::{Config, ConfigError, Environment, Problem, Severity, Undeclared};
+use super::{Config, ConfigError, Declares, Environment, Problem, Severity, Undeclared};
 use crate::name::Name;
 use crate::store::model::Kind;
 
@@ -21,6 +21,7 @@ pub(super) struct Reader<'t> {
     told: Option<Told>,
     problems: Vec<Problem>,
     undeclared: Vec<Undeclared>,
+    declares: Vec<Declares>,
     /// Other files that were read.
     pub(super) files: Vec<PathBuf>,
 }
@@ -36,6 +37,7 @@ impl<'t> Reader<'t> {
             told: None,
             problems: Vec::new(),
             undeclared: Vec::new(),
+            declares: Vec::new(),
             files: Vec::new(),
         }
     }
@@ -70,6 +72,20 @@ impl<'t> Reader<'t> {
             problem: problem.clone(),
         });
         self.push(problem);
+    }
+
+    /// Takes note of a name that this file declares.
+    pub(super) fn declares(&mut self, at: usize, (kind, name): (Kind, &str)) {
+        let removing = kind.removing_command(name);
+        let message = format!(
+            "the {kind} `{name}` was added by a person, so a file cannot declare it: run `{removing}` \
+             (with the same --data-dir), or choose another name"
+        );
+        self.declares.push(Declares {
+            kind,
+            name: name.to_owned(),
+            problem: self.problem(Severity::Error, at, message),
+        });
     }
 
     fn add(&mut self, severity: Severity, at: usize, message: String) {
@@ -118,6 +134,7 @@ impl<'t> Reader<'t> {
             .collect();
         config.warnings = self.problems;
         config.undeclared = self.undeclared;
+        config.declares = self.declares;
         Ok(config)
     }
 

@@ -11,7 +11,7 @@ use super::secrets;
 use crate::duration;
 use crate::name::Name;
 use crate::server_url::{self, BUILTIN_DEMO};
-use crate::store::model::{Accept, NewServer, NewTools, Secret, Target};
+use crate::store::model::{Accept, Kind, NewServer, NewTools, Secret, Target};
 
 pub(super) fn read(reader: &mut Reader<'_>, root: &DeTable<'_>) -> Vec<NewServer> {
     let Some(section) = table(root, "servers") else {
@@ -29,6 +29,7 @@ fn server(
 ) -> Option<NewServer> {
     let section = value.get_ref().as_table()?;
     let name = name(reader, key, at);
+    reader.declares(at, (Kind::Server, key));
     let private = flag(section, "private").unwrap_or(false);
     let target = target(reader, section, (key, at), private);
     let timeout_ms = timeout(reader, section);

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use http::header::CONTENT_TYPE;
-use http::{Method, Request, StatusCode};
+use http::{HeaderMap, Method, Request, StatusCode};
 use hyper::body::Incoming;
 
 use super::response::{self, Answer};
@@ -67,24 +67,29 @@ impl Front {
                 self.strangers.note(peer);
                 return response::unauthorized(stranger);
             }
-            Err(error @ NoVisit::Foreign(_)) => {
+            Err(error) => {
                 let named = server.unwrap_or_default();
-                let booking = self.gate.book_foreign(request.headers(), named);
-                if let Err(error) = Box::pin(booking).await {
-                    tracing::error!(%error, "a refused visit was not booked");
-                }
-                let words = error.to_string();
-                return response::problem(StatusCode::FORBIDDEN, code::NOT_REACHED, &words);
-            }
-            Err(error @ NoVisit::NotOne(_)) => {
-                let words = error.to_string();
-                return response::problem(StatusCode::NOT_FOUND, code::BAD_HTTP, &words);
+                return Box::pin(self.no_visit(request.headers(), named, &error)).await;
             }
         };
         let Some(place) = self.crowd.enter(&visit.caller.grant.label) else {
             return response::crowded();
         };
         response::holding(self.ask(request, visit).await, place)
+    }
+
+    async fn no_visit(&self, headers: &HeaderMap, server: &str, error: &NoVisit) -> Answer {
+        let words = error.to_string();
+        match error {
+            NoVisit::Stranger(stranger) => response::unauthorized(*stranger),
+            NoVisit::Foreign(_) => {
+                if let Err(error) = self.gate.book_foreign(headers, server).await {
+                    tracing::error!(%error, "a refused visit was not booked");
+                }
+                response::problem(StatusCode::FORBIDDEN, code::NOT_REACHED, &words)
+            }
+            NoVisit::NotOne(_) => response::problem(StatusCode::NOT_FOUND, code::BAD_HTTP, &words),
+        }
     }
 
     async fn ask(&self, request: Request<Incoming>, visit: Visit) -> Answer {
@@ -101,7 +106,16 @@ impl Front {
                     return response::problem(status, code::BAD_HTTP, words);
                 }
                 match body::read(incoming, self.settings.max_body, &self.budget).await {
-                    Ok(bytes) => self.eras.post(visit, head.headers, bytes).await,
+                    Ok(bytes) => {
+                        let name = visit.server.name.clone();
+                        match self.gate.renewed(visit) {
+                            Ok(visit) => self.eras.post(visit, head.headers, bytes).await,
+                            Err(error) => {
+                                let gone = self.no_visit(&head.headers, name.as_str(), &error);
+                                return Box::pin(gone).await;
+                            }
+                        }
+                    }
                     Err(error) => return unreadable(error),
                 }
             }

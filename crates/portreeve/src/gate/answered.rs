@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 
 use super::admit::Permit;
 use super::brings::{self, Brings};
@@ -15,9 +15,10 @@ use super::record::{End, OpenCall};
 use super::resolve::Call;
 use super::seen::NotNoted;
 use super::sessions::{Inquiry, Session, SessionError};
+use super::tasks::Tasked;
 use super::{Gate, Payload, Reply, Status, Visit, relay};
 use crate::ledger::{Answer, Ended};
-use crate::mcp::{answer, code, message, revision};
+use crate::mcp::{answer, code, header, message, revision};
 use crate::upstream::{Incoming, IncomingBody, UpstreamError, UpstreamSession, Verb};
 
 impl Exchange {
@@ -32,7 +33,8 @@ impl Exchange {
         if let Some(turn) = &turn {
             turn.sent();
         }
-        let (entry, incoming) = forward(permit, self.parcel(bytes)).await;
+        let task = request.as_ref().map(|request| &request.matter.tasked);
+        let (entry, incoming) = forward(permit, self.parcel(bytes, task)).await;
         match (incoming, turn) {
             // A stream goes on after this, and knows when it is answered.
             (Ok(incoming), turn) => {
@@ -60,7 +62,7 @@ impl Exchange {
         bytes: Bytes,
     ) -> Reply {
         inquiry.leaves();
-        let (entry, incoming) = forward(permit, self.parcel(bytes)).await;
+        let (entry, incoming) = forward(permit, self.parcel(bytes, None)).await;
         match incoming {
             Ok(incoming) => self.answered(entry, call, None, incoming).await,
             Err(error) => {
@@ -72,11 +74,18 @@ impl Exchange {
         }
     }
 
-    fn parcel(&self, bytes: Bytes) -> Parcel<'_> {
+    fn parcel(&self, bytes: Bytes, tasked: Option<&Tasked>) -> Parcel<'_> {
+        let mut headers = forward::headers(&self.headers, self.session.as_deref(), self.era);
+        if let Some(Tasked::One(task)) = tasked
+            && headers.contains_key(&header::NAME)
+            && let Ok(name) = HeaderValue::from_str(&header::encode(&task.id))
+        {
+            headers.insert(header::NAME, name);
+        }
         Parcel {
             server: &self.visit.server,
             verb: Verb::Post(bytes),
-            headers: forward::headers(&self.headers, self.session.as_deref(), self.era),
+            headers,
         }
     }
 

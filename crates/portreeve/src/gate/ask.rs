@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
-use portreeve_policy::json::{Kind, Value, canonical};
+use portreeve_policy::json::{Kind, Rules, Value, canonical, outline, parse};
 use portreeve_policy::{Asking, Subject};
 use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -172,10 +172,11 @@ impl Exchange {
         }
     }
 
-    /// The headers that go to the server beside the params, in one order.
+    /// The headers that go to the server beside the message, in one order.
     fn mirrors(&self) -> String {
         let headers = self.headers.iter();
-        let mirrors = headers.filter(|(name, _)| header::is_mirror(name));
+        let goes = |name: &HeaderName| header::is_mirror(name) || *name == header::PROTOCOL_VERSION;
+        let mirrors = headers.filter(|(name, _)| goes(name));
         let line = |(name, value): (&HeaderName, &HeaderValue)| {
             format!("{name}={}\n", hex::encode(value.as_bytes()))
         };
@@ -196,7 +197,11 @@ impl Exchange {
         let params = canonical_params(message);
         let visit = call.visit;
         let new = NewApproval {
-            binding: binding(call, subject, (&params, &self.mirrors())),
+            binding: binding(
+                call,
+                subject,
+                &[&params, &self.mirrors(), &beside_params(message)],
+            ),
             grant: visit.caller.grant.label.clone(),
             identity: visit.caller.grant.identity.clone(),
             server: visit.server.name.clone(),
@@ -238,16 +243,16 @@ impl From<StoreError> for AskError {
     }
 }
 
-/// What an approval is for: caller, server as it is configured now, definition, and every
-/// member of the params that goes out.
+/// What an approval is for: caller, server as it is configured now, definition, and everything that
+/// goes out.
 ///
 /// INVARIANT: whatever changes one of them is another call (`a_changed_call_asks_again`).
-fn binding(call: &Call<'_>, subject: &Subject<'_>, (params, mirrors): (&str, &str)) -> String {
+fn binding(call: &Call<'_>, subject: &Subject<'_>, goes_out: &[&str]) -> String {
     let (caller, server) = (&call.visit.caller.grant, &call.visit.server);
     let definition = call.tool().and_then(|tool| server.pins.hash_of(tool));
     let revision = server.revision.to_string();
     let created = server.created_at.0.to_string();
-    let parts = [
+    let about = [
         "portreeve approval 1",
         caller.label.as_str(),
         &caller.identity,
@@ -257,9 +262,8 @@ fn binding(call: &Call<'_>, subject: &Subject<'_>, (params, mirrors): (&str, &st
         call.method,
         name_of(subject),
         definition.unwrap_or_default(),
-        params,
-        mirrors,
     ];
+    let parts = [&about, goes_out].concat();
     hex::encode(digest(&SHA256, &parts::joined(&parts)).as_ref())
 }
 
@@ -281,7 +285,22 @@ const fn name_of<'a>(subject: &Subject<'a>) -> &'a str {
     }
 }
 
-/// Everything that goes to the server, in its one spelling, but for what differs each time.
+/// The members of a message that the protocol does not know, each in its one spelling.
+fn beside_params(message: &Message<'_>) -> String {
+    let known = ["jsonrpc", "id", "method", "params"];
+    let members = outline(message.raw, Rules::MESSAGE).unwrap_or_default();
+    let others = members.iter().filter(|m| !known.contains(&&*m.key));
+    let mut lines: Vec<String> = others
+        .filter_map(|member| {
+            let value = parse(member.value.as_bytes(), Rules::MESSAGE).ok()?;
+            Some(format!("{:?}={}\n", member.key, canonical(&value)))
+        })
+        .collect();
+    lines.sort_unstable();
+    lines.concat()
+}
+
+/// The params that go to the server, in their one spelling, but for what differs each time.
 fn canonical_params(message: &Message<'_>) -> String {
     let Some(params) = message.params else {
         return "{}".to_owned();

@@ -47,7 +47,7 @@ pub(super) fn authenticate(
             _ => Stranger::Unknown,
         });
     };
-    if grant.expires_at.is_some_and(|end| now >= end) {
+    if grant.is_over(now) {
         return Err(Stranger::Expired);
     }
     Ok(Caller {

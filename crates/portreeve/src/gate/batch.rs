@@ -10,7 +10,8 @@ use super::post::{Exchange, mismatched};
 use super::relay::IN_FLIGHT;
 use super::{Payload, Reply, Status};
 use crate::budget::in_place_of;
-use crate::mcp::message::{self, Malformed};
+use crate::mcp::header::Mismatch;
+use crate::mcp::message::{self, Malformed, Message};
 use crate::mcp::{code, header, revision, splice, sse};
 
 /// How many messages one batch may hold.
@@ -63,8 +64,8 @@ impl Exchange {
                 };
                 self.gate.refuse_malformed(&self.visit, &malformed).await
             }
-            // Every message goes out with the batch's headers.
-            Ok(message) => match header::agree(&self.headers, &message, self.era) {
+            // Every message goes out with the batch's headers, and is of its revision.
+            Ok(message) => match self.fits_in_batch(&message) {
                 Ok(()) => self.message(&message, body.slice_ref(message.raw)).await,
                 Err(mismatch) => {
                     let malformed = mismatched(tree, body, &mismatch);
@@ -73,6 +74,10 @@ impl Exchange {
             },
             Err(malformed) => self.gate.refuse_malformed(&self.visit, &malformed).await,
         }
+    }
+    fn fits_in_batch(&self, message: &Message<'_>) -> Result<(), Mismatch> {
+        header::version(&self.headers, revision::stated(message.params))?;
+        header::agree(&self.headers, message, self.era)
     }
 }
 

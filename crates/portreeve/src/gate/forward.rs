@@ -1,6 +1,7 @@
 //! Handing the judged bytes to the server.
 
 use bytes::Bytes;
+use http::header::ACCEPT;
 use http::{HeaderMap, HeaderValue};
 
 use super::admit::Permit;
@@ -43,6 +44,9 @@ pub(super) fn headers(from: &HeaderMap, session: Option<&Session>, era: Era) -> 
         if let Some(value) = from.get(&name) {
             to.insert(name, value.clone());
         }
+    }
+    if header::prefers_stream(from) {
+        to.insert(ACCEPT, header::STREAM_FIRST);
     }
     match (era, session) {
         (Era::Modern, _) => {

@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicUsize;
 
 use bytes::Bytes;
 use portreeve_policy::ResultRules;
-use portreeve_policy::json::{Rules, outline, parse};
+use portreeve_policy::json::{RawMember, Rules, outline_with, parse};
 
 use super::brings::Brings;
 use super::decide::Refused;
@@ -20,7 +20,7 @@ use super::refuse::{self, Asked};
 use super::release::{self, Withheld, unreadable};
 use super::sessions::Session;
 use super::turn::Turn;
-use super::{Gate, Visit};
+use super::{Gate, Visit, task_ids};
 use crate::ledger::Answer;
 use crate::mcp::keys;
 use crate::mcp::method::Topic;
@@ -153,11 +153,17 @@ impl Inspector {
     }
 
     async fn look_closely(&self, bytes: &Bytes) -> Result<Look, String> {
-        let members = outline(bytes, Rules::MESSAGE).map_err(|e| unreadable(&e))?;
+        let (members, within) =
+            outline_with(bytes, Rules::MESSAGE, "result").map_err(|e| unreadable(&e))?;
         if let Some(key) = keys::envelope_variant(members.iter().map(|m| m.key.as_ref())) {
             return Err(format!(
                 "the key {key:?} differs from another only in case or form"
             ));
+        }
+        // What is said there is looked through by nothing else.
+        let is_other = |m: &RawMember<'_>| m.key == "jsonrpc" && m.value != "\"2.0\"";
+        if members.iter().any(is_other) {
+            return Err("its `jsonrpc` is not \"2.0\"".to_owned());
         }
         if members.iter().any(|m| m.key == "method") {
             return Box::pin(self.look_at_request(bytes)).await;
@@ -181,13 +187,22 @@ impl Inspector {
                 // That it was withheld, and why, is something the server brought about.
                 (words, given, brings)
             }
-            Ok(shown) if is_error => (shown, Given::plain(Answer::Error), brings),
+            Ok(shown) if is_error => match Box::pin(self.judge_error(part)).await? {
+                None => (shown, Given::plain(Answer::Error), brings),
+                Some(refused) => {
+                    let words = self.refusal(&request, &refused);
+                    (words, Given::plain(Answer::Error), Brings::Nothing)
+                }
+            },
             Ok(shown) => {
+                let outlines;
                 let result = if shown.as_ptr() == bytes.as_ptr() {
-                    part
+                    &within
                 } else {
-                    result_of(&shown)?
+                    outlines = outline_with(&shown, Rules::MESSAGE, "result");
+                    &outlines.map_err(|e| unreadable(&e))?.1
                 };
+                let result = result.as_deref().ok_or("its `result` is not an object")?;
                 match self.look_at_result(&shown, result, &request).await? {
                     Looked::Result(shown, answer) => (shown, Given::plain(answer), brings),
                     Looked::Refused(words) => {
@@ -229,19 +244,14 @@ impl Inspector {
     async fn look_at_result(
         &self,
         bytes: &Bytes,
-        result: &str,
+        members: &[RawMember<'_>],
         request: &Request,
     ) -> Result<Looked, String> {
         let topic = request.matter.topic;
-        let members = outline(result.as_bytes(), Rules::MESSAGE).map_err(|e| unreadable(&e))?;
         if let Some(key) = keys::result_variant(members.iter().map(|m| m.key.as_ref())) {
             return Err(format!(
                 "the key {key:?} of the result differs from another only in case or form"
             ));
-        }
-        if let Topic::List(listed) = topic {
-            let filtered = Box::pin(list::filter(self, listed, bytes)).await?;
-            return Ok(Looked::Result(filtered, Answer::Ok));
         }
         let member = |name: &str| members.iter().find(|m| m.key == name).map(|m| m.value);
         if let Some(requests) = member("inputRequests")
@@ -249,6 +259,17 @@ impl Inspector {
         {
             return Ok(Looked::Refused(self.refusal(request, &refused)));
         }
+        if let Topic::List(listed) = topic {
+            let filtered = Box::pin(list::filter(self, listed, bytes)).await?;
+            return Ok(Looked::Result(filtered, Answer::Ok));
+        }
+        let sealed;
+        let bytes = if task_ids::may_name_one(&request.matter, |name| member(name).is_some()) {
+            sealed = self.with_sealed_tasks(bytes, request)?;
+            &sealed
+        } else {
+            bytes
+        };
         if topic == Topic::Resource && member("cacheScope").is_some() {
             let private = list::for_one_caller(bytes)?;
             return Ok(Looked::Result(private, Answer::Ok));
@@ -293,12 +314,6 @@ fn shown(rules: &ResultRules, message: &Bytes, part: &str) -> Result<Bytes, With
 fn is_retry(line: &str) -> bool {
     let millis = line.strip_prefix("retry:").map(str::trim);
     millis.is_some_and(|millis| millis.len() < 10 && millis.bytes().all(|b| b.is_ascii_digit()))
-}
-
-fn result_of(message: &[u8]) -> Result<&str, String> {
-    let members = outline(message, Rules::MESSAGE).map_err(|e| unreadable(&e))?;
-    let result = members.iter().find(|m| m.key == "result").map(|m| m.value);
-    result.ok_or_else(|| "a response without `result`".to_owned())
 }
 
 /// Whether two ids, as JSON text, are the same id.

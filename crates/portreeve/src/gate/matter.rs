@@ -2,12 +2,13 @@
 
 use std::sync::{Arc, LazyLock};
 
-use portreeve_policy::{ResultRules, Subject};
+use portreeve_policy::{ResultRules, Subject, ToolFacts};
 
 use super::Visit;
 use super::brings::{Labels, labels_of};
 use super::registry::Ruling;
 use super::resolve::Call;
+use super::tasks::{Task, Tasked};
 use crate::mcp::method::Topic;
 
 /// What is known of a request when its answer comes.
@@ -22,11 +23,41 @@ pub(super) struct Matter {
     pub answer: Arc<ResultRules>,
     /// What everything else is held to that comes on the same stream.
     pub beside: Arc<ResultRules>,
+    /// What it has to do with tasks.
+    pub tasked: Tasked,
 }
 
 impl Matter {
     pub(super) fn of(call: &Call<'_>) -> Self {
-        let (answer, beside) = match (&call.visit.ruling, &call.subject) {
+        let tasked = match call.method {
+            "tasks/list" => Tasked::All,
+            _ => Tasked::No,
+        };
+        Self {
+            tool: call.tool().map(Box::from),
+            tasked,
+            ..Self::about(call, call.subject.as_ref())
+        }
+    }
+
+    /// A request about a task: what comes of that is its tool's.
+    pub(super) fn of_task(call: &Call<'_>, task: &Task) -> Self {
+        let pins = &call.visit.server.pins;
+        let facts = ToolFacts::new(&task.tool, pins.of_call(&task.tool));
+        let subject = Subject::Tool(facts.with(pins.traits_of(&task.tool)));
+        Self {
+            // What it brings is a tool's result, not beside one.
+            topic: match call.method {
+                "tasks/result" => Topic::Tool,
+                _ => call.topic,
+            },
+            tasked: Tasked::One(task.clone()),
+            ..Self::about(call, Some(&subject))
+        }
+    }
+
+    fn about(call: &Call<'_>, subject: Option<&Subject<'_>>) -> Self {
+        let (answer, beside) = match (&call.visit.ruling, subject) {
             (Ruling::InForce(entry), Some(subject)) => {
                 let rules = shared(entry.policy.result_rules(subject));
                 (Arc::clone(&rules), rules)
@@ -36,13 +67,14 @@ impl Matter {
         };
         Self {
             topic: call.topic,
-            tool: call.tool().map(Box::from),
-            labels: call.subject.as_ref().map(|subject| match subject {
+            tool: None,
+            labels: subject.map(|subject| match subject {
                 Subject::Tool(tool) => call.visit.server.pins.labels_of(tool),
                 other => labels_of(other),
             }),
             answer,
             beside,
+            tasked: Tasked::No,
         }
     }
 }

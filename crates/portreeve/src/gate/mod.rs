@@ -33,6 +33,7 @@ mod hold;
 mod inspect;
 mod list;
 mod matter;
+mod modern;
 mod param_headers;
 mod pins;
 mod post;
@@ -50,6 +51,8 @@ mod sessions;
 mod shadow;
 mod spent;
 mod stream;
+mod task_ids;
+mod tasks;
 mod turn;
 mod upkeep;
 mod values;
@@ -120,10 +123,11 @@ pub struct Gate {
     /// Turns true when the gate stops: streams that would go on without end are ended then.
     closing: watch::Sender<bool>,
     reloads: reloads::Reloads,
-    first_lists: upkeep::FirstLists,
+    asked: upkeep::Asked,
     noted: upkeep::Noted,
     rechecked: upkeep::Noted,
     decisions: hold::Decisions,
+    tasks: tasks::Begun,
 }
 
 /// One caller at one server, under the policy in force when the request arrived.
@@ -132,6 +136,8 @@ pub struct Visit {
     pub caller: Caller,
     pub server: Arc<ServerEntry>,
     pub ruling: Ruling,
+    /// The registry that all of it is from.
+    registry: u64,
 }
 
 impl Visit {
@@ -223,10 +229,11 @@ impl Gate {
             passage: RwLock::new(()),
             closing: watch::Sender::new(false),
             reloads: reloads::Reloads::default(),
-            first_lists: upkeep::FirstLists::default(),
+            asked: upkeep::Asked::default(),
             noted: upkeep::Noted::default(),
             rechecked: upkeep::Noted::default(),
             decisions: hold::Decisions::default(),
+            tasks: tasks::Begun::default(),
         }))
     }
 
@@ -263,7 +270,52 @@ impl Gate {
         Ok(Visit {
             server: Arc::clone(server),
             ruling: ruling.clone(),
+            registry: registry.number(),
             caller,
+        })
+    }
+
+    /// The same visit as it would be made now: the caller may have taken time to say what for.
+    ///
+    /// INVARIANT: a call is judged by what is in force when it has arrived whole
+    /// (`a_call_that_dawdles_is_judged_by_what_is_in_force_when_it_is_there`).
+    pub fn renewed(&self, visit: Visit) -> Result<Visit, NoVisit> {
+        if self.is_current(&visit) {
+            return Ok(visit);
+        }
+        let registry = self.registry.load();
+        let known = registry.same_grant(&visit.caller.grant);
+        let grant = known.ok_or(Stranger::Unknown)?;
+        if grant.is_over(self.clock.now()) {
+            return Err(Stranger::Expired.into());
+        }
+        let name = visit.server.name.as_str();
+        let foreign = || NoVisit::Foreign(name.to_owned());
+        let ruling = grant.routes.get(name).ok_or_else(foreign)?;
+        let server = registry.server(name).ok_or_else(foreign)?;
+        Ok(Visit {
+            server: Arc::clone(server),
+            ruling: ruling.clone(),
+            registry: registry.number(),
+            caller: Caller {
+                grant: Arc::clone(grant),
+            },
+        })
+    }
+
+    fn is_current(&self, visit: &Visit) -> bool {
+        let grant = &visit.caller.grant;
+        self.registry.load().number() == visit.registry && !grant.is_over(self.clock.now())
+    }
+
+    /// The same, or a visit to which everything is denied.
+    fn renewed_or_denied(&self, visit: Visit) -> Visit {
+        if self.is_current(&visit) {
+            return visit;
+        }
+        self.renewed(visit.clone()).unwrap_or_else(|gone| Visit {
+            ruling: Ruling::Nothing(gone.to_string()),
+            ..visit
         })
     }
 

@@ -1,6 +1,6 @@
 //! Which of a server's tools may be called, by the definitions that were accepted.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use portreeve_policy::json::{Rules, parse};
@@ -120,6 +120,18 @@ impl Board {
                 PinState::New => self.judge_new && pin.hash != definition.hash,
                 PinState::Changed { .. } => false,
             })
+    }
+
+    /// Whether each tool that may be called is among these.
+    pub(super) fn is_covered_by(&self, seen: &[&Definition]) -> bool {
+        let seen: HashSet<&str> = seen.iter().map(|d| d.tool.as_str()).collect();
+        let callable = |pin: &&Pin| match pin.state {
+            PinState::Accepted => true,
+            PinState::New => self.judge_new,
+            PinState::Changed { .. } => false,
+        };
+        let mut callable = self.pins.values().filter(callable);
+        callable.all(|pin| seen.contains(pin.tool.as_str()))
     }
 
     /// The definition that a tool is pinned with.

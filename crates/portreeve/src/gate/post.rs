@@ -19,8 +19,9 @@ use super::refuse::{self, Asked};
 use super::resolve::{Call, resolve};
 use super::rounds::Rounds;
 use super::sessions::{Session, SessionError};
+use super::tasks::Task;
 use super::turn::{IdTrouble, Turn};
-use super::{FirstList, Gate, Reply, Status, Visit, param_headers, relay};
+use super::{Gate, Reply, Status, Visit, param_headers, relay, task_ids};
 use crate::mcp::header::{self, Mismatch};
 use crate::mcp::message::{self, Malformed, Message, Shape};
 use crate::mcp::method::{self, Topic, topic};
@@ -43,6 +44,8 @@ pub(super) struct Exchange {
 impl Gate {
     /// Takes one request body: a message, or a batch of the one revision that has them.
     pub async fn post(self: &Arc<Self>, visit: Visit, headers: HeaderMap, body: Bytes) -> Reply {
+        // Rooms above may have taken time with it.
+        let visit = self.renewed_or_denied(visit);
         self.take(visit, headers, body, None).await
     }
 
@@ -90,9 +93,7 @@ impl Gate {
         tree: &Value<'_>,
         rounds: Option<Arc<Rounds>>,
     ) -> Result<Exchange, NoExchange> {
-        let meta = tree.get("params").and_then(|p| p.get("_meta"));
-        let stated = meta.and_then(|m| m.get(revision::META_PROTOCOL_VERSION));
-        let stated = stated.and_then(Value::as_str);
+        let stated = revision::stated(tree.get("params"));
         let version = header::version(&headers, stated).map_err(NoExchange::Mismatch)?;
         let era = revision::era(version);
         let id = header::single(&headers, &header::SESSION_ID).map_err(NoExchange::Mismatch)?;
@@ -212,6 +213,9 @@ impl Exchange {
             let malformed = mismatched(tree, body, &mismatch);
             return Box::pin(self.gate.refuse_malformed(&self.visit, &malformed)).await;
         }
+        if let Err(unfit) = self.fits(&message) {
+            return Box::pin(self.refuse_unfit(&message, unfit)).await;
+        }
         // The message, not the body: white space around it is nobody's.
         let bytes = body.slice_ref(message.raw);
         self.message(&message, bytes).await
@@ -244,10 +248,8 @@ impl Exchange {
             self.gate.request_cancelled(session, given_up);
         }
         let taken;
-        let visit = if topic(method) == Topic::Tool
-            && self.visit.server.pins.first_list() == FirstList::ToBeTaken
-        {
-            taken = match Box::pin(self.gate.with_first_list(&self.visit)).await {
+        let visit = if topic(method) == Topic::Tool && !self.visit.server.is_looked_at() {
+            taken = match Box::pin(self.gate.with_known_tools(&self.visit)).await {
                 Ok(visit) => visit,
                 Err(error) => return Box::pin(self.unknown_tools(method, id, &error)).await,
             };
@@ -287,7 +289,11 @@ impl Exchange {
         if let Err(mismatch) = self.mirrors_agree(&call) {
             return Box::pin(self.refuse_mismatch(&call, id, &mismatch)).await;
         }
-        let request = match self.request(&call, id) {
+        let (bytes, task) = match self.opened(&call, message, bytes) {
+            Ok(opened) => opened,
+            Err(no_task) => return Box::pin(self.refuse_task(&call, id, no_task)).await,
+        };
+        let request = match self.request(&call, id, task.as_ref()) {
             Ok(request) => request,
             Err(trouble) => {
                 let refused = Refused::deny(Rule::MALFORMED, trouble.to_string());
@@ -304,7 +310,7 @@ impl Exchange {
         }
     }
 
-    /// Nothing is accepted of a server that could not be asked for its tools yet.
+    /// No tool is called of a server that could not be asked for its tools yet.
     async fn unknown_tools(&self, method: &str, id: Option<&str>, error: &UpstreamError) -> Reply {
         let call = Call::bare(&self.visit, method, self.gate.moment());
         let reason = format!("its tools could not be read yet: {error}");
@@ -342,9 +348,14 @@ impl Exchange {
     }
 
     /// What the answer will be held against; `None` for a notification.
-    fn request(&self, call: &Call<'_>, id: Option<&str>) -> Result<Option<Request>, IdTrouble> {
+    fn request(
+        &self,
+        call: &Call<'_>,
+        id: Option<&str>,
+        task: Option<&Task>,
+    ) -> Result<Option<Request>, IdTrouble> {
         let Some(id) = id else { return Ok(None) };
-        let matter = Matter::of(call);
+        let matter = task.map_or_else(|| Matter::of(call), |task| Matter::of_task(call, task));
         let turn = self
             .session
             .as_ref()
@@ -406,7 +417,10 @@ impl Exchange {
             }
         };
         match admit(&self.gate, &call, allowed).await {
-            Ok(permit) => self.replied(permit, &call, &mut inquiry, bytes).await,
+            Ok(permit) => {
+                let bytes = task_ids::with_opened_relation(&self.gate.keys, &self.visit, bytes);
+                self.replied(permit, &call, &mut inquiry, bytes).await
+            }
             Err(NotAdmitted::Refused(refused)) => self.refuse(&call, None, &refused).await,
             Err(NotAdmitted::Unavailable(error)) => unavailable(None, &error),
         }

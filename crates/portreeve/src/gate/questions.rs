@@ -31,6 +31,34 @@ impl Inspector {
     /// Judges the requests that a modern server puts into a result; the first refusal, if any.
     pub(super) async fn judge_inputs(&self, requests: &str) -> Result<Option<Refused>, String> {
         let tree = parse(requests.as_bytes(), Rules::MESSAGE).map_err(|e| unreadable(&e))?;
+        self.judge_input_requests(&tree).await
+    }
+
+    /// Judges what a server wants opened before a call can be answered: in the revisions that have
+    /// it, an error says so.
+    pub(super) async fn judge_error(&self, error: &str) -> Result<Option<Refused>, String> {
+        let tree = parse(error.as_bytes(), Rules::MESSAGE).map_err(|e| unreadable(&e))?;
+        let wanted = tree.get("data").and_then(|data| data.get("elicitations"));
+        let Some(wanted) = wanted else {
+            return Ok(None);
+        };
+        let all = wanted.elements().ok_or("`elicitations` is not a list")?;
+        for one in all {
+            if one.members().is_none_or(|all| keys::variant(all).is_some()) {
+                return Err("an elicitation that others could read otherwise".to_owned());
+            }
+            let judged = self.judge_subject(
+                "elicitation/create",
+                Subject::ServerRequest(ServerRequest::ElicitationUrl),
+            );
+            if let Some(refused) = judged.await? {
+                return Ok(Some(refused));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn judge_input_requests(&self, tree: &Value<'_>) -> Result<Option<Refused>, String> {
         let members = tree.members().ok_or("`inputRequests` is not an object")?;
         for member in members {
             let params = member.value.get("params").and_then(Value::members);
@@ -65,6 +93,11 @@ impl Inspector {
                 if method == "notifications/tools/list_changed" {
                     self.recheck();
                 }
+                if let Some(wanted) = message.params.and_then(|p| p.get("inputRequests"))
+                    && self.judge_input_requests(wanted).await?.is_some()
+                {
+                    return Ok(Look::Drop("a notification that the policy does not allow"));
+                }
                 let known = method::is_server_notification(method);
                 if !known && self.judge(method, message.params).await?.is_some() {
                     return Ok(Look::Drop("a notification that the policy does not allow"));
@@ -74,7 +107,12 @@ impl Inspector {
                 } else {
                     Brings::Something
                 };
-                Ok(match self.shown_beside(bytes) {
+                let Some(told) = self.told_of_task(method, message.params, bytes) else {
+                    return Ok(Look::Drop(
+                        "about a task that is not known to be this caller's",
+                    ));
+                };
+                Ok(match self.shown_beside(&told) {
                     Ok(shown) => Look::Pass(shown, None, brings),
                     Err(_) => Look::Drop("a notification that the policy withholds"),
                 })
@@ -118,7 +156,8 @@ impl Inspector {
             // Without a session the client's answer could not be told from anybody else's.
             return Ok(Look::Decline(decline("there is no session to answer in")));
         };
-        let shown = match self.shown_beside(bytes) {
+        let told = self.told_of_task(method, message.params, bytes);
+        let shown = match self.shown_beside(told.as_ref().unwrap_or(bytes)) {
             Ok(shown) => shown,
             Err(withheld) => {
                 let words = format!("[POLICY WITHHELD] {}", withheld.reason);
@@ -144,12 +183,20 @@ impl Inspector {
         method: &str,
         params: Option<&Value<'_>>,
     ) -> Result<Option<Refused>, String> {
+        self.judge_subject(method, subject_of_server(method, params))
+            .await
+    }
+
+    async fn judge_subject(
+        &self,
+        method: &str,
+        subject: Subject<'_>,
+    ) -> Result<Option<Refused>, String> {
         if self.matters.fetch_add(1, Ordering::Relaxed) >= MAX_MATTERS {
             return Err(format!(
                 "it brings up more than {MAX_MATTERS} matters in one answer or stream"
             ));
         }
-        let subject = subject_of_server(method, params);
         let moment = self.gate.moment();
         let question = Question {
             visit: &self.visit,

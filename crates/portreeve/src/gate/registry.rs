@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ use crate::upstream::{Connector, HttpServer, Network, Spoken, UpstreamError};
 /// The compiled state.
 #[derive(Debug, Default)]
 pub struct Registry {
+    number: u64,
     grants: HashMap<String, Arc<GrantEntry>>,
     servers: HashMap<Name, Arc<ServerEntry>>,
     policies: HashMap<Name, Arc<PolicyEntry>>,
@@ -89,6 +91,9 @@ pub struct ServerEntry {
     pub created_at: Timestamp,
     pub connector: Connector,
     pub pins: Board,
+    /// Whether its definitions were held against the pins since this process began and since the
+    /// server was configured as it is.
+    looked_at: Arc<AtomicBool>,
     /// Which eras it is known to speak; the same for as long as its configuration is.
     pub spoken: Arc<Spoken>,
 }
@@ -147,6 +152,7 @@ impl Registry {
             policies.into_iter().filter_map(usable).collect();
         let memory = policies.values().filter_map(|e| e.policy.flow_memory_ms());
         Self {
+            number: before.number + 1,
             flow_memory_ms: memory.max(),
             grants,
             servers,
@@ -170,13 +176,21 @@ impl Registry {
         self.grants.get(token_sha256)
     }
 
+    /// Tells one registry from every other of this process.
+    pub const fn number(&self) -> u64 {
+        self.number
+    }
+
     /// Whether the grant, with the same token, still reaches the server.
     pub fn still_grants(&self, grant: &GrantEntry, server: &Name, now: Timestamp) -> bool {
-        self.grants.get(&grant.token_sha256).is_some_and(|current| {
-            current.label == grant.label
-                && current.routes.contains_key(server)
-                && current.expires_at.is_none_or(|end| now < end)
-        })
+        self.same_grant(grant)
+            .is_some_and(|current| current.routes.contains_key(server) && !current.is_over(now))
+    }
+
+    /// The grant as it is here, with the same token.
+    pub(super) fn same_grant(&self, grant: &GrantEntry) -> Option<&Arc<GrantEntry>> {
+        let current = self.grants.get(&grant.token_sha256);
+        current.filter(|current| current.label == grant.label)
     }
 
     pub fn server(&self, name: &str) -> Option<&Arc<ServerEntry>> {
@@ -232,6 +246,10 @@ fn compile_one(version: &PolicyVersion) -> Result<Arc<PolicyEntry>, String> {
 }
 
 impl GrantEntry {
+    pub(super) fn is_over(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|end| now >= end)
+    }
+
     fn new(grant: Grant, policies: &Compiled) -> Self {
         let ruling = |policy: Option<Name>| match policy {
             None => Ruling::Nothing("the grant has no policy for this server".into()),
@@ -281,6 +299,7 @@ impl ServerEntry {
         let known = before.server(&server.name);
         let known = known.filter(|known| known.configuration() == configuration);
         Self {
+            looked_at: known.map_or_else(Arc::default, |known| Arc::clone(&known.looked_at)),
             name: server.name,
             revision: server.revision,
             created_at: server.created_at,
@@ -296,6 +315,18 @@ impl ServerEntry {
     /// whose name was given again.
     pub const fn configuration(&self) -> (Timestamp, u64) {
         (self.created_at, self.revision)
+    }
+
+    /// Whether what it offers is known to be what the pins say.
+    ///
+    /// INVARIANT: a tool is called only after its definition was compared
+    /// (`what_changed_while_nobody_looked_is_not_called`).
+    pub(super) fn is_looked_at(&self) -> bool {
+        self.looked_at.load(Ordering::Acquire)
+    }
+
+    pub(super) fn note_looked_at(&self) {
+        self.looked_at.store(true, Ordering::Release);
     }
 }
 

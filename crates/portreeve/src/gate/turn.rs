@@ -302,6 +302,7 @@ impl Drop for Turn {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tasks::Tasked;
     use super::*;
     use crate::mcp::method::Listed;
 
@@ -314,6 +315,7 @@ mod tests {
             labels: None,
             answer: Arc::default(),
             beside: Arc::default(),
+            tasked: Tasked::No,
         }
     }
 

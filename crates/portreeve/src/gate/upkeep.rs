@@ -44,16 +44,16 @@ pub enum UpkeepError {
     NoRandomness,
 }
 
-/// What came of asking each server for its first list; the lock lets one caller ask at a time.
+/// What came of asking each server for its tools; the lock lets one caller ask at a time.
 #[derive(Debug, Default)]
-pub(super) struct FirstLists {
+pub(super) struct Asked {
     asked: Mutex<HashMap<Name, Arc<Attempt>>>,
 }
 
 /// When a server was last asked in vain, and what it said.
 type Attempt = tokio::sync::Mutex<Option<(Timestamp, UpstreamError)>>;
 
-impl FirstLists {
+impl Asked {
     fn of(&self, server: &Name) -> Arc<Attempt> {
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(asked.entry(server.clone()).or_default())
@@ -120,37 +120,35 @@ impl Gate {
             .cloned()
             .collect();
         let taking = stream::iter(waiting).for_each_concurrent(ASKED_AT_ONCE, |server| async move {
-            if let Err(error) = self.take_first_list(&server.name).await {
+            if let Err(error) = self.look_at_tools(&server.name).await {
                 tracing::warn!(server = %server.name, %error, "its tools could not be read yet");
             }
         });
         taking.await;
     }
 
-    /// The same visit with the server's pins. An error says why the server could not be asked.
-    pub async fn with_first_list(&self, visit: &Visit) -> Result<Visit, UpstreamError> {
-        match self.take_first_list(&visit.server.name).await {
+    /// The same visit with pins that were held against what the server offers. An error says why it
+    /// could not be asked.
+    pub async fn with_known_tools(&self, visit: &Visit) -> Result<Visit, UpstreamError> {
+        match self.look_at_tools(&visit.server.name).await {
             Ok(()) => {}
             Err(UpkeepError::Upstream(error)) => return Err(error),
             Err(error) => {
                 tracing::error!(server = %visit.server.name, %error, "its tools were not noted");
             }
         }
-        let registry = self.registry();
-        let server = registry
-            .server(visit.server.name.as_str())
-            .unwrap_or(&visit.server);
-        Ok(Visit {
-            server: Arc::clone(server),
-            ..visit.clone()
-        })
+        // That took time, in which the grant may have ended or got another policy.
+        Ok(self.renewed_or_denied(visit.clone()))
     }
 
-    async fn take_first_list(&self, name: &Name) -> Result<(), UpkeepError> {
-        let asked = self.first_lists.of(name);
+    /// Asks a server for its tools unless that was done: takes the first list, or holds the
+    /// definitions against the pins.
+    async fn look_at_tools(&self, name: &Name) -> Result<(), UpkeepError> {
+        let asked = self.asked.of(name);
         let mut last = asked.lock().await;
         let entry = self.registry().server(name.as_str()).cloned();
-        let Some(entry) = entry.filter(|s| s.pins.first_list() == FirstList::ToBeTaken) else {
+        let is_first = |s: &ServerEntry| s.pins.first_list() == FirstList::ToBeTaken;
+        let Some(entry) = entry.filter(|s| is_first(s) || !s.is_looked_at()) else {
             return Ok(());
         };
         let now = self.clock.now();
@@ -167,6 +165,11 @@ impl Gate {
             .err()
             .map(|error| (self.clock.now(), error.clone()));
         let tools = found?;
+        if !is_first(&entry) {
+            Box::pin(self.observe(&entry, tools.iter())).await;
+            entry.note_looked_at();
+            return Ok(());
+        }
         let count = tools.len();
         if self.store.accept_first(name, tools, now).await? {
             tracing::info!(server = %name, tools = count, "accepted its first tool list");
@@ -174,6 +177,7 @@ impl Gate {
             self.book("server.accept_first", name.as_str(), Some(detail))
                 .await?;
         }
+        entry.note_looked_at();
         self.reload().await
     }
 
@@ -219,7 +223,10 @@ impl Gate {
     /// Reads a server's tools again.
     pub(super) async fn recheck(&self, server: &ServerEntry) {
         match read_tools(server).await {
-            Ok(tools) => self.observe(server, tools.iter()).await,
+            Ok(tools) => {
+                self.observe(server, tools.iter()).await;
+                server.note_looked_at();
+            }
             Err(error) => {
                 tracing::debug!(server = %server.name, %error, "its tools were not read again");
             }
@@ -237,18 +244,24 @@ impl Gate {
         let Some(entry) = registry.server(server.name.as_str()) else {
             return;
         };
+        let seen: Vec<&Definition> = seen.collect();
         let news: Vec<Definition> = seen
+            .iter()
             .filter(|definition| entry.pins.is_news(definition))
-            .cloned()
+            .map(|definition| (*definition).clone())
             .collect();
+        let covered = entry.pins.is_covered_by(&seen);
         let urgent = news.iter().any(|seen| entry.pins.is_broken_by(seen));
+        if covered && !urgent && entry.pins.first_list() != FirstList::ToBeTaken {
+            entry.note_looked_at();
+        }
         if news.is_empty() || !(self.noted.is_due(&server.name, self.clock.now()) || urgent) {
             return;
         }
         let noted = match entry.pins.first_list() {
             // A list that came through a caller is not taken as the first one: the gate asks
             // itself, so that no caller chooses what is accepted.
-            FirstList::ToBeTaken => self.take_first_list(&server.name).await,
+            FirstList::ToBeTaken => self.look_at_tools(&server.name).await,
             FirstList::Accepted | FirstList::ForAPerson => self.note(&server.name, news).await,
         };
         if let Err(error) = noted {

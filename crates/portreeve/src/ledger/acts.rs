@@ -11,6 +11,7 @@ use super::calls::{Found, SLACK_MS, owned, rfc3339};
 use super::misfit::Misfits;
 use super::read::{Phase, Record};
 use super::records::ReadError;
+use super::unreadable::Unreadables;
 
 /// One act.
 #[derive(Clone, Debug, Serialize)]
@@ -51,11 +52,18 @@ pub fn acts(
     let limit = limit.unwrap_or(usize::MAX);
     let mut lines = BookBackward::open(dir)?;
     let (mut found, mut reached) = (Vec::new(), None);
-    let mut misfits = Misfits::default();
+    let (mut misfits, mut unreadable) = (Misfits::default(), Unreadables::default());
     while found.len() < limit
         && let Some(line) = lines.next_line()?
     {
-        let record = line.record(reached)?;
+        let record = match line.record(reached) {
+            Ok(record) => record,
+            Err(broken) => {
+                reached = Some(broken.seq);
+                unreadable.note(broken);
+                continue;
+            }
+        };
         reached = Some(record.seq);
         if since.is_some_and(|since| since.since(record.at) > SLACK_MS) {
             break;
@@ -69,5 +77,6 @@ pub fn acts(
     Ok(Found {
         items: found,
         misfits,
+        unreadable,
     })
 }

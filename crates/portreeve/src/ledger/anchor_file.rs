@@ -45,6 +45,7 @@ impl AnchorLines {
         match (self.anchors, self.first_stray) {
             (0, None) => Some("it holds no anchor".to_owned()),
             (0, Some(_)) => Some("it holds no anchor, but something else".to_owned()),
+            (_, Some(line)) if self.strays == 1 => Some(format!("line {line} of it is no anchor")),
             (_, Some(line)) => Some(format!(
                 "{} of its lines are no anchors, the first is line {line}",
                 self.strays

@@ -11,6 +11,7 @@ use super::read::Record;
 use super::records::ReadError;
 use super::report::What;
 use super::segment::{self, SegmentFile};
+use super::unreadable::Unreadable;
 
 /// The lines of all segments from the last to the first. Reads one line further back than it has
 /// handed out, to know what the last one should continue.
@@ -31,15 +32,17 @@ pub(super) struct BookLine {
     pub(super) bytes: Vec<u8>,
     segment: Arc<str>,
     what: Option<What>,
+    /// The number that follows that of the line before.
+    due: Option<u64>,
 }
 
 impl BookLine {
     /// What the line says; `reached` is the record after it.
-    pub(super) fn record(&self, reached: Option<u64>) -> Result<Record<'_>, ReadError> {
-        Record::parse(&self.bytes).map_err(|error| ReadError::Damaged {
-            segment: self.segment.to_string(),
-            seq: reached.map_or(0, |seq| seq.saturating_sub(1)),
-            what: error.to_string(),
+    pub(super) fn record(&self, reached: Option<u64>) -> Result<Record<'_>, Unreadable> {
+        Record::parse(&self.bytes).map_err(|why| {
+            let by_next = || reached.map(|seq| seq.saturating_sub(1));
+            let seq = self.due.or_else(by_next).unwrap_or(1);
+            Unreadable::new(seq, &self.segment, &why)
         })
     }
 
@@ -70,6 +73,7 @@ impl BookBackward {
         let before = self.ahead.as_ref().and_then(|(line, _)| stated_head(line));
         Ok(Some(BookLine {
             what: joined(bare(&bytes), before).err(),
+            due: before.map(|head| head.seq.saturating_add(1)),
             bytes,
             segment,
         }))

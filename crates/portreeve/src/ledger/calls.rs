@@ -16,6 +16,7 @@ use super::misfit::Misfits;
 use super::read::{Phase, Record};
 use super::record::{Answer, Ended, Refused};
 use super::records::ReadError;
+use super::unreadable::Unreadables;
 use crate::clock;
 
 /// Records stand in the book nearly in the order of their times; a search in time looks so much
@@ -92,11 +93,14 @@ pub enum BookedEntry {
     Act(BookedAct),
 }
 
-/// What was found, newest last, and what of all that was read does not fit the chain.
+/// What was found, newest last, and what of all that was read does not fit the chain or cannot be read
+/// at all.
 #[derive(Clone, Debug)]
 pub struct Found<T> {
     pub items: Vec<T>,
     pub misfits: Misfits,
+    /// What is not among the items, whichever were sought: nobody can say what these records tell.
+    pub unreadable: Unreadables,
 }
 
 /// What a policy would have said that was being tried beside the one in force.
@@ -270,7 +274,7 @@ impl Filter {
     }
 }
 
-/// The matching calls, newest first, read as they are asked for.
+/// The matching calls, newest first, read as they are asked for. Goes past what cannot be read.
 pub fn calls(dir: &Path, filter: Filter) -> Result<Calls, ReadError> {
     Ok(Calls {
         left: filter.limit.unwrap_or(usize::MAX),
@@ -279,6 +283,7 @@ pub fn calls(dir: &Path, filter: Filter) -> Result<Calls, ReadError> {
         reached: None,
         ends: HashMap::new(),
         misfits: Misfits::default(),
+        unreadable: Unreadables::default(),
     })
 }
 
@@ -300,6 +305,7 @@ pub fn entries(dir: &Path, filter: Filter) -> Result<Found<BookedEntry>, ReadErr
     Ok(Found {
         items,
         misfits: calls.misfits,
+        unreadable: calls.unreadable,
     })
 }
 
@@ -316,6 +322,15 @@ pub fn tail(dir: &Path, count: usize) -> Result<Vec<String>, ReadError> {
     Ok(records)
 }
 
+/// The number of the last record, also of one that cannot be read; 0 if there is none.
+pub fn last_seq(dir: &Path) -> Result<u64, ReadError> {
+    let last = BookBackward::open(dir)?.next_line()?;
+    Ok(last.map_or(0, |line| match line.record(None) {
+        Ok(record) => record.seq,
+        Err(broken) => broken.seq,
+    }))
+}
+
 /// See [`calls`].
 #[derive(Debug)]
 pub struct Calls {
@@ -326,6 +341,7 @@ pub struct Calls {
     /// Ends whose beginning is still to come: as many as calls were under way at once.
     ends: HashMap<String, (CallEnd, Option<String>)>,
     misfits: Misfits,
+    unreadable: Unreadables,
 }
 
 impl Calls {
@@ -333,7 +349,14 @@ impl Calls {
         while self.left > 0
             && let Some(line) = self.lines.next_line()?
         {
-            let record = line.record(self.reached)?;
+            let record = match line.record(self.reached) {
+                Ok(record) => record,
+                Err(broken) => {
+                    self.reached = Some(broken.seq);
+                    self.unreadable.note(broken);
+                    continue;
+                }
+            };
             self.reached = Some(record.seq);
             if self.is_before_all(record.at) {
                 break;

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use super::acts::BookedAct;
 use super::calls::{BookedCall, BookedEntry, CallEnd, Filter, owned, query};
-use super::chain::Head;
-use super::export::Follow;
+use super::chain::{Head, Seal};
+use super::follow::Follow;
 use super::misfit::{Misfit, joined};
 use super::read::{Phase, Record};
 use super::records::ReadError;
+use super::unreadable::Unreadables;
 
 /// Follows a book as it grows, and hands out every call that ends.
 #[derive(Debug)]
@@ -20,6 +21,7 @@ pub struct CallsByEnd {
     begun: HashMap<String, BookedCall>,
     /// What the next record must continue, once it is known.
     before: Option<Head>,
+    unreadable: Unreadables,
 }
 
 impl CallsByEnd {
@@ -30,6 +32,7 @@ impl CallsByEnd {
             follow: Follow::from(dir, next),
             begun: HashMap::new(),
             before: None,
+            unreadable: Unreadables::default(),
         }
     }
 
@@ -43,14 +46,17 @@ impl CallsByEnd {
         Ok(None)
     }
 
-    /// The next call that ended, or act; `None` if there is none yet.
+    /// The next call that ended, or act; `None` if there is none yet. Goes past what cannot be read.
     pub fn next_entry(&mut self) -> Result<Option<BookedEntry>, ReadError> {
         while let Some(line) = self.follow.next_line()? {
-            let record = Record::parse(line.as_bytes()).map_err(|error| ReadError::Damaged {
-                segment: "the followed segment".to_owned(),
-                seq: self.follow.next_seq().saturating_sub(1),
-                what: error.to_string(),
-            })?;
+            let record = match Record::parse(line.as_bytes()) {
+                Ok(record) => record,
+                Err(why) => {
+                    self.unreadable.note(self.follow.unreadable(&why));
+                    self.before = Seal::read(line.as_bytes()).map(|seal| seal.head());
+                    continue;
+                }
+            };
             let misfit = self.misfit(&line, &record);
             if record.phase == Phase::Admin {
                 return Ok(Some(BookedEntry::Act(BookedAct::of(&record, misfit))));
@@ -62,13 +68,18 @@ impl CallsByEnd {
         Ok(None)
     }
 
+    /// What could not be read since this was asked for last.
+    pub fn take_unreadable(&mut self) -> Unreadables {
+        std::mem::take(&mut self.unreadable)
+    }
+
     fn misfit(&mut self, line: &str, record: &Record<'_>) -> Option<String> {
         let judged = joined(line.as_bytes(), self.before);
         self.before = Some(Head {
             seq: record.seq,
             hash: record.hash,
         });
-        let misfit = Misfit::new(record.seq, "the followed segment", judged.err()?);
+        let misfit = Misfit::new(record.seq, &self.follow.segment(), judged.err()?);
         Some(misfit.to_string())
     }
 

@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::calls::{Filter, calls};
-use super::lines::Forward;
-use super::records::{ReadError, replay_from};
-use super::segment::{self, SegmentFile};
+use super::follow::Follow;
+use super::read::Record;
+use super::records::ReadError;
+use super::unreadable::Unreadables;
 
 /// Why an export is not whole.
 #[derive(Debug, thiserror::Error)]
@@ -18,13 +19,21 @@ pub enum ExportError {
     Unwritten(io::Error),
 }
 
-/// Writes every record, or those of the matching calls, and returns how many. Unfiltered, what is
-/// written can be verified like the book itself.
+/// What became of the book's records.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exported {
+    pub written: u64,
+    /// Left out: whoever reads the export wants records.
+    pub unreadable: Unreadables,
+}
+
+/// Writes every record that can be read, or those of the matching calls. Unfiltered, what is written
+/// of a book that holds can be verified like the book itself.
 pub fn export(
     dir: &Path,
     filter: Option<&Filter>,
     out: &mut dyn Write,
-) -> Result<u64, ExportError> {
+) -> Result<Exported, ExportError> {
     let wanted = match filter {
         None => None,
         Some(filter) => Some(
@@ -33,100 +42,26 @@ pub fn export(
                 .collect::<Result<HashSet<_>, _>>()?,
         ),
     };
-    let mut records = replay_from(dir, 1)?;
-    let mut written = 0;
-    while let Some((record, line)) = records.next_with_line()? {
+    let mut book = Follow::from(dir, 1);
+    let mut exported = Exported::default();
+    while let Some(line) = book.next_bytes()? {
+        let record = match Record::parse(&line) {
+            Ok(record) => record,
+            Err(why) => {
+                exported.unreadable.note(book.unreadable(&why));
+                continue;
+            }
+        };
         let call_id = record.call_id.as_deref().unwrap_or_default();
         if wanted
             .as_ref()
             .is_none_or(|wanted| wanted.contains(call_id))
         {
-            out.write_all(line).map_err(ExportError::Unwritten)?;
-            written += 1;
+            out.write_all(&line)
+                .and_then(|()| out.write_all(b"\n"))
+                .map_err(ExportError::Unwritten)?;
+            exported.written += 1;
         }
     }
-    Ok(written)
-}
-
-/// Follows a book as it grows. Whoever follows asks again after a while; nothing waits here.
-#[derive(Debug)]
-pub struct Follow {
-    dir: PathBuf,
-    next: u64,
-    open: Option<(SegmentFile, Forward)>,
-    /// A line that was still being written when it was read.
-    half: Vec<u8>,
-}
-
-impl Follow {
-    /// Follows from record `next` on.
-    pub fn from(dir: &Path, next: u64) -> Self {
-        Self {
-            dir: dir.to_owned(),
-            next: next.max(1),
-            open: None,
-            half: Vec::new(),
-        }
-    }
-
-    /// The number of the record that comes next.
-    pub(super) const fn next_seq(&self) -> u64 {
-        self.next
-    }
-
-    /// The next record as it stands in the book, without its newline; `None` if there is none yet.
-    pub fn next_line(&mut self) -> Result<Option<String>, ReadError> {
-        loop {
-            if self.open.is_none() && !self.open_next()? {
-                return Ok(None);
-            }
-            if let Some(line) = self.read()? {
-                self.next += 1;
-                return Ok(Some(line));
-            }
-            // A segment is complete when the one after it exists.
-            let complete = self
-                .open
-                .as_ref()
-                .is_some_and(|(segment, _)| segment.first < self.next)
-                && SegmentFile::new(&self.dir, self.next).path.exists();
-            if !complete {
-                return Ok(None);
-            }
-            self.open = None;
-        }
-    }
-
-    fn open_next(&mut self) -> Result<bool, ReadError> {
-        let segments = segment::list(&self.dir).map_err(ReadError::io(&self.dir))?;
-        let index = segment::holding(&segments, self.next).unwrap_or(0);
-        let Some(segment) = segments.into_iter().nth(index) else {
-            return Ok(false);
-        };
-        let mut lines = Forward::open(&segment.path).map_err(ReadError::io(&segment.path))?;
-        self.next = self.next.max(segment.first);
-        let passed = lines
-            .skip(self.next - segment.first)
-            .map_err(ReadError::io(&segment.path))?;
-        if passed {
-            self.open = Some((segment, lines));
-        }
-        Ok(passed)
-    }
-
-    fn read(&mut self) -> Result<Option<String>, ReadError> {
-        let Some((segment, lines)) = &mut self.open else {
-            return Ok(None);
-        };
-        let more = lines.next_line().map_err(ReadError::io(&segment.path))?;
-        self.half.extend_from_slice(more.unwrap_or_default());
-        Ok(self
-            .half
-            .strip_suffix(b"\n")
-            .map(<[u8]>::to_vec)
-            .map(|line| {
-                self.half.clear();
-                String::from_utf8_lossy(&line).into_owned()
-            }))
-    }
+    Ok(exported)
 }

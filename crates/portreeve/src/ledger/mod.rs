@@ -8,7 +8,7 @@
 //! record → line → book → medium        what is said, its bytes, the chain, the file
 //!                 commit               when it is on disk
 //! open, tail, retain, keep                 the life of the directory
-//! lines → read → replay, backward → query, follow, export, verify
+//! lines → read → replay, backward → query, follow → export, verify
 //! ```
 //!
 //! What holds: an append that fails refuses the call (there is no fail-open switch); the begin of
@@ -28,6 +28,7 @@ mod ended;
 mod ending;
 mod export;
 mod file;
+mod follow;
 mod in_store;
 mod keep;
 mod line;
@@ -47,6 +48,7 @@ mod tail;
 mod target;
 #[cfg(test)]
 mod tests;
+mod unreadable;
 mod verify;
 mod witness;
 
@@ -60,13 +62,14 @@ pub use anchor::{AnchorError, Anchors, FileAnchor, KnownAnchor, MemoryAnchors, S
 pub use anchor_file::AnchorLines;
 pub use calls::{
     ANSWERS, BookedCall, BookedEntry, CallEnd, Calls, Filter, Found, OUTCOMES, ShadowVerdict,
-    UNKNOWN, calls, entries, query, tail,
+    UNKNOWN, calls, entries, last_seq, query, tail,
 };
 pub use chain::{Anchor, Digest, Head};
 pub use ended::EndOfCall;
 pub use ending::CallsByEnd;
-pub use export::{ExportError, Follow, export};
+pub use export::{ExportError, Exported, export};
 pub use file::FileLedger;
+pub use follow::Follow;
 pub use in_store::StoreAnchors;
 pub use keep::{Cadence, keep_anchored, keep_probing};
 pub use loss::Loss;
@@ -82,6 +85,7 @@ pub use remains::Remains;
 pub use report::{Fault, Report, What};
 pub use retain::{Retention, retire};
 pub use target::{Target, shown};
+pub use unreadable::{Unreadable, Unreadables};
 pub use verify::{Verification, verify};
 
 /// A signed checkpoint stands at least every so many records.

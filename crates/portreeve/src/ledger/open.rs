@@ -61,6 +61,10 @@ const WAY_OUT: &str = "`portreeve ledger verify` shows what is wrong; put the le
      a backup, or go on without what is missing: `portreeve up --accept-ledger-cut` gives it up, rate \
      limits forget the calls that stood in it, and the ledger says from then on that it was cut";
 
+const NO_WAY_ON: &str = "`portreeve ledger verify` shows what is wrong; put the ledger directory back from \
+     a backup, which is the only way on: `--accept-ledger-cut` gives up the ledger's end, and here what \
+     comes before its last segment is missing or changed";
+
 /// Why the book can't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -110,13 +114,14 @@ impl OpenError {
             Self::ForeignKey { .. } => {
                 "restore the data directory's `key` file that belongs to this ledger".to_owned()
             }
+            // Whatever a person accepts: these are found before anything is given up.
+            Self::Altered { loss: None, .. } | Self::Headless { .. } => NO_WAY_ON.to_owned(),
             Self::Rewritten { .. } | Self::Altered { .. } | Self::CutTail { .. } => {
                 match self.loss() {
                     Some(loss) => format!("{WAY_OUT}. {loss}"),
                     None => WAY_OUT.to_owned(),
                 }
             }
-            Self::Headless { .. } => WAY_OUT.to_owned(),
         }
     }
 

@@ -10,10 +10,11 @@ pub const INVALID_PARAMS: i64 = -32602;
 pub const NO_RESOURCE: i64 = -32002;
 /// The request's headers disagree with its body (2026-07-28).
 pub const HEADER_MISMATCH: i64 = -32020;
-/// The client has not declared what the request needs (2026-07-28).
-pub const MISSING_CAPABILITY: i64 = -32021;
 /// The server does not speak the revision that the request is under (2026-07-28).
 pub const UNSUPPORTED_VERSION: i64 = -32022;
+
+/// The client has not declared what the request needs (2026-07-28).
+pub const MISSING_CAPABILITY: i64 = -32021;
 
 /// The policy refused; `data` is the decision.
 pub const POLICY_REFUSED: i64 = 40300;

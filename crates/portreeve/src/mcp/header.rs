@@ -1,5 +1,6 @@
 //! The protocol's HTTP headers: their names, their encoding, and whether they say what the body says.
 
+use http::header::ACCEPT;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::message::Message;
@@ -48,10 +49,10 @@ pub fn version<'a>(headers: &'a HeaderMap, body: Option<&'a str>) -> Result<&'a 
     let header = single(headers, &PROTOCOL_VERSION)?;
     match (header, body) {
         (Some(header), Some(body)) if header != body => Err(Mismatch(format!(
-            "{PROTOCOL_VERSION} is {header:?} but the body's _meta says {body:?}"
+            "{PROTOCOL_VERSION} is not the revision that the body's _meta names"
         ))),
         (None, Some(body)) if revision::era(body) == Era::Modern => Err(Mismatch(format!(
-            "{PROTOCOL_VERSION} is missing; the body says {body:?}"
+            "{PROTOCOL_VERSION} is missing, though the body's _meta names a revision"
         ))),
         (header, body) => Ok(body.or(header).unwrap_or(revision::WITH_BATCHES)),
     }
@@ -59,6 +60,9 @@ pub fn version<'a>(headers: &'a HeaderMap, body: Option<&'a str>) -> Result<&'a 
 
 /// Checks the mirrors of method and name. The modern era demands them; when a legacy client sends
 /// them all the same, they must be true as well.
+///
+/// INVARIANT: a mismatch names headers, never what stands in them or in the body: that may be secret,
+/// and the reason is booked (`a_mismatch_quotes_nothing`).
 pub fn agree(headers: &HeaderMap, message: &Message<'_>, era: Era) -> Result<(), Mismatch> {
     let Some(method) = message.method() else {
         return Ok(());
@@ -66,11 +70,7 @@ pub fn agree(headers: &HeaderMap, message: &Message<'_>, era: Era) -> Result<(),
     let demanded = era == Era::Modern && message.id().is_some();
     match single(headers, &METHOD)? {
         Some(header) if header == method => {}
-        Some(header) => {
-            return Err(Mismatch(format!(
-                "{METHOD} is {header:?} but the body says {method:?}"
-            )));
-        }
+        Some(_) => return Err(Mismatch(format!("{METHOD} is not the body's method"))),
         None if demanded => return Err(Mismatch(format!("{METHOD} is missing"))),
         None => {}
     }
@@ -86,13 +86,37 @@ pub fn agree(headers: &HeaderMap, message: &Message<'_>, era: Era) -> Result<(),
         (None, _) => Ok(()),
         (Some(header), Some(name)) if decode(header).as_deref() == Some(name) => Ok(()),
         (Some(_), None) if member.is_none() => Ok(()),
-        (Some(header), named) => {
-            let named = named.unwrap_or("nothing");
-            Err(Mismatch(format!(
-                "{NAME} is {header:?} but the body says {named:?}"
-            )))
+        (Some(_), named) => {
+            let what = if named.is_some() {
+                "is not what"
+            } else {
+                "is given, and nothing is what"
+            };
+            Err(Mismatch(format!("{NAME} {what} the body names")))
         }
     }
+}
+
+/// What a POST accepts: both forms of an answer, the one that is liked better first.
+pub const EITHER: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
+pub const STREAM_FIRST: HeaderValue =
+    HeaderValue::from_static("text/event-stream, application/json");
+
+/// Whether a client likes a stream better than one message: it names that first. Weights are not
+/// looked at; either form is one that it takes.
+pub fn prefers_stream(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(ACCEPT).iter();
+    let mut ranges = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|range| range.split(';').next())
+        .map(str::trim);
+    let known = |range: &&str| {
+        range.eq_ignore_ascii_case("application/json")
+            || range.eq_ignore_ascii_case("text/event-stream")
+    };
+    let first = ranges.find(known);
+    first.is_some_and(|range| range.eq_ignore_ascii_case("text/event-stream"))
 }
 
 /// Whether the header mirrors a single argument.
@@ -195,10 +219,53 @@ mod tests {
     }
 
     #[test]
+    fn a_mismatch_quotes_nothing() {
+        let read = r#"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"https://u:hush1@h/?k=hush2"}}"#;
+        for headers in [
+            &[("mcp-method", "hush"), ("mcp-name", "hush")][..],
+            &[("mcp-method", "resources/read"), ("mcp-name", "hush")],
+            &[("mcp-method", "resources/read")],
+        ] {
+            for era in [Era::Legacy, Era::Modern] {
+                if let Err(mismatch) = check(headers, read, era) {
+                    assert!(!mismatch.to_string().contains("hush"), "{mismatch}");
+                }
+            }
+        }
+        let headers = [(PROTOCOL_VERSION, HeaderValue::from_static("hush"))];
+        let headers = headers.into_iter().collect();
+        let mismatch = version(&headers, Some("hush too")).unwrap_err();
+        assert!(!mismatch.to_string().contains("hush"), "{mismatch}");
+    }
+
+    #[test]
     fn a_legacy_client_may_leave_them_out_but_not_lie() {
         assert_eq!(check(&[], CALL, Era::Legacy), Ok(()));
         assert!(check(&[("mcp-method", "ping")], CALL, Era::Legacy).is_err());
         assert!(check(&[("mcp-name", "harmless")], CALL, Era::Legacy).is_err());
+    }
+
+    #[test]
+    fn a_stream_is_preferred_where_it_is_named_first() {
+        for (accept, prefers) in [
+            (&["application/json, text/event-stream"][..], false),
+            (&["text/event-stream, application/json"], true),
+            (&["*/*;q=0.1, Text/Event-Stream;q=0.9"], true),
+            (&["text/html", "text/event-stream"], true),
+            (&["application/json", "text/event-stream"], false),
+            (&["*/*"], false),
+            (&[], false),
+        ] {
+            let mut headers = HeaderMap::new();
+            for value in accept {
+                headers.append(ACCEPT, HeaderValue::from_static(value));
+            }
+            assert_eq!(prefers_stream(&headers), prefers, "{accept:?}");
+        }
+        for (value, prefers) in [(EITHER, false), (STREAM_FIRST, true)] {
+            let headers = HeaderMap::from_iter([(ACCEPT, value)]);
+            assert_eq!(prefers_stream(&headers), prefers);
+        }
     }
 
     #[test]

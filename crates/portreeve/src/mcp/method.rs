@@ -108,9 +108,26 @@ pub fn is_server_notification(method: &str) -> bool {
             | "notifications/resources/updated"
             | "notifications/prompts/list_changed"
             | "notifications/elicitation/complete"
+            | "notifications/tasks"
             | "notifications/tasks/status"
             | "notifications/subscriptions/acknowledged"
     )
+}
+
+/// Requests of the legacy era that the modern one has no more.
+const GONE: &[&str] = &[
+    "initialize",
+    "ping",
+    "logging/setLevel",
+    "resources/subscribe",
+    "resources/unsubscribe",
+    "tasks/list",
+    "tasks/result",
+];
+
+/// Whether no server of the modern era may carry `method` out.
+pub fn is_gone(method: &str) -> bool {
+    GONE.contains(&method)
 }
 
 /// The member of `params` that `Mcp-Name` mirrors, for the methods that have one.
@@ -118,6 +135,7 @@ pub fn name_member(method: &str) -> Option<&'static str> {
     match method {
         "tools/call" | "prompts/get" => Some("name"),
         "resources/read" => Some("uri"),
+        "tasks/get" | "tasks/update" | "tasks/cancel" => Some("taskId"),
         _ => None,
     }
 }

@@ -1,13 +1,12 @@
 //! The protocol's revisions, and the two eras they fall into.
 
+use portreeve_policy::json::Value;
+
 /// `params._meta` member that carries the revision in the modern era.
 pub const META_PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 
 /// `params._meta` member in which a modern client introduces itself.
 pub const META_CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
-
-/// `params._meta` member in which a modern client says what it can do.
-pub const META_CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 
 /// `params._meta` member that asks for the log messages of a request, from a level on.
 pub const META_LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
@@ -24,6 +23,9 @@ pub const LEGACY: [&str; 4] = ["2024-11-05", WITH_BATCHES, "2025-06-18", NEWEST_
 /// The only revision that has JSON-RPC batches; also what a missing version header means.
 pub const WITH_BATCHES: &str = "2025-03-26";
 
+/// `params._meta` member in which a modern client says what it can do.
+pub const META_CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+
 /// What the gate itself speaks when it opens a conversation of its own.
 pub const NEWEST_LEGACY: &str = "2025-11-25";
 pub const MODERN: &str = "2026-07-28";
@@ -37,13 +39,20 @@ pub enum Era {
     Modern,
 }
 
-/// The era of a revision. Revisions are dates, so later ones compare greater.
+/// The era of a revision. Revisions are dates, so later ones compare greater; a name that is no
+/// date stands for one that nobody knows yet.
 pub fn era(version: &str) -> Era {
-    if is_revision(version) && version >= MODERN {
-        Era::Modern
-    } else {
+    if is_revision(version) && version < MODERN {
         Era::Legacy
+    } else {
+        Era::Modern
     }
+}
+
+/// The revision that a message's params name.
+pub fn stated<'a>(params: Option<&'a Value<'_>>) -> Option<&'a str> {
+    let meta = params?.get("_meta")?;
+    meta.get(META_PROTOCOL_VERSION)?.as_str()
 }
 
 /// Whether `version` is written as revisions are: `YYYY-MM-DD`.
@@ -53,4 +62,19 @@ pub fn is_revision(version: &str) -> bool {
             4 | 7 => b == b'-',
             _ => b.is_ascii_digit(),
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_to_be_old_is_new() {
+        for old in ["2024-11-05", "2025-03-26", "2025-11-25"] {
+            assert_eq!(era(old), Era::Legacy, "{old}");
+        }
+        for new in ["2026-07-28", "2027-01-01", "v999.0.0", "DRAFT-2027", ""] {
+            assert_eq!(era(new), Era::Modern, "{new}");
+        }
+    }
 }

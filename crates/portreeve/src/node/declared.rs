@@ -146,6 +146,7 @@ fn differing(a: &Config, b: &Config) -> Vec<&'static str> {
         files: _,
         warnings: _,
         undeclared: _,
+        declares: _,
     } = a;
     [
         ("listen", *listen != b.listen),

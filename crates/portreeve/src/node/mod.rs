@@ -9,6 +9,7 @@ mod effects;
 mod error;
 mod house;
 mod listen;
+mod supervise;
 mod tasks;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

@@ -1,5 +1,5 @@
 //! What runs in the background while a gate is open. Every task ends when it is told to stop, or
-//! when the ledger is closed.
+//! when the ledger is closed; one that panics is started again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +8,7 @@ use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::supervise::{Pauses, supervise};
 use super::{House, Node};
 use crate::counters::MemoryCounters;
 use crate::front::Front;
@@ -27,31 +28,60 @@ pub(super) fn spawn(
     retention: Retention,
     stop: &watch::Receiver<bool>,
 ) {
-    let ledger = Arc::clone(&node.house.ledger);
-    for (place, cadence) in node
-        .house
-        .anchors
-        .iter()
-        .zip([Cadence::STORE, Cadence::SECOND_PLACE])
-    {
-        let (ledger, place) = (Arc::clone(&ledger), Arc::clone(place));
-        node.keeping
-            .spawn(async move { keep_anchored(&ledger, place.as_ref(), cadence).await });
-    }
-    node.keeping
-        .spawn(async move { keep_probing(&ledger, PROBE_PAUSE).await });
-
+    keep_book(node, stop);
     let (gate, counters) = (Arc::clone(&node.gate), Arc::clone(&node.counters));
-    let house = Arc::clone(&node.house);
+    let (house, stopping) = (Arc::clone(&node.house), stop.clone());
+    let snapshots = move || {
+        let (gate, counters) = (Arc::clone(&gate), Arc::clone(&counters));
+        keep_snapshots(gate, counters, Arc::clone(&house), stopping.clone())
+    };
     node.serving
-        .spawn(keep_snapshots(gate, counters, house, stop.clone()));
-    let (gate, front) = (Arc::clone(&node.gate), Arc::clone(front));
-    node.serving.spawn(each_minute(gate, front, stop.clone()));
+        .spawn(kept("snapshots", stop.clone(), snapshots));
+    let (gate, front, stopping) = (Arc::clone(&node.gate), Arc::clone(front), stop.clone());
+    let minutes = move || each_minute(Arc::clone(&gate), Arc::clone(&front), stopping.clone());
+    node.serving
+        .spawn(kept("each minute's work", stop.clone(), minutes));
     let (house, counters) = (Arc::clone(&node.house), Arc::clone(&node.counters));
+    let stopping = stop.clone();
+    let retaining = move || {
+        let (house, counters) = (Arc::clone(&house), Arc::clone(&counters));
+        keep_retention(house, counters, retention.clone(), stopping.clone())
+    };
     node.serving
-        .spawn(keep_retention(house, counters, retention, stop.clone()));
-    let gate = Arc::clone(&node.gate);
-    node.serving.spawn(keep_pins(gate, stop.clone()));
+        .spawn(kept("retention", stop.clone(), retaining));
+    let (gate, stopping) = (Arc::clone(&node.gate), stop.clone());
+    let pins = move || keep_pins(Arc::clone(&gate), stopping.clone());
+    node.serving.spawn(kept("tool lists", stop.clone(), pins));
+}
+
+/// What goes on until the ledger is closed, which comes after the stop.
+fn keep_book(node: &mut Node, stop: &watch::Receiver<bool>) {
+    let places = node.house.anchors.iter();
+    for (place, cadence) in places.zip([Cadence::STORE, Cadence::SECOND_PLACE]) {
+        let (ledger, place) = (Arc::clone(&node.house.ledger), Arc::clone(place));
+        let anchoring = move || {
+            let (ledger, place) = (Arc::clone(&ledger), Arc::clone(&place));
+            async move { keep_anchored(&ledger, place.as_ref(), cadence).await }
+        };
+        node.keeping
+            .spawn(kept("anchoring", stop.clone(), anchoring));
+    }
+    let ledger = Arc::clone(&node.house.ledger);
+    let probing = move || {
+        let ledger = Arc::clone(&ledger);
+        async move { keep_probing(&ledger, PROBE_PAUSE).await }
+    };
+    node.keeping
+        .spawn(kept("probing the ledger", stop.clone(), probing));
+}
+
+/// A task that is started again should it panic.
+fn kept<Work: Future<Output = ()>>(
+    name: &'static str,
+    stop: watch::Receiver<bool>,
+    start: impl FnMut() -> Work,
+) -> impl Future<Output = ()> {
+    supervise(name, stop, Pauses::USUAL, start)
 }
 
 /// Asks for first lists at once, and looks at all lists again every few minutes.

@@ -68,6 +68,9 @@ pub struct Vote {
     pub counts_for: Vec<usize>,
     /// Milliseconds since the epoch.
     pub at: i64,
+    /// Taken back when a call had used it already: it counts for no other call.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub taken_back: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,11 +130,12 @@ pub enum NoVote {
 
 /// What the votes come to: one denial denies, and each need wants its own approvals.
 pub fn settled(needs: &[Need], votes: &[Vote]) -> State {
-    if votes.iter().any(|vote| vote.says == Says::Deny) {
+    let counted = || votes.iter().filter(|vote| !vote.taken_back);
+    if counted().any(|vote| vote.says == Says::Deny) {
         return State::Denied;
     }
     let is_met = |(place, need): (usize, &Need)| {
-        let approving = votes.iter().filter(|vote| vote.counts_for.contains(&place));
+        let approving = counted().filter(|vote| vote.counts_for.contains(&place));
         approving.count() >= need.approvals as usize
     };
     // Nothing that nobody was asked for is approved.
@@ -149,20 +153,35 @@ impl Approval {
         open && now < self.asked.expires_at
     }
 
-    /// Whether a person can still take back an approval of their own: as long as no call has used it.
-    ///
-    /// INVARIANT: nobody takes back what somebody else said (`what_was_said_can_be_taken_back`).
-    pub fn may_withdraw(&self, person: &Person, now: Timestamp) -> Result<(), NoVote> {
-        let has_said = |vote: &Vote| vote.person == person.name;
-        if self.state == State::Used && !self.votes.iter().any(has_said) {
-            return Err(NoVote::NotGiven(person.name.clone()));
-        }
-        if !matches!(self.state, State::Waiting | State::Approved) {
+    /// Whether anybody can still decide it.
+    pub fn is_undecided(&self, now: Timestamp) -> Result<(), NoVote> {
+        self.is_still(&[State::Waiting], now)
+    }
+
+    /// Whether what was said can still be taken back: no call has used it.
+    pub fn is_untaken(&self, now: Timestamp) -> Result<(), NoVote> {
+        self.is_still(&[State::Waiting, State::Approved], now)
+    }
+
+    fn is_still(&self, states: &[State], now: Timestamp) -> Result<(), NoVote> {
+        if !states.contains(&self.state) {
             return Err(NoVote::Over(self.state));
         }
         if !self.is_live(now) {
             return Err(NoVote::Over(State::Expired));
         }
+        Ok(())
+    }
+
+    /// Whether a person can still take back an approval of their own: as long as no call has used it.
+    ///
+    /// INVARIANT: nobody takes back what somebody else said (`what_was_said_can_be_taken_back`).
+    pub fn may_withdraw(&self, person: &Person, now: Timestamp) -> Result<(), NoVote> {
+        let has_said = |vote: &Vote| vote.person == person.name && !vote.taken_back;
+        if self.state == State::Used && !self.votes.iter().any(has_said) {
+            return Err(NoVote::NotGiven(person.name.clone()));
+        }
+        self.is_untaken(now)?;
         if self.votes.iter().any(has_said) {
             Ok(())
         } else {
@@ -172,9 +191,15 @@ impl Approval {
 
     /// Takes back what a person said. What has been used stays used, but should the call turn out
     /// never to have reached its server, this is no approval any more.
+    ///
+    /// INVARIANT: who approved a call that has passed stays known
+    /// (`what_was_said_can_be_taken_back`).
     pub fn withdraw(&mut self, person: &Person) {
-        self.votes.retain(|vote| vote.person != person.name);
-        if self.state != State::Used {
+        if self.state == State::Used {
+            let own = self.votes.iter_mut().filter(|v| v.person == person.name);
+            own.for_each(|vote| vote.taken_back = true);
+        } else {
+            self.votes.retain(|vote| vote.person != person.name);
             self.state = settled(&self.asked.needs, &self.votes);
         }
     }
@@ -187,16 +212,12 @@ impl Approval {
         if !person.role.may_approve() {
             return Err(NoVote::Role(person.name.clone(), person.role.as_str()));
         }
-        if self.state != State::Waiting {
-            return Err(NoVote::Over(self.state));
-        }
-        if !self.is_live(now) {
-            return Err(NoVote::Over(State::Expired));
-        }
+        self.is_undecided(now)?;
         if person.is_known_as(&self.asked.identity) {
             return Err(NoVote::Own(self.asked.identity.clone()));
         }
-        if self.votes.iter().any(|vote| vote.person == person.name) {
+        let counts = |vote: &Vote| vote.person == person.name && !vote.taken_back;
+        if self.votes.iter().any(counts) {
             return Err(NoVote::Twice(person.name.clone()));
         }
         let needs = &self.asked.needs;
@@ -277,6 +298,7 @@ mod tests {
             reason: None,
             counts_for,
             at: 1,
+            taken_back: false,
         });
         approval.state = settled(&approval.asked.needs, &approval.votes);
         Ok(approval.state)
@@ -325,9 +347,20 @@ mod tests {
         assert_eq!(vote(&mut one, &ann, Says::Deny), Ok(State::Denied));
         let denied = NoVote::Over(State::Denied);
         assert_eq!(one.may_withdraw(&ann, at), Err(denied));
+
+        let mut one = waiting(vec![need(1, &[])]);
+        assert_eq!(vote(&mut one, &ann, Says::Approve), Ok(State::Approved));
         one.state = State::Used;
         let used = NoVote::Over(State::Used);
         assert_eq!(one.may_withdraw(&ann, at), Err(used));
+        one.withdraw(&ann);
+        // Who approved it stays known, and counts for nothing else.
+        assert_eq!((one.state, one.votes.len()), (State::Used, 1));
+        assert_eq!(settled(&one.asked.needs, &one.votes), State::Waiting);
+        let nothing = NoVote::NotGiven(label("ann"));
+        assert_eq!(one.may_withdraw(&ann, at), Err(nothing));
+        one.state = State::Waiting;
+        assert!(one.may_vote(&ann, at).is_ok());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use hyper::body::Incoming as HyperBody;
 use tokio::time::timeout;
 
 use super::UpstreamError;
-use super::stdio::Answers;
+use super::stdio::{Answers, Numbered};
 use crate::budget::{Budget, Part, SMALL};
 use crate::mcp::sse::{Cutter, Event};
 
@@ -19,6 +19,7 @@ pub struct EventSource(Source);
 enum Source {
     Http(Box<HttpEvents>),
     Stdio(Answers),
+    Kept(Box<Numbered>),
 }
 
 impl EventSource {
@@ -35,12 +36,17 @@ impl EventSource {
         Self(Source::Stdio(answers))
     }
 
+    pub(super) fn of_numbered(numbered: Numbered) -> Self {
+        Self(Source::Kept(Box::new(numbered)))
+    }
+
     /// The next event, or `None` when the server has ended the stream. Between two events at most
     /// `idle` may pass.
     pub async fn next(&mut self, idle: Duration) -> Result<Option<Event>, UpstreamError> {
         match &mut self.0 {
             Source::Http(events) => events.next(idle).await,
             Source::Stdio(answers) => answers.next(idle).await,
+            Source::Kept(numbered) => numbered.next(idle).await,
         }
     }
 }

@@ -25,6 +25,8 @@ use crate::pieces::Pieces;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const IDLE_CONNECTION: Duration = Duration::from_secs(55);
+/// How many connections to one server are kept for the next call.
+const MAX_IDLE: usize = 256;
 
 type Guarded = Client<HttpsConnector<HttpConnector<GuardedResolver>>, Full<Bytes>>;
 /// A client without a guard: for whoever names the one place it goes to.
@@ -95,6 +97,7 @@ where
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE_CONNECTION)
+        .pool_max_idle_per_host(MAX_IDLE)
         .build(connector)
 }
 
@@ -221,15 +224,16 @@ impl HttpServer {
             Verb::Delete => (Method::DELETE, Bytes::new()),
         };
         let accept = match method {
-            Method::POST => "application/json, text/event-stream",
-            Method::GET => "text/event-stream",
-            _ => "*/*",
+            Method::POST if header::prefers_stream(&outgoing.headers) => header::STREAM_FIRST,
+            Method::POST => header::EITHER,
+            Method::GET => HeaderValue::from_static("text/event-stream"),
+            _ => HeaderValue::from_static("*/*"),
         };
         let has_body = method == Method::POST;
         let mut request = Request::builder().method(method).uri(self.url.clone());
         if let Some(headers) = request.headers_mut() {
             *headers = outgoing.headers;
-            headers.insert(ACCEPT, HeaderValue::from_static(accept));
+            headers.insert(ACCEPT, accept);
             headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
             if has_body {
                 headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

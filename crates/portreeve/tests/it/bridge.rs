@@ -242,25 +242,38 @@ async fn a_servers_own_url_will_do_and_a_wrong_address_does_not_end_well() {
         "{errors}"
     );
 
+    for (status, end) in [("404 Not Found", 3), ("200 OK", 3), ("403 Forbidden", 1)] {
+        let url = foreign_service(status).await;
+        let mut command = portreeve(&["stdio", "--server", "s", "--url", &url]);
+        command.env("PORTREEVE_TOKEN", TOKEN);
+        let mut client = Client::start(command);
+        client.say(&initialize());
+        let answer = client.hear();
+        assert_eq!(answer["id"], initialize()["id"]);
+        assert!(answer["error"].is_object(), "{answer}");
+        assert!(answer.get("detail").is_none(), "{answer}");
+        let (code, errors) = client.end();
+        assert_eq!(code, end, "{errors}");
+        assert!(errors.contains("that is no gateway"), "{errors}");
+    }
+}
+
+/// Something else that answers in JSON; its URL.
+async fn foreign_service(status: &'static str) -> String {
     let other = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", other.local_addr().unwrap());
     tokio::spawn(async move {
-        let answer = "HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\n\
-                      Content-Length: 22\r\nConnection: close\r\n\r\n{\"detail\":\"Not Found\"}";
+        let answer = format!(
+            "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: 22\r\n\
+             Connection: close\r\n\r\n{{\"detail\":\"Not Found\"}}"
+        );
         while let Ok((mut stream, _)) = other.accept().await {
             let mut head = [0; 4_096];
             let _ = tokio::io::AsyncReadExt::read(&mut stream, &mut head).await;
             let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, answer.as_bytes()).await;
         }
     });
-    let mut command = portreeve(&["stdio", "--server", "s", "--url", &url]);
-    command.env("PORTREEVE_TOKEN", TOKEN);
-    let mut client = Client::start(command);
-    client.say(&initialize());
-    client.hear();
-    let (code, errors) = client.end();
-    assert_eq!(code, 3, "{errors}");
-    assert!(errors.contains("that is no gateway"), "{errors}");
+    url
 }
 
 #[tokio::test(flavor = "multi_thread")]

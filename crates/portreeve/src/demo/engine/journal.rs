@@ -24,7 +24,10 @@ pub struct Commit {
 
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    #[error("cannot use the state file {path}: {source}")]
+    #[error(
+        "cannot use the state file {path}: {}; name a file that you may write to, in a folder that exists",
+        without_number(source)
+    )]
     Io { path: PathBuf, source: io::Error },
     #[error("{path} is not a state file of the runs demo; name another one, it was left as it is")]
     Foreign { path: PathBuf },
@@ -38,6 +41,13 @@ pub enum JournalError {
     },
     #[error("an earlier write to the state file {path} failed; make room there and start again")]
     Broken { path: PathBuf },
+}
+
+/// The cause in the system's words, without its number.
+fn without_number(source: &io::Error) -> String {
+    let text = source.to_string();
+    let words = text.split(" (os error ").next();
+    words.unwrap_or_default().to_owned()
 }
 
 /// An open journal, held by this process alone.

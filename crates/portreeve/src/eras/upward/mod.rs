@@ -160,7 +160,7 @@ impl Eras {
     async fn call(self: &Arc<Self>, mut errand: Errand<'_>, id: &str) -> Reply {
         // The headers that a call needs follow from the tool's definition.
         if errand.visit.server.pins.first_list() == FirstList::ToBeTaken
-            && let Ok(visit) = self.gate.with_first_list(&errand.visit).await
+            && let Ok(visit) = self.gate.with_known_tools(&errand.visit).await
         {
             errand.visit = visit;
         }

@@ -14,3 +14,4 @@ mod room;
 mod spelling;
 mod tampering;
 mod throughput;
+mod unreadable;

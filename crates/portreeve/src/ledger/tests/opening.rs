@@ -146,6 +146,39 @@ async fn a_removed_book_does_not_begin_again_where_an_anchor_knows_better() {
     assert!(matches!(error, OpenError::CutTail { .. }), "{error}");
 }
 
+// INVARIANT: what a refusal advises is a way on.
+#[tokio::test]
+async fn what_no_flag_helps_with_does_not_name_the_flag_as_the_way_on() {
+    let (room, _) = closed_book(12).await;
+    let accept = Opening {
+        accept_cut: true,
+        ..Opening::default()
+    };
+    let last = room.segments().len() - 1;
+    let mut lines = room.lines(last - 1);
+    lines.last_mut().unwrap()[12] ^= 1;
+    room.put_lines(last - 1, &lines);
+    let earlier = room.open_with(&accept).unwrap_err();
+    assert!(
+        matches!(earlier, OpenError::Altered { loss: None, .. }),
+        "{earlier}"
+    );
+    for path in &room.segments()[..last] {
+        fs::remove_file(path).unwrap();
+    }
+    room.put_lines(0, &[]);
+    let headless = room.open_with(&accept).unwrap_err();
+    assert!(matches!(headless, OpenError::Headless { .. }), "{headless}");
+    for error in [earlier, headless] {
+        let advice = error.advice();
+        assert!(
+            advice.contains("a backup, which is the only way on"),
+            "{advice}"
+        );
+        assert!(!advice.contains("portreeve up --accept"), "{advice}");
+    }
+}
+
 #[tokio::test]
 async fn a_changed_record_near_the_end_does_not_open() {
     let (room, head) = open_book(5).await;

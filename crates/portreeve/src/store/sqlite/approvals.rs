@@ -244,12 +244,14 @@ pub(super) fn vote(
         Ok(places) => places,
         Err(no) => return Ok(Err(no)),
     };
+    approval.votes.retain(|vote| vote.person != person.name);
     approval.votes.push(Vote {
         person: person.name.clone(),
         says,
         reason,
         counts_for,
         at: at.0,
+        taken_back: false,
     });
     approval.state = settled(&approval.asked.needs, &approval.votes);
     keep_votes(db, &approval)?;

@@ -77,6 +77,16 @@ impl Answers {
         }
     }
 
+    /// An answer that came in one piece.
+    pub(super) fn whole(answer: Bytes) -> Self {
+        let (_, nothing_more) = mpsc::unbounded_channel();
+        Self {
+            from: nothing_more,
+            first: Some(answer),
+            _ticket: None,
+        }
+    }
+
     /// Waits for the first message.
     pub(in super::super) async fn begin(
         mut self,

@@ -6,6 +6,7 @@
 //! mux       whom a message belongs to (outlet, past,  process   started, ended, reaped
 //!           answers)                                  warden    the process that ends it with the gate
 //! chatter   what is no message goes into the log      backoff   when one that died is started again
+//! kept      streams to which a client can come back
 //! ```
 //!
 //! What a process says is looked at by the gate as every answer is: nothing here judges.
@@ -15,6 +16,7 @@ mod backoff;
 mod chatter;
 mod child;
 mod children;
+mod kept;
 mod launch;
 mod mux;
 mod outlet;
@@ -25,6 +27,7 @@ pub mod warden;
 
 pub(super) use answers::{Answers, Beginning, Carrier};
 pub use children::{ChildSettings, Children};
+pub(super) use kept::Numbered;
 pub use launch::Launch;
 pub(super) use mux::{Route, Serves, Table};
 pub(super) use server::Lease;

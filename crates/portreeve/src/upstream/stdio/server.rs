@@ -22,10 +22,11 @@ use tokio::time::{sleep, timeout};
 use super::super::{
     EventSource, Incoming, IncomingBody, Outgoing, UpstreamError, UpstreamSession, Verb,
 };
-use super::answers::Beginning;
+use super::answers::{Answers, Beginning};
 use super::backoff::Backoff;
 use super::child::{Child, Start};
 use super::children::Children;
+use super::kept::{Form, Kept};
 use super::launch::Launch;
 use super::mux::Serves;
 use crate::mcp::header;
@@ -56,6 +57,7 @@ struct Inner {
     sessions: Mutex<HashMap<String, Arc<Child>>>,
     house: tokio::sync::Mutex<Option<Arc<Child>>>,
     modern: tokio::sync::Mutex<Option<Arc<Child>>>,
+    kept: Kept,
     /// Set when the server does not shake hands: it is of the modern era alone, most likely.
     no_handshake: OnceLock<String>,
 }
@@ -100,6 +102,7 @@ impl StdioServer {
             sessions: Mutex::default(),
             house: tokio::sync::Mutex::default(),
             modern: tokio::sync::Mutex::default(),
+            kept: Kept::default(),
             no_handshake: OnceLock::new(),
         }))
     }
@@ -121,7 +124,7 @@ impl StdioServer {
         let Outgoing { verb, headers } = outgoing;
         let served = match verb {
             Verb::Post(message) => self.post(one_line(message), &headers).await,
-            Verb::Get => self.listen(&headers),
+            Verb::Get => self.listen(&headers).await,
             Verb::Delete => self.end(&headers),
         };
         match served {
@@ -151,7 +154,8 @@ impl StdioServer {
             (Era::Legacy, Some(key)) => {
                 let child = self.0.session(key).ok_or(NotServed::NoSession)?;
                 if is_request {
-                    self.ask(&child, &line, &parts, era).await
+                    let form = Form::of(headers, Some(key));
+                    self.ask(&child, (&line, &parts), era, form).await
                 } else if parts.cancels.is_some() && parts.method() == "notifications/cancelled" {
                     child.cancel(line, &parts).await?;
                     Ok(bare(StatusCode::ACCEPTED))
@@ -165,7 +169,8 @@ impl StdioServer {
             }
             (era, _) if is_request => {
                 let child = self.shared(era).await?;
-                self.ask(&child, &line, &parts, era).await
+                let form = Form::of(headers, None);
+                self.ask(&child, (&line, &parts), era, form).await
             }
             // The conversation of a shared process is the gate's own; no caller's words about it
             // reach the process.
@@ -180,12 +185,23 @@ impl StdioServer {
     async fn ask(
         &self,
         child: &Child,
-        line: &Bytes,
-        parts: &Parts,
+        (line, parts): (&Bytes, &Parts),
         era: Era,
+        form: Form<'_>,
     ) -> Result<Incoming, NotServed> {
         let answers = child.ask(line, parts).await?;
-        Ok(incoming(answers.begin(self.0.timeout).await?, era))
+        if let Form::Kept(session) = form {
+            let numbered = self.0.kept.begin(session, answers, self.0.timeout);
+            return Ok(stream(EventSource::of_numbered(numbered)));
+        }
+        let begun = match (answers.begin(self.0.timeout).await?, form) {
+            // An error stays as it is: a modern client goes by its status.
+            (Beginning::Whole(answer, None), Form::Stream) => {
+                Beginning::Several(Answers::whole(answer))
+            }
+            (begun, _) => begun,
+        };
+        Ok(incoming(begun, era))
     }
 
     /// A session with a process of its own.
@@ -210,16 +226,19 @@ impl StdioServer {
         Ok(opened)
     }
 
-    fn listen(&self, headers: &HeaderMap) -> Result<Incoming, NotServed> {
+    /// The session's free stream, or the rest of one that its client left.
+    async fn listen(&self, headers: &HeaderMap) -> Result<Incoming, NotServed> {
         let Some(key) = session_of(headers) else {
             return Ok(bare(StatusCode::METHOD_NOT_ALLOWED));
         };
         let child = self.0.session(key).ok_or(NotServed::NoSession)?;
-        let events = EventSource::of_answers(child.listen());
-        Ok(Incoming {
-            status: StatusCode::OK,
-            session: None,
-            body: IncomingBody::Events(events),
+        let Some(event) = headers.get(&header::LAST_EVENT_ID) else {
+            return Ok(stream(EventSource::of_answers(child.listen())));
+        };
+        let event = event.to_str().unwrap_or_default();
+        Ok(match self.0.kept.resume(key, event).await {
+            Some(rest) => stream(EventSource::of_numbered(rest)),
+            None => bare(StatusCode::METHOD_NOT_ALLOWED),
         })
     }
 
@@ -351,6 +370,7 @@ impl Inner {
     }
 
     fn forget(&self, key: &str) -> bool {
+        self.kept.forget_session(key);
         self.sessions().remove(key).is_some()
     }
 }
@@ -364,6 +384,14 @@ const fn bare(status: StatusCode) -> Incoming {
         status,
         session: None,
         body: IncomingBody::Empty,
+    }
+}
+
+const fn stream(events: EventSource) -> Incoming {
+    Incoming {
+        status: StatusCode::OK,
+        session: None,
+        body: IncomingBody::Events(events),
     }
 }
 

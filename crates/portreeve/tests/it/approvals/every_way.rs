@@ -200,7 +200,7 @@ async fn a_denied_call_stays_denied_until_it_expires(way: Way) {
         );
     }
     let late = town.decide(&id, Says::Approve, &town.people[1]).await;
-    assert_eq!(late.unwrap_err().what, "it is denied already");
+    assert!(late.unwrap_err().what.ends_with(" is denied already"));
     town.gate.put_policy("p", &asking("0s", "")).await;
     town.gate.clock.advance(Duration::from_mins(30));
     assert_ne!(id_of(&town.call(&json!({})).await), id);
@@ -216,7 +216,7 @@ async fn an_approval_ends(way: Way) {
     let late = town
         .decide(&unanswered, Says::Approve, &town.people[0])
         .await;
-    assert_eq!(late.unwrap_err().what, "it is expired already");
+    assert!(late.unwrap_err().what.ends_with(" is expired already"));
     town.gate.node.gate.end_late_approvals().await;
     let states: Vec<State> = town.all().await.iter().map(|a| a.state).collect();
     assert_eq!(states, [State::Waiting, State::Expired, State::Expired]);

@@ -298,7 +298,7 @@ async fn the_agents_own_shell_cannot_approve(way: Way) {
         (&eve[..], None, 3),
         (&eve[..], Some(TOKEN), 1),
         (&["user", "token", "ann"], Some(TOKEN), 1),
-        (&["user", "remove", "ann"], Some(TOKEN), 1),
+        (&["user", "remove", "ann"], Some(TOKEN), 3),
     ] {
         let said = house.command(arguments, token);
         assert_eq!(said.code, code, "{arguments:?}: {said:?}");

@@ -97,11 +97,18 @@ async fn a_changed_call_asks_again() {
         let answer = town.gate.post(call(params)).await.json();
         assert_ne!(id_of(&answer), id, "{params}");
     }
+    let act = r#""params":{"name":"act","arguments":{"a":1}}"#;
+    let beside = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call",{act},"evil":{{}}}}"#);
+    let answer = town.gate.post(beside).await.json();
+    assert_ne!(id_of(&answer), id, "a member beside the params");
     let authorization = format!("Bearer {other}");
     let headers = [("authorization", authorization.as_str())];
     let same = call(r#"{"name":"act","arguments":{"a":1}}"#);
     let answer = town.gate.post_with(&headers, same.clone()).await.json();
     assert_ne!(id_of(&answer), id, "another grant");
+    let headers = [("mcp-protocol-version", "2025-06-18")];
+    let answer = town.gate.post_with(&headers, same.clone()).await.json();
+    assert_ne!(id_of(&answer), id, "another revision");
     assert_eq!(town.reached(), 0);
     assert!(passed(&town.gate.post(same).await.json()));
 }
@@ -249,7 +256,7 @@ async fn an_approval_can_be_taken_back_by_whoever_gave_it_until_it_is_used() {
     assert_eq!(again, Ok(State::Approved));
     assert!(passed(&town.call(&json!({})).await));
     let late = town.withdraw(&id, &town.people[0]).await.unwrap_err();
-    assert_eq!(late.what, "it is used already");
+    assert!(late.what.contains(" is used already"));
     let acts = portreeve::ledger::acts(&town.gate.ledger_dir(), None, None).unwrap();
     let taken_back = acts
         .items
@@ -264,4 +271,31 @@ async fn an_approval_can_be_taken_back_by_whoever_gave_it_until_it_is_used() {
     assert!(store.give_back_approval(&id, "{}").await.unwrap());
     let left = store.approval(&id).await.unwrap().unwrap();
     assert_eq!(left.state, State::Waiting);
+}
+
+#[tokio::test]
+async fn what_cannot_be_said_is_known_before_anybody_proves_who_they_are() {
+    let town = Town::new(Way::Http, &asking("0s", "")).await;
+    let id = id_of(&town.call(&json!({})).await);
+    let office = &town.gate.node.office;
+    let may = async |says: Option<Says>, who: Option<&str>| {
+        let (id, who) = (id.clone(), who.map(|who| Label::new(who).unwrap()));
+        let asked = Request::ApprovalMay { id, says, who };
+        office.answer("a test", asked).await.map_err(|no| no.what)
+    };
+    assert!(may(Some(Says::Approve), None).await.is_ok());
+    assert!(may(Some(Says::Deny), Some("ann")).await.is_ok());
+    // Whether there is such a person is not told.
+    assert!(may(Some(Says::Approve), Some("nobody")).await.is_ok());
+    let not_given = may(None, Some("ann")).await.unwrap_err();
+    assert!(not_given.contains("ann has not approved it"), "{not_given}");
+    let denied = town.decide(&id, Says::Deny, &town.people[0]).await;
+    assert_eq!(denied, Ok(State::Denied));
+    for says in [Some(Says::Approve), Some(Says::Deny), None] {
+        let late = may(says, None).await.unwrap_err();
+        assert_eq!(late, format!("the approval {id} is denied already"));
+    }
+    let acts = portreeve::ledger::acts(&town.gate.ledger_dir(), None, None).unwrap();
+    let asked = acts.items.iter().filter(|act| act.actor == "a test");
+    assert_eq!(asked.count(), 0, "asking is no act");
 }

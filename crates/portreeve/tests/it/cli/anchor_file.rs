@@ -44,7 +44,7 @@ fn an_anchor_file_that_holds_no_anchor_is_a_doubt() {
     for (text, why) in [
         ("", "holds no anchor"),
         ("#!/bin/sh\necho hello\n", "holds no anchor"),
-        (&half_replaced, "1 of its lines are no anchors"),
+        (&half_replaced, "line 1 of it is no anchor"),
         ("{\"seq\":1,\"hash\":\"00\",\"at\":\"now\"}\n", "no anchor"),
     ] {
         let (said, told) = judged(&home, text);

@@ -47,6 +47,10 @@ fn people_are_added_by_people() {
     let alone = home.run(&["user", "add", "eve", "--token"]);
     assert_eq!(alone.code, 3, "{alone:?}");
     assert!(alone.err.contains("there is none"), "{alone:?}");
+    // Nor is anybody asked who cannot have what they want.
+    let again = home.run(&["user", "add", "ann", "--role", "admin"]);
+    assert_eq!(again.code, 3, "{again:?}");
+    assert!(again.err.contains("exists already"), "{again:?}");
     let with_leave = home
         .command(&[
             "user",
@@ -68,6 +72,9 @@ fn people_are_added_by_people() {
     let people = home.json(&["user", "list"]);
     assert_eq!(people[0]["name"], "ann");
     assert!(!people.to_string().contains("pbkdf2"));
+    let by_bo = home.run(&["user", "add", "eve", "--as", "bo"]);
+    assert_eq!(by_bo.code, 1, "{by_bo:?}");
+    assert!(by_bo.err.contains("bo is no admin"), "{by_bo:?}");
     let refused = home
         .command(&["user", "remove", "ann"])
         .env("PORTREEVE_APPROVER_TOKEN", token)
@@ -97,16 +104,33 @@ fn the_agents_own_shell_cannot_approve() {
         missing.err.contains("there is no approval ap_0"),
         "{missing:?}"
     );
-    // Passwords on standard input are not asked for, and another's token is nobody's.
-    for (variable, code) in [("", 3), ("prp_made_up", 1)] {
-        let tried = home
-            .command(&["approvals", "approve", "ap_0", "--json"])
-            .env("PORTREEVE_APPROVER_TOKEN", variable)
-            .stdin(Stdio::null())
-            .output()
-            .expect("it runs");
-        assert_eq!(tried.status.code(), Some(code), "{tried:?}");
+    // Passwords on standard input are not asked for.
+    let tried = home
+        .command(&["approvals", "approve", "ap_0", "--json"])
+        .env("PORTREEVE_APPROVER_TOKEN", "")
+        .stdin(Stdio::null())
+        .output()
+        .expect("it runs");
+    assert_eq!(tried.status.code(), Some(3), "{tried:?}");
+}
+
+#[test]
+fn nobody_types_a_password_for_a_change_that_cannot_be() {
+    let home = Home::new();
+    home.furnish();
+    home.ok(&["user", "add", "ann", "--role", "admin", "--token"]);
+    for (arguments, code, words) in [
+        (&["user", "passwd", "eve"][..], 3, "no user named `eve`"),
+        (&["user", "token", "an"][..], 3, "no user named `an`"),
+        (&["user", "remove", "ann"][..], 3, "ann is the last admin"),
+    ] {
+        let said = home.run(arguments);
+        assert_eq!(said.code, code, "{said:?}");
+        assert!(said.err.contains(words), "{said:?}");
     }
+    // What can be is asked for at the terminal, and there is none.
+    let said = home.run(&["user", "passwd", "ann", "--as", "ann"]);
+    assert!(said.err.contains("terminal"), "{said:?}");
 }
 
 #[test]

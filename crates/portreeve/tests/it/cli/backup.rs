@@ -50,3 +50,22 @@ fn a_backup_brings_everything_back_in_another_place() {
         "{full:?}"
     );
 }
+
+#[test]
+fn what_cannot_be_written_says_what_to_do() {
+    let home = Home::new();
+    home.furnish();
+    let backup = home.run(&["backup", "nowhere/b.tar"]);
+    assert_eq!(backup.code, 3, "{backup:?}");
+    assert!(
+        backup.err.contains("no such file or directory")
+            && backup.err.contains("make the folder first"),
+        "{backup:?}"
+    );
+    let demo = home.run(&["demo", "--stdio", "--state", "nowhere/state"]);
+    assert_eq!(demo.code, 3, "{demo:?}");
+    assert!(demo.err.contains("in a folder that exists"), "{demo:?}");
+    for said in [backup, demo] {
+        assert!(!said.err.contains("os error"), "{said:?}");
+    }
+}

@@ -92,3 +92,37 @@ fn a_grant_that_names_what_is_nowhere_is_refused_as_up_refuses_it() {
     assert_eq!(with.code, 0, "{with:?}");
     assert_eq!(with.out, "c.toml: ok: servers: 1, policies: 1, grants: 1\n");
 }
+
+#[test]
+fn a_name_that_a_person_has_taken_is_refused_as_up_refuses_it() {
+    let home = Home::new();
+    home.furnish();
+    home.ok(&["grant", "create", "ci", "--server", "runs=p"]);
+    home.write(
+        "c.toml",
+        "listen = \"127.0.0.1:0\"\n[servers.runs]\nurl = \"builtin:runs\"\n[policies.p]\nfile = \
+         \"p.json\"\n[[grants]]\nlabel = \"ci\"\ntoken = \"0123456789abcdef0123456789abcdef\"\n\
+         servers = { runs = \"p\" }\n",
+    );
+    let up = home.run(&["up", "--config", "c.toml", "--data-dir", "data"]);
+    assert_eq!(up.code, 3, "{up:?}");
+    assert_eq!(home.run(&["config", "check", "c.toml"]).code, 0);
+    // A data directory that is still to be made has taken no name.
+    let fresh = home.run(&["config", "check", "c.toml", "--data-dir", "fresh"]);
+    assert_eq!(fresh.code, 0, "{fresh:?}");
+    let check = home.run(&["config", "check", "c.toml", "--data-dir", "data"]);
+    assert_eq!(check.code, 1, "{check:?}");
+    for (taken, line) in [("server `runs`", 2), ("policy `p`", 4), ("grant `ci`", 6)] {
+        let says =
+            format!("error: the {taken} was added by a person, so a file cannot declare it: ");
+        assert!(check.out.contains(&says), "{check:?}");
+        assert!(
+            check.out.contains(&format!(" --> c.toml:{line}:")),
+            "{check:?}"
+        );
+    }
+    for removing in ["server remove runs", "policy remove p", "grant remove ci"] {
+        let says = format!("run `portreeve {removing}` (with the same --data-dir)");
+        assert!(check.out.contains(&says), "{check:?}");
+    }
+}

@@ -120,3 +120,78 @@ fn a_reader_of_an_export_that_has_seen_enough_ends_it_in_silence() {
     }
     assert_eq!(home.run(&["ledger", "export"]).code, 0);
 }
+
+#[test]
+fn one_broken_record_hides_no_other() {
+    let home = Home::new();
+    home.furnish();
+    home.ok(&["grant", "create", "ci", "--server", "runs=p"]);
+    let segment = home.path("data/ledger/00000000000000000001.jsonl");
+    let book = std::fs::read_to_string(&segment).unwrap();
+    let broken = book.replace("\"policy.put\"", "\"policy.put");
+    assert_ne!(broken, book);
+    std::fs::write(&segment, &broken).unwrap();
+    for command in [
+        &["ledger", "tail", "--acts"][..],
+        &["ledger", "query", "--acts"],
+        &["ledger", "acts"],
+        &["ledger", "export"],
+    ] {
+        let said = home.run(command);
+        assert_eq!(said.code, 1, "{said:?}");
+        for act in ["server.add", "grant.create"] {
+            assert!(said.out.contains(act), "{act}: {said:?}");
+        }
+        for words in [
+            "warning: record 3 in 00000000000000000001.jsonl cannot be read: ",
+            "run `portreeve ledger verify`",
+        ] {
+            assert!(said.err.contains(words), "{words}: {said:?}");
+        }
+    }
+    let export = home.run(&["ledger", "export"]);
+    let written = book.lines().count() - 1;
+    let count = format!("{written} records; unreadable and left out: 1");
+    assert!(export.err.contains(&count), "{export:?}");
+    for command in [
+        &["ledger", "acts", "--json"][..],
+        &["ledger", "tail", "--acts", "--json"],
+    ] {
+        let told: Value = serde_json::from_str(&home.run(command).out).unwrap();
+        let told = told.as_array().unwrap();
+        let seqs: Vec<_> = told
+            .iter()
+            .filter_map(|entry| entry["seq"].as_u64())
+            .collect();
+        assert!(seqs.is_sorted() && seqs.contains(&3), "{told:?}");
+        let broken = told.iter().find(|entry| entry["seq"] == 3).unwrap();
+        assert!(broken["unreadable"].is_string() && broken["segment"].is_string());
+    }
+}
+
+#[test]
+fn a_server_that_nobody_knows_is_said_to_be_unknown() {
+    let home = Home::new();
+    home.furnish();
+    let misspelled = home.run(&["ledger", "query", "--server", "rusn"]);
+    assert_eq!(misspelled.code, 0);
+    let words = "no server is called \"rusn\"; did you mean `runs`?; `portreeve server list` shows";
+    assert!(misspelled.err.contains(words), "{misspelled:?}");
+    let known = home.run(&["ledger", "query", "--server", "runs"]);
+    assert_eq!((known.code, known.err.as_str()), (0, ""), "{known:?}");
+}
+
+#[test]
+fn an_empty_book_says_where_its_acts_are() {
+    let home = Home::new();
+    home.write("p.json", super::POLICY);
+    home.ok(&["policy", "put", "p", "p.json", "--data-dir", "elsewhere"]);
+    let said = home.ok(&["ledger", "tail", "--data-dir", "elsewhere"]);
+    let hint = said.split('`').nth(1).expect("a command").replace('\'', "");
+    let words: Vec<&str> = hint.split(' ').skip(1).collect();
+    assert!(
+        hint.ends_with("/elsewhere") || hint.ends_with(" elsewhere"),
+        "{said}"
+    );
+    assert!(home.ok(&words).contains("policy.put"), "{hint}");
+}

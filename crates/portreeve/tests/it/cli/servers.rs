@@ -211,3 +211,17 @@ fn what_changed_in_a_definition_is_shown_before_and_when_it_is_accepted() {
     );
     up.stop();
 }
+
+#[test]
+fn a_server_that_never_gave_a_list_is_told_from_one_without_tools() {
+    let home = Home::new();
+    let dead = ["server", "add", "dead", "--url", "http://127.0.0.1:9/mcp"];
+    home.ok(&dead);
+    let listed = home.run(&["server", "list"]);
+    let row = listed.out.lines().nth(1).expect("a row");
+    assert!(row.contains(" ? "), "{listed:?}");
+    let words = "note: dead has not given a list of its tools yet, so none can be called: `portreeve \
+                 server tools dead` asks it";
+    assert!(listed.err.contains(words), "{listed:?}");
+    assert_eq!(home.json(&["server", "list"])[0]["tools_known"], false);
+}

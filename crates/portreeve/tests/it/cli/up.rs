@@ -417,22 +417,31 @@ fn a_copy_whose_database_cannot_be_read_is_verified_with_what_is_there() {
     );
     move_database(&home, "data", "");
     std::fs::write(home.path("data/portreeve.db"), "no database").unwrap();
-    let said = home.ok(&["ledger", "verify"]);
+    let said = home.run(&["ledger", "verify"]);
+    assert_eq!(said.code, 1, "{said:?}");
     assert!(
-        said.contains("NOT ASKED: the anchors in the store cannot be read"),
-        "{said}"
+        said.out
+            .contains("NOT ASKED: the anchors in the store cannot be read"),
+        "{said:?}"
     );
+    let verdict = "the book holds, but not against the anchors in the store\n";
     assert!(
-        said.contains("cannot be ruled out") && said.ends_with("the book holds\n"),
-        "{said}"
+        said.out.contains("cannot be ruled out") && said.out.ends_with(verdict),
+        "{said:?}"
     );
-    let told = home.json(&["ledger", "verify"]);
+    let told = home.run(&["ledger", "verify", "--json"]);
+    assert_eq!(told.code, 1, "{told:?}");
+    let told: Value = serde_json::from_str(&told.out).unwrap();
     assert_eq!(
         (&told["holds"], &told["unread"][0]["place"]),
         (&json!(true), &json!("the store"))
     );
+    assert_eq!(
+        told["not_held_against"],
+        json!(["the anchors in the store"])
+    );
     std::fs::remove_file(home.path("data/portreeve.db")).unwrap();
-    home.ok(&["ledger", "verify"]);
+    assert_eq!(home.run(&["ledger", "verify"]).code, 1);
     assert!(!home.path("data/portreeve.db").exists(), "nothing is made");
     let flipped = tampered(&home, |book| {
         let mut book = book.to_vec();
@@ -584,4 +593,27 @@ fn a_full_disk_refuses_every_call() {
     assert!(up.passes("list_runs"));
     up.stop();
     assert!(home.ok(&["ledger", "verify"]).contains("the book holds"));
+}
+
+#[test]
+fn grants_of_a_file_that_was_not_given_are_not_said_to_be_from_it() {
+    let home = Home::new();
+    home.write("p.json", super::POLICY);
+    home.write(
+        "c.toml",
+        &format!(
+            "[servers.runs]\nurl = \"builtin:runs\"\n[policies.p]\nfile = \"p.json\"\n[[grants]]\nlabel \
+             = \"ci\"\ntoken = \"{TOKEN}\"\nservers = {{ runs = \"p\" }}\n"
+        ),
+    );
+    let with = Up::start(&home, &["--config", "c.toml"]);
+    let said = with.wait_for("  grants   ");
+    assert!(said.ends_with("1, from the configuration file"), "{said}");
+    with.stop();
+    let without = Up::start(&home, &[]);
+    let said = without.wait_for("  grants   ");
+    let words =
+        "1, declared by a configuration file that this start was not given, or by `portreeve wrap`";
+    assert!(said.ends_with(words), "{said}");
+    without.stop();
 }

@@ -2,8 +2,10 @@
 //! a browser, a stranger with a socket.
 
 mod answers;
+mod asking;
 mod charges;
 mod connections;
+mod dawdling;
 mod drift;
 mod requests;
 mod taking;

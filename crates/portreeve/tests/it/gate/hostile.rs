@@ -141,12 +141,15 @@ async fn batches_belong_to_one_revision() {
         1,
         "each message is judged by itself"
     );
-    for bad in ["[]", "[[]]", "[1]"] {
+    let modern = r#"[{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a",
+        "_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}]"#;
+    for bad in ["[]", "[[]]", "[1]", modern] {
         let answer = gate
             .post_with(&[("mcp-protocol-version", "2025-03-26")], bad)
             .await;
         assert!(answer.text().contains("error"), "{bad}");
     }
+    assert_eq!(server.seen("tools/call").len(), 1);
 }
 
 #[tokio::test]

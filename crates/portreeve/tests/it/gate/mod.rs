@@ -8,6 +8,7 @@ mod flow;
 mod hostile;
 mod lists;
 mod memory;
+mod modern;
 mod natures;
 mod patience;
 mod results;
@@ -17,6 +18,7 @@ mod shadow;
 mod streams;
 mod survival;
 mod targets;
+mod tasks;
 
 use serde_json::{Value, json};
 

@@ -19,7 +19,7 @@ const POLICY: &str = r#"{
   "tools": { "t": {}, "small": { "max_result_bytes": 60 } },
   "resources": { "mem://**": { "action": "allow", "redact": [{ "detect": "secret" }], "max_result_bytes": 400 } },
   "prompts": { "p": { "redact": [{ "detect": "secret" }] } },
-  "methods": { "tasks/result": "allow" },
+  "methods": { "acme/result": "allow" },
   "server_requests": { "sampling": "allow" }
 }"#;
 
@@ -61,7 +61,7 @@ fn text_result(text: &str) -> String {
 async fn a_secret_is_gone_in_every_form_and_the_rest_is_as_it_came() {
     let read = request("resources/read", &json!({ "uri": "mem://a/b" }));
     let prompt = request("prompts/get", &json!({ "name": "p" }));
-    let task = request("tasks/result", &json!({ "taskId": "1" }));
+    let task = request("acme/result", &json!({ "of": "1" }));
     let escaped = SECRET.replace("ghp", "\\u0067h\\u0070");
     // The base64 of `key ghp_…`, and of `key [redacted: secret]`.
     let blob = "a2V5IGdocF8wMTIzNDU2Nzg5YWJjZGVmZ2hpakFCQ0RFRkdISUowMTIzNDU=";

@@ -12,6 +12,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{allowing, tools};
+use crate::support::server::plain;
 use crate::support::{TestGate, TestServer};
 
 impl TestGate {
@@ -160,12 +161,14 @@ async fn a_shadows_limits_count_by_themselves_also_across_restarts() {
 #[tokio::test]
 async fn a_shadow_is_given_back_what_never_was_sent() {
     let (server, gate) = beside(&allowing(&["a"]), ONE).await;
+    let address = server.address;
     server.vanish().await;
     for _ in 0..3 {
         assert_eq!(shadow_of(&gate, "a").await, "(default allow)");
         assert_eq!(gate.last().end.outcome, "not_sent");
     }
     let gate = gate.restart().await;
+    let _back = TestServer::start_at(address, |seen| plain(seen, &tools(&["a", "b", "c"]))).await;
     assert_eq!(shadow_of(&gate, "a").await, "(default allow)");
 }
 

@@ -227,6 +227,7 @@ async fn a_modern_client_introduces_itself_with_every_request() {
         let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
             "name": "t", "_meta": {
                 "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+                "io.modelcontextprotocol/clientCapabilities": {},
                 "io.modelcontextprotocol/clientInfo": { "name": name, "version": "1" } } } });
         let headers = [
             ("mcp-protocol-version", "2026-07-28"),

@@ -146,15 +146,27 @@ pub struct Open {
 
 impl Open {
     pub async fn request(gate: &TestGate, method: Method, session: &str, body: String) -> Self {
+        let mut headers = vec![("accept", "application/json, text/event-stream")];
+        if !session.is_empty() {
+            headers.push(("mcp-session-id", session));
+        }
+        Self::sent(gate, method, &headers, body).await
+    }
+
+    /// A request with these headers.
+    pub async fn asked(gate: &TestGate, headers: &[(&str, &str)], body: String) -> Self {
+        Self::sent(gate, Method::POST, headers, body).await
+    }
+
+    async fn sent(gate: &TestGate, method: Method, headers: &[(&str, &str)], body: String) -> Self {
         let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
         let mut request = Request::builder()
             .method(method)
             .uri(format!("http://{}/mcp/s", gate.node.address()))
             .header("authorization", format!("Bearer {TOKEN}"))
-            .header("content-type", "application/json")
-            .header("accept", "application/json, text/event-stream");
-        if !session.is_empty() {
-            request = request.header("mcp-session-id", session);
+            .header("content-type", "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
         let request = request.body(Full::new(Bytes::from(body))).unwrap();
         let response = tokio::time::timeout(HANGS, client.request(request));
@@ -168,14 +180,21 @@ impl Open {
 
     pub async fn next(&mut self) -> Value {
         loop {
+            let event = self.next_text().await;
+            let data = event.lines().find_map(|line| line.strip_prefix("data: "));
+            if let Some(data) = data {
+                return serde_json::from_str(data).unwrap();
+            }
+        }
+    }
+
+    /// The next event as it is written.
+    pub async fn next_text(&mut self) -> String {
+        loop {
             if let Some((event, rest)) = self.pending.split_once("\n\n") {
-                let data = event.lines().find_map(|line| line.strip_prefix("data: "));
-                let message = data.map(|data| serde_json::from_str(data).unwrap());
+                let event = event.to_owned();
                 self.pending = String::from(rest);
-                if let Some(message) = message {
-                    return message;
-                }
-                continue;
+                return event;
             }
             let frame = tokio::time::timeout(HANGS, self.body.frame());
             let frame = frame

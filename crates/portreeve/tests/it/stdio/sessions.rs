@@ -1,9 +1,10 @@
 //! Legacy sessions: a process for each, and everything a server may say in one.
 
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Open, Scripted, act, eventually, initialize, text_of};
+use crate::support::gate::Answer;
 
 #[tokio::test]
 async fn a_session_has_a_process_of_its_own() {
@@ -145,7 +146,7 @@ async fn a_client_that_goes_away_cancels_and_the_late_answer_is_nobodys() {
         .into_iter()
         .find(|line| line.contains("cancelled"))
         .unwrap();
-    let cancelled: serde_json::Value = serde_json::from_str(&cancelled).unwrap();
+    let cancelled: Value = serde_json::from_str(&cancelled).unwrap();
     assert_eq!(cancelled["params"]["requestId"], 9);
     // The same id again, while the late answer comes: it is told from the new one.
     let again = s.act(&session, 9, "release").await.json();
@@ -219,4 +220,74 @@ async fn a_server_that_is_configured_anew_starts_anew() {
     s.gate.node.gate.reload().await.unwrap();
     eventually("its processes end", || s.children() == 0).await;
     assert_eq!(s.gate.post(initialize().to_string()).await.status, 403);
+}
+
+/// What a client sends that would rather have streams and can come back to them.
+fn returning(session: &str) -> [(&'static str, &str); 3] {
+    [
+        ("mcp-session-id", session),
+        ("mcp-protocol-version", "2025-11-25"),
+        ("accept", "text/event-stream, application/json"),
+    ]
+}
+
+async fn come_back(s: &Scripted, session: &str, event: &str) -> Answer {
+    let headers = [
+        ("mcp-session-id", session),
+        ("mcp-protocol-version", "2025-11-25"),
+        ("accept", "text/event-stream"),
+        ("last-event-id", event),
+    ];
+    s.gate.send(Method::GET, "/mcp/s", &headers, "").await
+}
+
+#[tokio::test]
+async fn a_client_that_lost_its_stream_comes_back_for_the_answer() {
+    let s = Scripted::start().await;
+    let session = s.session().await;
+    let mut held = Open::asked(&s.gate, &returning(&session), act(5, "hold").to_string()).await;
+    let first = held.next_text().await;
+    let id = first.lines().find_map(|line| line.strip_prefix("id: "));
+    let id = id.expect("an id").to_owned();
+    assert!(
+        first.contains("retry: ") && first.ends_with("data: "),
+        "{first}"
+    );
+    drop(held);
+    let released = s.act(&session, 6, "release").await;
+    assert_eq!(text_of(&released.json()), "released");
+    assert_eq!(s.sent("notifications/cancelled"), 0, "it is waited for");
+    let rest = come_back(&s, &session, &id).await;
+    let answer = rest.events().remove(0);
+    assert_eq!(
+        (answer["id"].as_u64(), text_of(&answer)),
+        (Some(5), "held 5")
+    );
+    // What was lost on its way comes again; what was seen does not.
+    let last = rest.event_ids().pop().expect("an id");
+    assert_eq!(
+        come_back(&s, &session, &last).await.events(),
+        [] as [Value; 0]
+    );
+    let another = s.session().await;
+    assert_eq!(come_back(&s, &another, &id).await.status, 400);
+}
+
+#[tokio::test]
+async fn an_answer_in_a_stream_has_an_id_to_come_back_with() {
+    let s = Scripted::start().await;
+    let session = s.session().await;
+    let mut call = act(5, "progress");
+    call["params"]["_meta"] = json!({ "progressToken": "p" });
+    let answer = s
+        .gate
+        .post_with(&returning(&session), call.to_string())
+        .await;
+    let ids = answer.event_ids();
+    assert_eq!(ids.len(), 3, "{}", answer.text());
+    let missed = come_back(&s, &session, &ids[1]).await;
+    assert_eq!(text_of(&missed.events()[0]), "done");
+    // Its id is for no other request, for its answer could come again.
+    let again = s.act(&session, 5, "x").await;
+    assert_eq!(again.decision()["rule"], "(malformed)", "{}", again.text());
 }

@@ -160,3 +160,32 @@ async fn a_subscription_is_known_by_its_callers_id() {
     // The stream is cancelled, so that its process can be idle.
     eventually("the subscription ends", || gate.node.children().all_idle()).await;
 }
+
+#[tokio::test]
+async fn a_revision_that_nobody_knows_is_refused_as_http_refuses_it() {
+    let gate = with_demo().await;
+    let mut message = modern(&json!(7), "server/discover", json!({}));
+    message["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"] = json!("v999.0.0");
+    let headers = [
+        ("mcp-protocol-version", "v999.0.0"),
+        ("mcp-method", "server/discover"),
+    ];
+    let answer = gate.post_with(&headers, message.to_string()).await;
+    assert_eq!(answer.status, 400, "{}", answer.text());
+    assert_eq!(answer.json()["error"]["code"], -32022);
+    assert_eq!(answer.json()["id"], 7);
+}
+
+#[tokio::test]
+async fn who_would_rather_have_a_stream_has_one() {
+    let s = Scripted::start().await;
+    let stream_first = ("accept", "text/event-stream, application/json");
+    let call = act(5, "anything").to_string();
+    let answer = s.gate.post_with(&[stream_first], call.clone()).await;
+    assert_eq!(answer.headers["content-type"], "text/event-stream");
+    let events = answer.events();
+    assert_eq!(events.len(), 1, "{}", answer.text());
+    assert_eq!(text_of(&events[0]), "fine");
+    let answer = s.gate.post(call).await;
+    assert_eq!(answer.headers["content-type"], "application/json");
+}

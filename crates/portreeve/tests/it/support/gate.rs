@@ -78,6 +78,7 @@ impl Answer {
         self.text()
             .lines()
             .filter_map(|line| line.strip_prefix("data: "))
+            .filter(|data| !data.is_empty())
             .map(|data| serde_json::from_str(data).unwrap())
             .collect()
     }

@@ -87,7 +87,15 @@ pub struct TestServer {
 
 impl TestServer {
     pub async fn start(answer: impl Fn(&Seen) -> Script + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_at(([127, 0, 0, 1], 0).into(), answer).await
+    }
+
+    /// At an address, where one that vanished may have been before.
+    pub async fn start_at(
+        address: SocketAddr,
+        answer: impl Fn(&Seen) -> Script + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let answer: Arc<Answering> = Arc::new(answer);

@@ -172,3 +172,30 @@ async fn a_server_that_does_not_show_its_tools_is_asked_once_for_all_who_wait() 
     }
     assert_eq!(server.seen("initialize").len(), 1);
 }
+
+#[tokio::test]
+async fn what_changed_while_nobody_looked_is_not_called() {
+    let described = |words: &str| {
+        json!([{ "name": "t", "description": words, "inputSchema": { "type": "object" } },
+               { "name": "same", "inputSchema": { "type": "object" } }])
+    };
+    let words = Arc::new(Mutex::new("before"));
+    let shown = Arc::clone(&words);
+    let server =
+        TestServer::start(move |seen| plain(seen, &described(*shown.lock().unwrap()))).await;
+    let gate = TestGate::start(&server.url(), EVERYTHING).await;
+    assert_eq!(gate.call("t", json!({})).await.decision(), Value::Null);
+    *words.lock().unwrap() = "after";
+    let gate = gate.restart().await;
+    let refused = gate.call("t", json!({})).await;
+    assert_eq!(
+        refused.decision()["rule"],
+        "(not pinned)",
+        "{}",
+        refused.text()
+    );
+    assert_eq!(gate.call("same", json!({})).await.decision(), Value::Null);
+    let lists = server.seen("tools/list").len();
+    assert_eq!(gate.call("same", json!({})).await.decision(), Value::Null);
+    assert_eq!(server.seen("tools/list").len(), lists, "once for a start");
+}

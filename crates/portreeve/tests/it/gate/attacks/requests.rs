@@ -78,7 +78,8 @@ async fn a_subscription_is_judged_as_the_resources_it_names() {
     let gate = TestGate::start(&server.url(), policy).await;
     server.forget();
     let listen = |notifications: &Value| {
-        let meta = json!({ "io.modelcontextprotocol/protocolVersion": "2026-07-28" });
+        let meta = json!({ "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {} });
         let params = json!({ "_meta": meta, "notifications": notifications });
         let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen", "params": params });
         gate.post_with(&MODERN, body.to_string())
