@@ -360,7 +360,13 @@ pub(super) fn connector(
             return Ok(stdio(server, launch, timeout, around, before));
         }
     };
-    http.map(|server| Connector::Http(Box::new(server)))
+    let mut http = http?;
+    let known = before.server(&server.name);
+    let known = known.filter(|known| known.configuration() == (server.created_at, server.revision));
+    if let Some(Connector::Http(known)) = known.map(|known| &known.connector) {
+        http.go_on_from(known);
+    }
+    Ok(Connector::Http(Box::new(http)))
 }
 
 /// A stdio server whose processes go on where nothing of it changed.

@@ -11,7 +11,10 @@ use http::{HeaderMap, HeaderValue};
 use portreeve_policy::json::{Rules, Value, parse};
 use tokio::time::timeout;
 
-use super::{Connector, Incoming, IncomingBody, Outgoing, UpstreamError, Verb, definition_of};
+use super::{
+    Connector, Incoming, IncomingBody, Outgoing, UpstreamError, UpstreamSession, Verb,
+    definition_of,
+};
 use crate::mcp::header;
 use crate::mcp::method::DISCOVER;
 use crate::mcp::revision::{self, Era};
@@ -91,6 +94,8 @@ struct Conversation<'a> {
     connector: &'a Connector,
     headers: HeaderMap,
     modern: bool,
+    /// Kept for as long as it is spoken in.
+    session: Option<UpstreamSession>,
 }
 
 impl<'a> Conversation<'a> {
@@ -99,6 +104,7 @@ impl<'a> Conversation<'a> {
             connector,
             headers: HeaderMap::new(),
             modern: false,
+            session: None,
         };
         if let Connector::Stdio(server) = connector {
             // It has shaken hands with a process that serves requests without a session.
@@ -113,7 +119,7 @@ impl<'a> Conversation<'a> {
             revision::NEWEST_LEGACY,
             env!("CARGO_PKG_VERSION"),
         );
-        let incoming = conversation.post(hello).await.map_err(Opening::Failed)?;
+        let mut incoming = conversation.post(hello).await.map_err(Opening::Failed)?;
         if incoming.status.is_client_error() && incoming.status.as_u16() < 405 {
             return match incoming.status.as_u16() {
                 401 | 403 => Err(Opening::Failed(UpstreamError::Nonsense(format!(
@@ -123,7 +129,8 @@ impl<'a> Conversation<'a> {
                 _ => Err(Opening::NotLegacy),
             };
         }
-        if let Some(session) = &incoming.session {
+        conversation.session = incoming.session.take();
+        if let Some(session) = &conversation.session {
             let id = session.id.clone();
             conversation.headers.insert(header::SESSION_ID, id);
         }
@@ -159,6 +166,7 @@ impl<'a> Conversation<'a> {
             connector,
             headers,
             modern: true,
+            session: None,
         }
     }
 
@@ -174,7 +182,7 @@ impl<'a> Conversation<'a> {
 
     /// Ends the session; a server that does not want to hear it loses nothing.
     async fn close(self) {
-        if self.headers.contains_key(header::SESSION_ID) {
+        if self.session.is_some() {
             let farewell = Outgoing {
                 verb: Verb::Delete,
                 headers: self.headers,

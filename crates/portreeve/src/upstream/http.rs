@@ -16,6 +16,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::timeout;
 
 use super::address::{self, GuardedResolver};
+use super::sse::Sse;
 use super::{EventSource, Incoming, IncomingBody, Outgoing, UpstreamError, UpstreamSession, Verb};
 use crate::budget::{Budget, Part};
 use crate::clock::within;
@@ -101,13 +102,15 @@ where
 }
 
 /// One server at a URL, with the credentials that belong to it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct HttpServer {
     network: Network,
     url: Uri,
     credentials: HeaderMap,
     private: bool,
     timeout: Duration,
+    /// Its connections, should it turn out to speak the oldest transport.
+    sse: Arc<Sse>,
 }
 
 impl HttpServer {
@@ -135,11 +138,70 @@ impl HttpServer {
             credentials,
             private,
             timeout,
+            sse: Arc::default(),
         })
     }
 
-    /// Sends one request; redirects are not followed, for credentials belong to their origin.
+    /// Goes on with the connections of the same server as it was known before.
+    pub fn go_on_from(&mut self, before: &Self) {
+        let is_same = self.url == before.url
+            && self.credentials == before.credentials
+            && self.private == before.private
+            && self.timeout == before.timeout;
+        if is_same {
+            self.sse = Arc::clone(&before.sse);
+        }
+    }
+
+    /// The same server at another of its URLs.
+    pub(super) fn at(&self, url: Uri) -> Self {
+        Self {
+            url,
+            sse: Arc::default(),
+            ..self.clone()
+        }
+    }
+
+    pub(super) const fn url(&self) -> &Uri {
+        &self.url
+    }
+
+    pub(super) const fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// Sends one request, in the transport that the server speaks.
     pub(super) async fn send(&self, outgoing: Outgoing) -> Result<Incoming, UpstreamError> {
+        let Outgoing { verb, headers } = outgoing;
+        let again = |verb: &Verb| Outgoing {
+            verb: verb.clone(),
+            headers: headers.clone(),
+        };
+        if self.sse.is_spoken()
+            && let Some(incoming) = Box::pin(self.sse.send(self, again(&verb))).await?
+        {
+            return Ok(incoming);
+        }
+        let hello = match &verb {
+            Verb::Post(message) if Sse::is_hello(message) => Some(again(&verb)),
+            _ => None,
+        };
+        let incoming = self.exchange(Outgoing { verb, headers }).await?;
+        let Some(again) = hello.filter(|_| Sse::may_be_spoken(incoming.status)) else {
+            return Ok(incoming);
+        };
+        match Box::pin(self.sse.send(self, again)).await {
+            Ok(Some(spoken)) => Ok(spoken),
+            // What it said at first is what it has to say.
+            Ok(None) | Err(UpstreamError::Unreachable(_) | UpstreamError::Timeout(_)) => {
+                Ok(incoming)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sends one request; redirects are not followed, for credentials belong to their origin.
+    pub(super) async fn exchange(&self, outgoing: Outgoing) -> Result<Incoming, UpstreamError> {
         let request = self.request(outgoing)?;
         let sending = async {
             if self.private {

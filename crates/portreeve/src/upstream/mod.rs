@@ -12,6 +12,7 @@ mod error;
 mod events;
 mod http;
 mod spoken;
+mod sse;
 pub mod stdio;
 
 pub use definition::{DefinitionError, definition_of};
@@ -32,7 +33,7 @@ pub struct Outgoing {
     pub headers: HeaderMap,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Verb {
     Post(Bytes),
     /// Opens the stream on which a legacy server speaks unasked.
@@ -61,8 +62,16 @@ impl Incoming {
 pub struct UpstreamSession {
     /// What the server calls it.
     pub id: HeaderValue,
-    /// A stdio server's process lives as long as its session.
-    _lease: Option<stdio::Lease>,
+    /// What lives as long as the session does.
+    _lease: Option<Lease>,
+}
+
+/// What a session holds of its server: a process, or a connection.
+#[derive(Debug)]
+#[expect(dead_code, reason = "it is kept to be dropped")]
+enum Lease {
+    Process(stdio::Lease),
+    Stream(sse::Lease),
 }
 
 impl UpstreamSession {
@@ -73,7 +82,14 @@ impl UpstreamSession {
     const fn leased(id: HeaderValue, lease: stdio::Lease) -> Self {
         Self {
             id,
-            _lease: Some(lease),
+            _lease: Some(Lease::Process(lease)),
+        }
+    }
+
+    const fn streamed(id: HeaderValue, lease: sse::Lease) -> Self {
+        Self {
+            id,
+            _lease: Some(Lease::Stream(lease)),
         }
     }
 }

@@ -8,7 +8,6 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::super::UpstreamError;
-use super::child::Shared;
 use super::outlet::Delivery;
 use crate::mcp::sse::{self, Event};
 
@@ -22,23 +21,29 @@ pub(crate) struct Answers {
     _ticket: Option<Ticket>,
 }
 
-/// A request's place in its process.
+/// What carries requests to a server, and knows those that wait.
+pub(in super::super) trait Carrier: std::fmt::Debug + Send + Sync {
+    /// Nobody waits for this request any more: by its id on the wire, and as that is written.
+    fn abandon(self: Arc<Self>, wire_id: &str, written: &str);
+}
+
+/// A request's place in what carries it.
 #[derive(Debug)]
 struct Ticket {
-    child: Arc<Shared>,
+    carrier: Arc<dyn Carrier>,
     wire_id: String,
     written: String,
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.child.abandon(&self.wire_id, &self.written);
+        Arc::clone(&self.carrier).abandon(&self.wire_id, &self.written);
     }
 }
 
 /// How a server begins to answer.
 #[derive(Debug)]
-pub(super) enum Beginning {
+pub(in super::super) enum Beginning {
     /// With the answer, and the code if it is an error.
     Whole(Bytes, Option<i64>),
     /// With another message.
@@ -46,14 +51,14 @@ pub(super) enum Beginning {
 }
 
 impl Answers {
-    pub(super) fn of_request(
-        child: &Arc<Shared>,
+    pub(in super::super) fn of_request(
+        carrier: Arc<dyn Carrier>,
         wire_id: String,
         written: String,
         from: mpsc::UnboundedReceiver<Delivery>,
     ) -> Self {
         let ticket = Ticket {
-            child: Arc::clone(child),
+            carrier,
             wire_id,
             written,
         };
@@ -64,7 +69,7 @@ impl Answers {
         }
     }
 
-    pub(super) const fn of_session(from: mpsc::UnboundedReceiver<Delivery>) -> Self {
+    pub(in super::super) const fn of_session(from: mpsc::UnboundedReceiver<Delivery>) -> Self {
         Self {
             from,
             first: None,
@@ -83,7 +88,10 @@ impl Answers {
     }
 
     /// Waits for the first message.
-    pub(super) async fn begin(mut self, patience: Duration) -> Result<Beginning, UpstreamError> {
+    pub(in super::super) async fn begin(
+        mut self,
+        patience: Duration,
+    ) -> Result<Beginning, UpstreamError> {
         let first = timeout(patience, self.from.recv()).await;
         match first.map_err(|_| UpstreamError::Timeout(patience))? {
             Some(Delivery::Answer(message, code)) => Ok(Beginning::Whole(message, code)),
@@ -97,7 +105,7 @@ impl Answers {
     }
 
     /// The same without the message that came first.
-    pub(super) fn without_first(mut self) -> Self {
+    pub(in super::super) fn without_first(mut self) -> Self {
         self.first = None;
         self
     }

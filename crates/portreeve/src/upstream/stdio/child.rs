@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use super::super::UpstreamError;
-use super::answers::Answers;
+use super::answers::{Answers, Carrier};
 use super::backoff::Backoff;
 use super::chatter::{Noise, log_stderr};
 use super::children::{Children, Place};
@@ -123,7 +123,8 @@ impl Child {
     pub(super) async fn ask(&self, line: &Bytes, parts: &Parts) -> Result<Answers, UpstreamError> {
         let room = self.0.take_room(line.len()).await?;
         let begun = self.0.table().begin(line, parts)?;
-        let answers = Answers::of_request(&self.0, begun.wire_id, begun.written, begun.answers);
+        let carrier = Arc::clone(&self.0) as Arc<dyn Carrier>;
+        let answers = Answers::of_request(carrier, begun.wire_id, begun.written, begun.answers);
         let sent = Line {
             bytes: begun.line,
             _room: room,
@@ -171,6 +172,15 @@ impl Child {
     }
 }
 
+impl Carrier for Shared {
+    /// A request whose client is gone: the server need not go on.
+    fn abandon(self: Arc<Self>, wire_id: &str, written: &str) {
+        if self.table().abandon(wire_id) {
+            self.push(parts::cancellation(written));
+        }
+    }
+}
+
 impl Shared {
     pub(super) fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
@@ -187,13 +197,6 @@ impl Shared {
     /// How long nobody has used it; `None` while somebody does.
     pub(super) fn idle(&self) -> Option<Duration> {
         self.table().idle()
-    }
-
-    /// A request whose client is gone: the server need not go on.
-    pub(super) fn abandon(&self, wire_id: &str, written: &str) {
-        if self.table().abandon(wire_id) {
-            self.push(parts::cancellation(written));
-        }
     }
 
     async fn take_room(&self, length: usize) -> Result<OwnedSemaphorePermit, UpstreamError> {

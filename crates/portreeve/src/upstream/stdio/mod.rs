@@ -25,9 +25,10 @@ mod process;
 mod server;
 pub mod warden;
 
-pub(super) use answers::Answers;
+pub(super) use answers::{Answers, Beginning, Carrier};
 pub use children::{ChildSettings, Children};
 pub(super) use kept::Numbered;
 pub use launch::Launch;
+pub(super) use mux::{Route, Serves, Table};
 pub(super) use server::Lease;
 pub use server::StdioServer;

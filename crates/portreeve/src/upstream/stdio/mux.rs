@@ -31,7 +31,7 @@ const NOBODY_TO_ASK: i64 = -32601;
 
 /// Whom a process serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Serves {
+pub(in super::super) enum Serves {
     /// One session of one client.
     Session,
     /// Requests of many callers.
@@ -40,7 +40,7 @@ pub(super) enum Serves {
 
 /// What becomes of a line.
 #[derive(Debug)]
-pub(super) enum Route {
+pub(in super::super) enum Route {
     /// To whoever waits for it; the wire id of the request it is for, if it is for one.
     To(Outlet, Bytes, Option<String>),
     /// It was delivered, or kept.
@@ -53,7 +53,7 @@ pub(super) enum Route {
 
 /// The requests and streams of one process.
 #[derive(Debug)]
-pub(super) struct Table {
+pub(in super::super) struct Table {
     serves: Serves,
     /// By the id on the wire.
     running: HashMap<String, Running>,
@@ -91,7 +91,7 @@ enum Free {
 
 /// A request as it is sent.
 #[derive(Debug)]
-pub(super) struct Begun {
+pub(in super::super) struct Begun {
     pub line: Bytes,
     /// Its id on the wire: canonical, and as it is written.
     pub wire_id: String,
@@ -100,7 +100,7 @@ pub(super) struct Begun {
 }
 
 impl Table {
-    pub(super) fn new(serves: Serves) -> Self {
+    pub(in super::super) fn new(serves: Serves) -> Self {
         Self {
             serves,
             running: HashMap::new(),
@@ -118,27 +118,31 @@ impl Table {
         }
     }
 
-    pub(super) fn gone(&self) -> Option<&str> {
+    pub(in super::super) fn gone(&self) -> Option<&str> {
         self.gone.as_deref()
     }
 
     /// Whether it ever answered a request.
-    pub(super) const fn had_answered(&self) -> bool {
+    pub(in super::super) const fn had_answered(&self) -> bool {
         self.had_answered
     }
 
     /// How long nobody has used the process; `None` while somebody does.
-    pub(super) fn idle(&self) -> Option<std::time::Duration> {
+    pub(in super::super) fn idle(&self) -> Option<std::time::Duration> {
         let heard = matches!(&self.free, Free::Open(outlet) if !outlet.is_closed());
         (self.running.is_empty() && !heard).then(|| self.used.elapsed())
     }
 
-    pub(super) fn touch(&mut self) {
+    pub(in super::super) fn touch(&mut self) {
         self.used = Stopwatch::start();
     }
 
     /// Takes a request in.
-    pub(super) fn begin(&mut self, line: &Bytes, parts: &Parts) -> Result<Begun, UpstreamError> {
+    pub(in super::super) fn begin(
+        &mut self,
+        line: &Bytes,
+        parts: &Parts,
+    ) -> Result<Begun, UpstreamError> {
         if let Some(why) = &self.gone {
             return Err(UpstreamError::Unreachable(why.clone()));
         }
@@ -200,7 +204,7 @@ impl Table {
     }
 
     /// Forgets a request whose client no longer waits; false if it was answered before.
-    pub(super) fn abandon(&mut self, wire_id: &str) -> bool {
+    pub(in super::super) fn abandon(&mut self, wire_id: &str) -> bool {
         let Some(running) = self.take(wire_id) else {
             return false;
         };
@@ -212,7 +216,7 @@ impl Table {
     }
 
     /// Ends a request without an answer.
-    pub(super) fn fail(&mut self, wire_id: &str, error: UpstreamError) -> bool {
+    pub(in super::super) fn fail(&mut self, wire_id: &str, error: UpstreamError) -> bool {
         let outlet = self.running.get(wire_id).map(|r| r.outlet.clone());
         if let Some(outlet) = outlet {
             outlet.push(Delivery::Failed(error));
@@ -230,7 +234,7 @@ impl Table {
     }
 
     /// The request on the wire that a client calls by this id.
-    pub(super) fn find_own(&self, own_id: &Mark) -> Option<&str> {
+    pub(in super::super) fn find_own(&self, own_id: &Mark) -> Option<&str> {
         let own =
             |running: &Running| crate::mcp::message::canonical_id(&running.own_id) == own_id.value;
         let mut found = self.running.iter().filter(|(_, running)| own(running));
@@ -238,7 +242,7 @@ impl Table {
     }
 
     /// Opens the free stream; what waited for it comes first. A stream before it ends.
-    pub(super) fn listen(&mut self) -> mpsc::UnboundedReceiver<Delivery> {
+    pub(in super::super) fn listen(&mut self) -> mpsc::UnboundedReceiver<Delivery> {
         self.touch();
         let (outlet, from) = Outlet::new();
         let before = std::mem::replace(&mut self.free, Free::Open(outlet.clone()));
@@ -254,7 +258,7 @@ impl Table {
     }
 
     /// The process is gone: nothing is answered any more.
-    pub(super) fn end(&mut self, why: &str) {
+    pub(in super::super) fn end(&mut self, why: &str) {
         if self.gone.is_some() {
             return;
         }
@@ -268,7 +272,7 @@ impl Table {
     }
 
     /// Decides where a line goes.
-    pub(super) fn route(&mut self, line: Bytes) -> Route {
+    pub(in super::super) fn route(&mut self, line: Bytes) -> Route {
         let Ok(parts) = parts::read(&line) else {
             return Route::Noise("a line that is no JSON object");
         };

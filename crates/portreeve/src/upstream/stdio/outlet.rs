@@ -16,17 +16,17 @@ const LEAST: u32 = 512;
 
 /// What a message on its way takes, until it is taken from it. What was bounded otherwise takes none.
 #[derive(Debug)]
-pub(super) struct Room {
+pub(in super::super) struct Room {
     _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Room {
-    pub(super) const NONE: Self = Self { _permit: None };
+    pub(in super::super) const NONE: Self = Self { _permit: None };
 }
 
 /// A message on its way.
 #[derive(Debug)]
-pub(super) enum Delivery {
+pub(in super::super) enum Delivery {
     /// One of several, with the room it takes.
     Message { message: Bytes, _room: Room },
     /// The answer; nothing comes after it.
@@ -37,24 +37,28 @@ pub(super) enum Delivery {
 
 /// The near end.
 #[derive(Clone, Debug)]
-pub(super) struct Outlet {
+pub(in super::super) struct Outlet {
     to: mpsc::UnboundedSender<Delivery>,
     room: Arc<Semaphore>,
 }
 
 /// Nobody takes what is sent, or not fast enough.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Jammed;
+pub(in super::super) struct Jammed;
 
 impl Outlet {
-    pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<Delivery>) {
+    pub(in super::super) fn new() -> (Self, mpsc::UnboundedReceiver<Delivery>) {
         let (to, from) = mpsc::unbounded_channel();
         let room = Arc::new(Semaphore::new(ROOM as usize));
         (Self { to, room }, from)
     }
 
     /// Sends a message when there is room for it within `patience`.
-    pub(super) async fn send(&self, message: Bytes, patience: Duration) -> Result<(), Jammed> {
+    pub(in super::super) async fn send(
+        &self,
+        message: Bytes,
+        patience: Duration,
+    ) -> Result<(), Jammed> {
         let length = u32::try_from(message.len()).unwrap_or(ROOM);
         let taken = Arc::clone(&self.room).acquire_many_owned(length.clamp(LEAST, ROOM));
         let room = timeout(patience, taken).await.map_err(|_| Jammed)?;
@@ -67,12 +71,12 @@ impl Outlet {
     }
 
     /// Sends what was bounded before, or ends the way.
-    pub(super) fn push(&self, delivery: Delivery) {
+    pub(in super::super) fn push(&self, delivery: Delivery) {
         // Whoever is gone needs nothing any more.
         self.to.send(delivery).ok();
     }
 
-    pub(super) fn is_closed(&self) -> bool {
+    pub(in super::super) fn is_closed(&self) -> bool {
         self.to.is_closed()
     }
 }

@@ -1,6 +1,7 @@
 //! Clients and servers of different eras, end to end.
 
 mod downward;
+mod sse;
 mod upward;
 
 use std::time::Duration;

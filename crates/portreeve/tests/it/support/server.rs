@@ -22,6 +22,8 @@ use tokio::task::JoinSet;
 #[derive(Clone, Debug)]
 pub struct Seen {
     pub method: Method,
+    /// The path and what follows it.
+    pub path: String,
     pub headers: HeaderMap,
     pub body: Bytes,
 }
@@ -195,6 +197,7 @@ async fn serve(
         .unwrap_or_default();
     let seen = Seen {
         method: head.method,
+        path: head.uri.to_string(),
         headers: head.headers,
         body,
     };
