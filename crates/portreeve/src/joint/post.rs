@@ -33,9 +33,7 @@ impl Joint {
             Ok(tree) => tree,
             Err(malformed) => return self.refuse_malformed(&party, &malformed).await,
         };
-        let meta = tree.get("params").and_then(|params| params.get("_meta"));
-        let stated = meta.and_then(|meta| meta.get(revision::META_PROTOCOL_VERSION));
-        let version = header::version(&headers, stated.and_then(Value::as_str));
+        let version = header::version(&headers, revision::stated(tree.get("params")));
         let era = match version.map(revision::era) {
             Ok(era) => era,
             Err(mismatch) => {
