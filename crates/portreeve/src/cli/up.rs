@@ -142,6 +142,7 @@ impl Up {
             allowed_origins: config.allowed_origins.clone(),
             front: FrontSettings {
                 max_body,
+                sse: config.legacy_sse,
                 ..FrontSettings::default()
             },
             keeping: match ledger.arguments {

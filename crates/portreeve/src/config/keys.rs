@@ -111,6 +111,13 @@ pub(super) const KEYS: &[Key] = &[
         "Web origins whose pages may call the gate, such as `https://app.example.com`.",
     ),
     key(
+        "legacy.sse",
+        Form::Flag,
+        "`false`",
+        "Whether clients that know the oldest transport only (2024-11-05) are answered, at \
+         `/sse/<server>`. Changes take a restart.",
+    ),
+    key(
         "store.url",
         Form::Text,
         "`sqlite`",

@@ -54,6 +54,8 @@ pub struct Config {
     pub allowed_hosts: Vec<String>,
     /// Web origins whose pages may call the gate.
     pub allowed_origins: Vec<String>,
+    /// Whether clients of the oldest transport are answered.
+    pub legacy_sse: bool,
     pub ledger: LedgerSettings,
     pub declared: Declared,
     /// The files that this was read from: the configuration itself, its policies and secrets.
@@ -120,6 +122,7 @@ impl Default for Config {
             max_body: 16 * 1024 * 1024,
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
+            legacy_sse: false,
             ledger: LedgerSettings::default(),
             declared: Declared::default(),
             files: Vec::new(),

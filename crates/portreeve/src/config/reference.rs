@@ -58,6 +58,7 @@ pub fn reference() -> String {
     let mut page = format!("{HEAD}{EXAMPLE}```\n");
     let sections = [
         ("", "The gate"),
+        ("legacy", "`[legacy]`"),
         ("store", "`[store]`"),
         ("counters", "`[counters]`"),
         ("ledger", "`[ledger]`"),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use toml::de::{DeTable, DeValue};
 
-use super::reader::{Found, Reader, count, table, text, texts};
+use super::reader::{Found, Reader, count, flag, table, text, texts};
 use super::{Arguments, Config, Durability, LedgerSettings};
 
 pub(super) fn read(reader: &mut Reader<'_>, root: &DeTable<'_>) -> Config {
@@ -31,6 +31,10 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &DeTable<'_>) -> Config {
         (!host.contains('@') && !authority.host().is_empty()).then(|| host.to_ascii_lowercase())
     });
     config.allowed_origins = checked(reader, root, "allowed_origins", origin);
+    let legacy = table(root, "legacy");
+    config.legacy_sse = legacy
+        .and_then(|legacy| flag(legacy, "sse"))
+        .unwrap_or(false);
     only(reader, root, "store", "sqlite");
     only(reader, root, "counters", "memory");
     if let Some(section) = table(root, "ledger") {

@@ -21,6 +21,7 @@ pub(super) const PLAIN: &[&str] = &[
     "max_body",
     "allowed_hosts",
     "allowed_origins",
+    "legacy.sse",
     "ledger.durability",
     "ledger.arguments",
     "ledger.retain_days",

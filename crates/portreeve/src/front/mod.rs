@@ -10,6 +10,7 @@ mod places;
 mod response;
 mod routes;
 mod serve;
+mod sse;
 mod strangers;
 mod taking;
 

@@ -79,6 +79,11 @@ pub(super) fn unauthorized(stranger: Stranger) -> Answer {
     answer
 }
 
+/// 202: taken, and answered elsewhere.
+pub(super) fn accepted() -> Answer {
+    with_body(StatusCode::ACCEPTED, TEXT, "Accepted")
+}
+
 /// The gate's reply to a message.
 pub(super) fn reply(reply: Reply) -> Answer {
     let status = match reply.status {

@@ -1,6 +1,7 @@
 //! Which request is for what.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -9,7 +10,7 @@ use hyper::body::Incoming;
 
 use super::response::{self, Answer};
 use super::serve::Front;
-use super::{PlaceError, body};
+use super::{PlaceError, body, sse};
 use crate::gate::{NoVisit, Party, Visit};
 use crate::mcp::code;
 use crate::name::Label;
@@ -40,7 +41,11 @@ impl Guest {
 
 impl Front {
     /// Answers one request.
-    pub(super) async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Answer {
+    pub(super) async fn answer(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+        peer: IpAddr,
+    ) -> Answer {
         let path = request.uri().path();
         match path {
             "/healthz" => return response::text(StatusCode::OK, "ok"),
@@ -56,6 +61,10 @@ impl Front {
                     response::problem(StatusCode::FORBIDDEN, code, &words)
                 }
             };
+        }
+        if let Some(server) = path.strip_prefix(sse::PATH) {
+            let server = server.to_owned();
+            return Box::pin(self.sse(request, &server, peer)).await;
         }
         let server = match path.strip_prefix("/mcp") {
             Some("" | "/") => None,
@@ -131,7 +140,12 @@ impl Front {
         }
     }
 
-    async fn no_visit(&self, headers: &HeaderMap, server: &str, error: &NoVisit) -> Answer {
+    pub(super) async fn no_visit(
+        &self,
+        headers: &HeaderMap,
+        server: &str,
+        error: &NoVisit,
+    ) -> Answer {
         let words = error.to_string();
         match error {
             NoVisit::Stranger(stranger) => response::unauthorized(*stranger),
@@ -176,7 +190,7 @@ impl Front {
     }
 }
 
-fn nothing_here() -> Answer {
+pub(super) fn nothing_here() -> Answer {
     response::problem(
         StatusCode::NOT_FOUND,
         code::BAD_HTTP,
@@ -184,7 +198,7 @@ fn nothing_here() -> Answer {
     )
 }
 
-fn unreadable(error: body::BodyError) -> Answer {
+pub(super) fn unreadable(error: body::BodyError) -> Answer {
     let status = match error {
         body::BodyError::Crowded => return response::crowded(),
         body::BodyError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
@@ -195,7 +209,7 @@ fn unreadable(error: body::BodyError) -> Answer {
 }
 
 /// `application/json`, with or without parameters. Another encoding than UTF-8 is no JSON.
-fn is_json(media: &[u8]) -> bool {
+pub(super) fn is_json(media: &[u8]) -> bool {
     if media == b"application/json" {
         return true;
     }

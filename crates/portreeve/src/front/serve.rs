@@ -20,6 +20,7 @@ use super::crowd::Crowd;
 use super::patience::{Patience, Patient, Pulse};
 use super::places::Allowed;
 use super::response;
+use super::sse::Streams;
 use super::strangers::{Counted, Strangers};
 use crate::budget::Budget;
 use crate::eras::Eras;
@@ -41,6 +42,8 @@ pub struct FrontSettings {
     /// How many requests of one grant are answered at a time.
     pub max_per_grant: usize,
     pub patience: Patience,
+    /// Whether clients of the oldest transport are answered.
+    pub sse: bool,
 }
 
 impl Default for FrontSettings {
@@ -52,6 +55,7 @@ impl Default for FrontSettings {
             max_large_answers: 256 * 1024 * 1024,
             max_per_grant: 1_000,
             patience: Patience::default(),
+            sse: false,
         }
     }
 }
@@ -67,6 +71,7 @@ pub struct Front {
     pub(super) strangers: Strangers,
     pub(super) crowd: Arc<Crowd>,
     pub(super) budget: Budget,
+    pub(super) streams: Streams,
 }
 
 impl Front {
@@ -81,6 +86,7 @@ impl Front {
             budget: Budget::new(settings.max_large_bodies),
             settings,
             strangers: Strangers::default(),
+            streams: Streams::default(),
         })
     }
 

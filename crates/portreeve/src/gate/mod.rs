@@ -327,6 +327,13 @@ impl Gate {
         self.closing.send_replace(true);
     }
 
+    /// Waits until streams that answer no call are to end.
+    pub async fn closing(&self) {
+        let mut closing = self.closing.subscribe();
+        // The gate itself holds the other end.
+        closing.wait_for(|closing| *closing).await.ok();
+    }
+
     /// Where credentials that are named are looked up, and what stdio servers get a part of.
     pub const fn environment(&self) -> &Environment {
         &self.surroundings.environment

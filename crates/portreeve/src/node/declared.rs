@@ -141,6 +141,7 @@ fn differing(a: &Config, b: &Config) -> Vec<&'static str> {
         max_body,
         allowed_hosts,
         allowed_origins,
+        legacy_sse,
         ledger,
         declared: _,
         files: _,
@@ -156,6 +157,7 @@ fn differing(a: &Config, b: &Config) -> Vec<&'static str> {
         ("max_body", *max_body != b.max_body),
         ("allowed_hosts", *allowed_hosts != b.allowed_hosts),
         ("allowed_origins", *allowed_origins != b.allowed_origins),
+        ("[legacy]", *legacy_sse != b.legacy_sse),
         ("[ledger]", *ledger != b.ledger),
     ]
     .into_iter()
