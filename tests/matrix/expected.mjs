@@ -14,7 +14,8 @@ function agreed(words) {
 /** By feature: what is wrong with what was seen, if anything. */
 const WRONG = {
   era: (seen, { era }) => (era === "modern") !== (seen === MODERN) || !/^\d{4}-\d\d-\d\d$/.test(seen),
-  list: (seen, { prefix }, listed) => !same(seen.toSorted(), listed.map((name) => prefix + name).toSorted()),
+  list: (seen, { prefixes }, listed) =>
+    !same(seen.toSorted(), prefixes.flatMap((prefix) => listed.map((name) => prefix + name)).toSorted()),
   call: (seen) => seen !== "This is a simple text response for testing.",
   // The last step may come in one read with the result, and some SDKs then lose it.
   progress: (seen) => seen.length < 2 || !same(seen, STEPS.slice(0, seen.length)),

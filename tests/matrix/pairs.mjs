@@ -61,7 +61,8 @@ export async function pairs(run, client, facts) {
     for (const [placeName, place] of Object.entries(PLACES)) {
       if (place.path === undefined && way.transport !== "stdio") continue;
       const id = `${client}, ${wayName}, ${placeName}`;
-      const pair = { id, client, way: wayName, place: placeName, era: way.era, prefix: place.prefix };
+      const pair = { id, client, way: wayName, place: placeName, era: way.era };
+      pair.prefixes = [place.prefix, ...(place.beside ?? [])];
       const name = reasonOf(facts, way);
       if (name === undefined) pair.job = job(run, client, id, way, place);
       else {

@@ -16,22 +16,31 @@ const POLICY = JSON.stringify({
 const childCommand = [process.execPath, fixture, "stdio"];
 
 /** The servers behind the gate: how the fixture is started for each that is at a URL. The other is a child. */
-const AT_URLS = { http: [], modern: ["--only=modern"], legacy: ["--only=legacy"] };
+const AT_URLS = {
+  http: (port) => ["http", port],
+  modern: (port) => ["http", port, "--only=modern"],
+  legacy: (port) => ["http", port, "--only=legacy"],
+  sse: (port) => ["sse", port],
+};
 
 /**
- * The URLs: under which grant, at which path, and what stands before the names of the tools there. What
- * `wrap` starts has no URL: only clients that start processes come there.
+ * The URLs: under which grant, at which path, and what stands before the names of the tools there; `beside`
+ * is what stands before those of another server. What `wrap` starts has no URL: only clients that start
+ * processes come there.
  */
 export const PLACES = {
   "`/mcp/http`": { grant: "all", path: "/mcp/http", prefix: "" },
   "`/mcp/stdio`": { grant: "all", path: "/mcp/stdio", prefix: "" },
   "`/mcp`, one: HTTP": { grant: "http", path: "/mcp", prefix: "" },
   "`/mcp`, one: stdio": { grant: "stdio", path: "/mcp", prefix: "" },
+  "`/mcp`, two: HTTP": { grant: "all", path: "/mcp", prefix: "http__", beside: ["stdio__"] },
+  "`/mcp`, two: stdio": { grant: "all", path: "/mcp", prefix: "stdio__", beside: ["http__"] },
   "`/mcp/modern`": { grant: "eras", path: "/mcp/modern", prefix: "" },
   "`/mcp/legacy`": { grant: "eras", path: "/mcp/legacy", prefix: "" },
+  "`/mcp/sse`": { grant: "eras", path: "/mcp/sse", prefix: "" },
   "`wrap`": { prefix: "" },
 };
-const GRANTS = { all: ["http", "stdio"], http: ["http"], stdio: ["stdio"], eras: ["modern", "legacy"] };
+const GRANTS = { all: ["http", "stdio"], http: ["http"], stdio: ["stdio"], eras: ["modern", "legacy", "sse"] };
 
 export const tokenOf = (grant) => `token-of-the-matrix-${grant}-0123456789-abcdef`;
 
@@ -52,7 +61,7 @@ export async function open(binary, work) {
   const ports = {};
   for (const [name, flags] of Object.entries(AT_URLS)) {
     ports[name] = await freePort();
-    start(work, name, process.execPath, fixture, "http", ports[name], ...flags);
+    start(work, name, process.execPath, fixture, ...flags(ports[name]));
     await listening(work, ports[name], name);
   }
   const port = await freePort();

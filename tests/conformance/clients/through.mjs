@@ -55,6 +55,7 @@ server = observed.port;
 
 const [program, ...args] = command;
 const client = spawn(program, [...args, `http://127.0.0.1:${door}/mcp/suite`], { stdio: "inherit" });
+process.on("exit", () => client.kill());
 client.on("close", (code) => {
   stopAll();
   process.exit(code ?? 1);
