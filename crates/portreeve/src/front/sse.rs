@@ -115,7 +115,7 @@ impl Front {
         if !self.settings.sse || server.is_empty() || server.contains('/') {
             return nothing_here();
         }
-        let visit = match self.gate.admit_visitor(request.headers(), Some(server)) {
+        let visit = match self.gate.admit_visitor(request.headers(), server) {
             Ok(visit) => visit,
             Err(NoVisit::Stranger(stranger)) => {
                 self.strangers.note(peer);
@@ -160,7 +160,7 @@ impl Front {
         tokio::spawn(async move {
             tokio::select! {
                 () = to_client.closed() => {}
-                () = front.gate.closing() => {}
+                () = front.gate.stopping() => {}
                 () = stream.over.notified() => {}
             }
             front.streams.close(&name);

@@ -328,7 +328,7 @@ impl Gate {
     }
 
     /// Waits until streams that answer no call are to end.
-    pub async fn closing(&self) {
+    pub async fn stopping(&self) {
         let mut closing = self.closing.subscribe();
         // The gate itself holds the other end.
         closing.wait_for(|closing| *closing).await.ok();
