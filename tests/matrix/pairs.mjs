@@ -1,7 +1,7 @@
 // Which client can come how, and why some cannot. A reason is no excuse: what it says is held against
 // the SDK or the gate before it is believed, so it falls when a release makes it untrue.
 
-import { PLACES, tokenOf } from "./places.mjs";
+import { PLACES, ssePath, tokenOf } from "./places.mjs";
 
 export const MODERN = "2026-07-28";
 
@@ -24,21 +24,20 @@ const REASONS = {
     says: ({ facts }) => `${facts.name} has no client for the SSE transport`,
     holds: ({ facts }) => facts.transports.length > 0 && !facts.transports.includes("sse"),
   },
-  "no SSE front": {
-    says: () => "the gate does not offer the SSE transport of 2024-11-05",
+  "no SSE for all": {
+    says: () => "the gate offers the SSE transport of 2024-11-05 for single servers, at `/sse/<server>`",
     holds: async ({ run, place }) => {
       const headers = { Authorization: `Bearer ${tokenOf(place.grant)}`, Accept: "text/event-stream" };
-      const answer = await fetch(run.gate + place.path, { headers, signal: AbortSignal.timeout(5_000) });
-      const said = answer.ok ? await answer.text() : "";
-      return !said.includes("event: endpoint");
+      const answer = await fetch(run.gate + ssePath(place.path), { headers, signal: AbortSignal.timeout(5_000) });
+      return !answer.ok;
     },
   },
 };
 
-function reasonOf(facts, way) {
+function reasonOf(facts, way, place) {
   if (way.era === "modern" && !facts.revisions.includes(MODERN)) return "no modern era";
   if (way.transport === "sse" && !facts.transports.includes("sse")) return "no SSE client";
-  if (way.transport === "sse") return "no SSE front";
+  if (way.transport === "sse" && place.path === "/mcp") return "no SSE for all";
   return undefined;
 }
 
@@ -50,6 +49,7 @@ function job(run, client, id, way, place) {
     const command = [run.binary, "wrap", ...options, "--", ...run.childCommand];
     return { ...told, command, env: { PATH: process.env.PATH } };
   }
+  if (way.transport === "sse") return { ...told, url: run.gate + ssePath(place.path), token };
   if (way.transport !== "stdio") return { ...told, url: run.gate + place.path, token };
   return { ...told, command: [run.binary, "stdio", "--url", run.gate + place.path], env: { PORTREEVE_TOKEN: token } };
 }
@@ -63,7 +63,7 @@ export async function pairs(run, client, facts) {
       const id = `${client}, ${wayName}, ${placeName}`;
       const pair = { id, client, way: wayName, place: placeName, era: way.era };
       pair.prefixes = [place.prefix, ...(place.beside ?? [])];
-      const name = reasonOf(facts, way);
+      const name = reasonOf(facts, way, place);
       if (name === undefined) pair.job = job(run, client, id, way, place);
       else {
         const given = { facts, run, way, place };

@@ -42,10 +42,13 @@ export const PLACES = {
 };
 const GRANTS = { all: ["http", "stdio"], http: ["http"], stdio: ["stdio"], eras: ["modern", "legacy", "sse"] };
 
+/** Where a place is for clients of the oldest transport, which reach single servers only. */
+export const ssePath = (path) => path.replace(/^\/mcp/, "/sse");
+
 export const tokenOf = (grant) => `token-of-the-matrix-${grant}-0123456789-abcdef`;
 
 function configuration(port, ports) {
-  const lines = [`listen = "127.0.0.1:${port}"`, `[policies.open]`, `inline = '${POLICY}'`];
+  const lines = [`listen = "127.0.0.1:${port}"`, `[policies.open]`, `inline = '${POLICY}'`, "[legacy]", "sse = true"];
   for (const [name, at] of Object.entries(ports)) lines.push(`[servers.${name}]`, `url = "http://127.0.0.1:${at}/mcp"`);
   lines.push("[servers.stdio]", `command = ${JSON.stringify(childCommand)}`);
   for (const [label, servers] of Object.entries(GRANTS)) {
