@@ -248,7 +248,9 @@ impl Exchange {
             self.gate.request_cancelled(session, given_up);
         }
         let taken;
-        let visit = if topic(method) == Topic::Tool && !self.visit.server.is_looked_at() {
+        // What was found by looking is in the registry that is in force after it.
+        let known = || self.visit.server.is_looked_at() && self.gate.is_current(&self.visit);
+        let visit = if topic(method) == Topic::Tool && !known() {
             taken = match Box::pin(self.gate.with_known_tools(&self.visit)).await {
                 Ok(visit) => visit,
                 Err(error) => return Box::pin(self.unknown_tools(method, id, &error)).await,

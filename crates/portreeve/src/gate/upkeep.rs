@@ -177,8 +177,10 @@ impl Gate {
             self.book("server.accept_first", name.as_str(), Some(detail))
                 .await?;
         }
+        // In this order: whoever sees the second sees the first.
+        self.reload().await?;
         entry.note_looked_at();
-        self.reload().await
+        Ok(())
     }
 
     /// Reads the tools of every server again and takes note of what changed, so that a change is
