@@ -26,18 +26,25 @@ pub(super) struct Attempts {
 }
 
 impl Attempts {
-    fn may_try(&self, name: &Label, now: Timestamp) -> bool {
+    /// Whether one more may be tried. It counts as wrong until it turns out to be right: who guesses
+    /// with many hands at once has no more guesses.
+    fn begin(&self, name: &Label, now: Timestamp) -> bool {
         let mut wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
         wrong.retain(|_, (_, last)| (0..PAUSE_MS).contains(&now.since(*last)));
         let known = wrong.get(name).map_or(0, |(count, _)| *count);
-        known < MOST_WRONG && (known > 0 || wrong.len() < MOST_NAMES)
+        let may = known < MOST_WRONG && (known > 0 || wrong.len() < MOST_NAMES);
+        if may {
+            wrong.insert(name.clone(), (known + 1, now));
+        }
+        may
     }
 
-    fn note(&self, name: &Label, now: Timestamp) {
+    fn was_right(&self, name: &Label) {
         let mut wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
-        let (count, last) = wrong.entry(name.clone()).or_insert((0, now));
-        *count += 1;
-        *last = now;
+        if let Some((count, _)) = wrong.get_mut(name) {
+            *count = count.saturating_sub(1);
+        }
+        wrong.retain(|_, (count, _)| *count > 0);
     }
 }
 
@@ -62,7 +69,7 @@ impl Office {
 
     async fn by_password(&self, name: Label, password: String) -> Result<Person, Failure> {
         let now = self.clock.now();
-        if !self.attempts.may_try(&name, now) {
+        if !self.attempts.begin(&name, now) {
             return Err(Failure::no(
                 format!("too many wrong passwords for {name}"),
                 "wait a minute",
@@ -74,9 +81,9 @@ impl Office {
         let is_right = checking.await.unwrap_or(false);
         let person = self.store.person(&name).await?;
         if let (true, Some(person)) = (is_right, &person) {
+            self.attempts.was_right(&name);
             return Ok(person.clone());
         }
-        self.attempts.note(&name, now);
         let whose = person.as_ref().map(|person| &person.name);
         self.note_wrong_proof("password", whose).await;
         // Whether there is such a person is not told.
@@ -95,12 +102,16 @@ mod tests {
     fn who_guesses_has_to_wait() {
         let attempts = Attempts::default();
         let (ann, bo) = (Label::new("ann").unwrap(), Label::new("bo").unwrap());
-        for _ in 0..MOST_WRONG {
-            assert!(attempts.may_try(&ann, Timestamp(0)));
-            attempts.note(&ann, Timestamp(0));
+        // What is right counts for nothing, however often.
+        for _ in 0..2 * MOST_WRONG {
+            assert!(attempts.begin(&ann, Timestamp(0)));
+            attempts.was_right(&ann);
         }
-        assert!(!attempts.may_try(&ann, Timestamp(PAUSE_MS - 1)));
-        assert!(attempts.may_try(&bo, Timestamp(0)));
-        assert!(attempts.may_try(&ann, Timestamp(PAUSE_MS)));
+        for _ in 0..MOST_WRONG {
+            assert!(attempts.begin(&ann, Timestamp(0)));
+        }
+        assert!(!attempts.begin(&ann, Timestamp(PAUSE_MS - 1)));
+        assert!(attempts.begin(&bo, Timestamp(0)));
+        assert!(attempts.begin(&ann, Timestamp(PAUSE_MS)));
     }
 }

@@ -61,7 +61,7 @@ impl Follow {
                     continue;
                 }
                 place.passing = false;
-                self.next = self.next.max(place.at);
+                self.next = place.at;
                 return Ok(Some(line));
             }
             // What was written before the successor is read once the successor is known.
@@ -70,7 +70,12 @@ impl Follow {
                     self.next = self.next.saturating_add(1);
                     return Ok(Some(line));
                 }
-                self.next = self.next.max(successor);
+                // What lines say of their numbers may be forged; where segments begin is their names'.
+                // Who waits for a record that is not there yet goes on waiting for it.
+                let waits = place.passing && self.next > successor;
+                if !waits {
+                    self.next = successor;
+                }
                 self.open = None;
             } else {
                 place.successor = successor(&self.dir, &place.segment)?;

@@ -24,6 +24,15 @@ impl Unreadable {
     pub(super) fn new(seq: u64, segment: &str, why: &serde_json::Error) -> Self {
         // A record is one line: what is of use is how far into it.
         let why = why.to_string().replace(" at line 1 column ", " at byte ");
+        // It may quote the record, which must not print a line of its own.
+        let shown = |c: char| {
+            if c.is_control() {
+                c.escape_default().collect()
+            } else {
+                c.to_string()
+            }
+        };
+        let why: String = why.chars().map(shown).collect();
         Self {
             seq: seq.max(1),
             segment: segment.to_owned(),

@@ -166,3 +166,46 @@ async fn only_the_first_are_told_one_by_one() {
         (30, 20)
     );
 }
+
+#[test]
+fn the_reason_of_an_unreadable_record_is_one_line() {
+    let forged = br#"{"seq":1,"bad\nok  the book holds":1}"#;
+    let why = serde_json::from_slice::<Strict>(forged).unwrap_err();
+    let told = Unreadable::new(1, "s", &why).to_string();
+    assert!(
+        told.contains("the book holds") && !told.contains('\n'),
+        "{told}"
+    );
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Strict {
+    #[expect(dead_code, reason = "only its name counts")]
+    seq: u64,
+}
+
+#[tokio::test]
+async fn a_forged_number_hides_no_segment() {
+    let (room, _) = closed_book(12).await;
+    assert!(room.segments().len() > 2, "several segments");
+    let mut before = Vec::new();
+    export(&room.dir(), None, &mut before).unwrap();
+    change(&room, 2, |line| {
+        let text = String::from_utf8(line.clone()).unwrap();
+        let text = text.replacen("\"seq\":2,", "\"seq\":999999999999999999,", 1);
+        let (sealed, _) = text.split_once(",\"hash\"").unwrap();
+        let hash = ring::digest::digest(&ring::digest::SHA256, sealed.as_bytes());
+        let hash = crate::hex::encode(hash.as_ref());
+        *line = format!("{sealed},\"hash\":\"{hash}\"}}\n").into_bytes();
+    });
+    let mut after = Vec::new();
+    export(&room.dir(), None, &mut after).unwrap();
+    let seqs = |book: &[u8]| -> Vec<u64> {
+        let lines = book.split(|b| *b == b'\n').filter(|line| !line.is_empty());
+        lines.map(|line| Record::parse(line).unwrap().seq).collect()
+    };
+    let mut expected = seqs(&before);
+    expected[1] = 999_999_999_999_999_999;
+    assert_eq!(seqs(&after), expected);
+}
