@@ -181,7 +181,12 @@ impl Inspector {
             _ => return Err("a response with neither or both of `result` and `error`".into()),
         };
         let brings = Brings::answer(&request, whose == Whose::Own);
-        let (bytes, given, brings) = match shown(&request.matter.answer, bytes, part) {
+        // What stands beside the result reaches the caller as well.
+        let known = |m: &RawMember<'_>| ["jsonrpc", "id", "result", "error"].contains(&&*m.key);
+        let beside = members.iter().filter(|m| !known(m));
+        let beside: usize = beside.map(|m| m.key.len() + m.value.len()).sum();
+        let size = part.len() + beside;
+        let (bytes, given, brings) = match shown(&request.matter.answer, bytes, size) {
             Err(withheld) => {
                 let (words, given) = self.withhold(&request, &withheld);
                 // That it was withheld, and why, is something the server brought about.
@@ -300,13 +305,13 @@ impl Inspector {
     /// A message that is no answer, as it may be shown.
     pub(super) fn shown_beside(&self, bytes: &Bytes) -> Result<Bytes, Withheld> {
         let text = std::str::from_utf8(bytes).unwrap_or_default();
-        shown(&self.beside, bytes, text)
+        shown(&self.beside, bytes, text.len())
     }
 }
 
 /// A message as the rules let it be shown, if the part that counts is not too large.
-fn shown(rules: &ResultRules, message: &Bytes, part: &str) -> Result<Bytes, Withheld> {
-    release::within_limit(rules, part)?;
+fn shown(rules: &ResultRules, message: &Bytes, size: usize) -> Result<Bytes, Withheld> {
+    release::within_limit(rules, size)?;
     release::redacted(rules, message)
 }
 

@@ -30,13 +30,12 @@ const NESTED: usize = 4;
 const FORM: [&str; 3] = ["jsonrpc", "id", "method"];
 
 /// The size of what a call brings, held against its limit.
-pub(super) fn within_limit(rules: &ResultRules, part: &str) -> Result<(), Withheld> {
+pub(super) fn within_limit(rules: &ResultRules, size: usize) -> Result<(), Withheld> {
     match &rules.max_result_bytes {
-        Some(limit) if part.len() as u64 > limit.bytes => Err(Withheld {
+        Some(limit) if size as u64 > limit.bytes => Err(Withheld {
             rule: limit.rule.clone(),
             reason: format!(
-                "its result of {} bytes is larger than the {} that the policy lets through",
-                part.len(),
+                "its result of {size} bytes is larger than the {} that the policy lets through",
                 limit.bytes
             ),
         }),

@@ -74,3 +74,14 @@ async fn what_stands_in_place_of_the_protocols_version_is_not_shown() {
     assert!(!told.text().contains("secret"), "{}", told.text());
     assert!(told.json()["error"].is_object());
 }
+
+#[tokio::test]
+async fn what_stands_beside_a_result_counts_with_it() {
+    let limited = r#"{"version":"1","default":"deny","tools":{"t":{"max_result_bytes":200}}}"#;
+    let answer = |beside: usize| json!({ "jsonrpc": "2.0", "id": 1, "result": { "content": [] }, "more": "x".repeat(beside) });
+    let (_server, gate) = answering(limited, answer(100)).await;
+    assert_eq!(gate.call("t", json!({})).await.json(), answer(100));
+    let (_server, gate) = answering(limited, answer(300)).await;
+    let told = gate.call("t", json!({})).await.text();
+    assert!(told.contains("[POLICY WITHHELD]"), "{told}");
+}
