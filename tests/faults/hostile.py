@@ -8,6 +8,8 @@ import resource
 from agents import Connection
 
 STREAMS = 10_000
+# What the gate may take with 10,000 connections open at once, some 25 KB each.
+MAX_RSS_MB = 384
 
 
 async def run(port: int, token: str, server, check, rss_mb) -> float:
@@ -26,7 +28,7 @@ async def run(port: int, token: str, server, check, rss_mb) -> float:
     for peer in (many_streams, never_reads, reconnects):
         words = await peer(port, token)
         check(f"a client that {peer.__doc__} keeps nobody else waiting", await answers(port, token), words)
-        check(f"a client that {peer.__doc__} takes no memory", most[0] < 256, f"{most[0]:.0f} MB")
+        check(f"a client that {peer.__doc__} takes no memory", most[0] < MAX_RSS_MB, f"{most[0]:.0f} MB")
     looking.cancel()
     return most[0]
 
