@@ -14,6 +14,7 @@ use portreeve_policy::json::{RawMember, Rules, outline_with, parse};
 
 use super::brings::Brings;
 use super::decide::Refused;
+use super::envelope::Paid;
 use super::list;
 use super::matter::{Matter, beside_no_call};
 use super::refuse::{self, Asked};
@@ -51,6 +52,8 @@ pub(super) struct Request {
     pub call_id: String,
     /// Its place in the session, if there is one.
     pub turn: Option<Arc<Turn>>,
+    /// What its later rounds need not pay.
+    pub paid: Option<Paid>,
 }
 
 /// Whose request a response answers.
@@ -242,6 +245,7 @@ impl Inspector {
             matter,
             call_id: String::new(),
             turn: None,
+            paid: None,
         };
         Some((Cow::Owned(request), Whose::Earlier))
     }
@@ -274,6 +278,14 @@ impl Inspector {
             &sealed
         } else {
             bytes
+        };
+        let enveloped;
+        let bytes = match &request.paid {
+            Some(paid) if member("resultType").is_some_and(|kind| kind != "\"complete\"") => {
+                enveloped = self.in_envelope(bytes, paid)?;
+                &enveloped
+            }
+            _ => bytes,
         };
         if topic == Topic::Resource && member("cacheScope").is_some() {
             let private = list::for_one_caller(bytes)?;

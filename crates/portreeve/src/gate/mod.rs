@@ -12,7 +12,7 @@
 //! record         what the ledger is told        the end of the call
 //! ```
 //!
-//! `post` (with `batch` and `rounds`) and `stream` walk a request along it; `registry` is what they decide by.
+//! `post` (with `batch`, `rounds` and `envelope`) and `stream` walk a request along it; `registry` is what they decide by.
 //! The gate knows the protocol's messages (`mcp`) but not HTTP's side of them: listening, Host and
 //! Origin, and status codes belong to `front`.
 
@@ -26,6 +26,7 @@ mod brings;
 mod call_id;
 mod client;
 mod decide;
+mod envelope;
 mod event_ids;
 mod farewell;
 mod forward;
@@ -134,6 +135,7 @@ pub struct Gate {
     rechecked: upkeep::Noted,
     decisions: hold::Decisions,
     tasks: tasks::Begun,
+    envelopes: envelope::Envelopes,
 }
 
 /// One caller at one server, under the policy in force when the request arrived.
@@ -238,6 +240,7 @@ impl Gate {
             rechecked: upkeep::Noted::default(),
             decisions: hold::Decisions::default(),
             tasks: tasks::Begun::default(),
+            envelopes: envelope::Envelopes::default(),
         }))
     }
 

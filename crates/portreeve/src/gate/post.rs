@@ -12,6 +12,7 @@ use portreeve_policy::json::Value;
 use super::admit::{NotAdmitted, Unavailable, admit};
 use super::ask::{Next, Patience};
 use super::decide::{Allowed, Refused, Verdict, cannot_wait, decide};
+use super::envelope::Paid;
 use super::inspect::Request;
 use super::matter::Matter;
 use super::record;
@@ -247,18 +248,11 @@ impl Exchange {
         {
             self.gate.request_cancelled(session, given_up);
         }
-        let taken;
-        // What was found by looking is in the registry that is in force after it.
-        let known = || self.visit.server.is_looked_at() && self.gate.is_current(&self.visit);
-        let visit = if topic(method) == Topic::Tool && !known() {
-            taken = match Box::pin(self.gate.with_known_tools(&self.visit)).await {
-                Ok(visit) => visit,
-                Err(error) => return Box::pin(self.unknown_tools(method, id, &error)).await,
-            };
-            &taken
-        } else {
-            &self.visit
+        let anew = match self.anew(method).await {
+            Ok(anew) => anew,
+            Err(error) => return Box::pin(self.unknown_tools(method, id, &error)).await,
         };
+        let visit = anew.as_ref().unwrap_or(&self.visit);
         let moment = self.gate.moment();
         let mut call = match resolve(visit, message, method, moment.clone()) {
             Ok(call) => Call {
@@ -271,14 +265,14 @@ impl Exchange {
                 return Box::pin(self.refuse(&call, id, &refused)).await;
             }
         };
+        let mut envelope = self.envelope(message);
+        let has_paid = envelope.as_ref().is_some_and(|e| e.has_paid());
+        let paid = has_paid || self.has_paid(message);
         let allowed = match decide(&self.gate, &call) {
-            Verdict::Allow(allowed) => self.unless_paid(message, allowed),
+            Verdict::Allow(allowed) if paid => Allowed::paid(allowed.rule),
+            Verdict::Allow(allowed) => allowed,
             Verdict::Refuse(refused) => return Box::pin(self.refuse(&call, id, &refused)).await,
-            Verdict::Ask(asking) if self.has_paid(message) => Allowed {
-                rule: asking.admission.rule,
-                charges: Vec::new(),
-                approval: None,
-            },
+            Verdict::Ask(asking) if paid => Allowed::paid(asking.admission.rule),
             Verdict::Ask(asking) => {
                 let asked = self.ask(&mut call, asking, (message, bytes.clone()), patience);
                 match Box::pin(asked).await {
@@ -291,12 +285,20 @@ impl Exchange {
         if let Err(mismatch) = self.mirrors_agree(&call) {
             return Box::pin(self.refuse_mismatch(&call, id, &mismatch)).await;
         }
+        let pays = has_paid || !allowed.charges.is_empty() || allowed.approval.is_some();
+        let pays = pays && self.era == Era::Modern && self.rounds.is_none();
+        let pays = pays.then(|| Paid::now(bytes.clone(), envelope.as_deref()));
+        let unpacked = envelope.as_ref().and_then(|e| e.unpacked(&bytes));
+        let bytes = unpacked.unwrap_or(bytes);
         let (bytes, task) = match self.opened(&call, message, bytes) {
             Ok(opened) => opened,
             Err(no_task) => return Box::pin(self.refuse_task(&call, id, no_task)).await,
         };
         let request = match self.request(&call, id, task.as_ref()) {
-            Ok(request) => request,
+            Ok(request) => request.map(|request| Request {
+                paid: pays,
+                ..request
+            }),
             Err(trouble) => {
                 let refused = Refused::deny(Rule::MALFORMED, trouble.to_string());
                 return Box::pin(self.refuse(&call, id, &refused)).await;
@@ -305,11 +307,26 @@ impl Exchange {
         match admit(&self.gate, &call, allowed).await {
             Ok(permit) => {
                 self.note_paid(message);
+                if let Some(envelope) = &mut envelope {
+                    envelope.spend();
+                }
                 self.forwarded(permit, &call, request, bytes).await
             }
             Err(NotAdmitted::Refused(refused)) => Box::pin(self.refuse(&call, id, &refused)).await,
             Err(NotAdmitted::Unavailable(error)) => unavailable(id, &error),
         }
+    }
+
+    /// The visit as it is after looking at the server's tools, where a call needs that.
+    async fn anew(&self, method: &str) -> Result<Option<Visit>, UpstreamError> {
+        // What was found by looking is in the registry that is in force after it.
+        let known = || self.visit.server.is_looked_at() && self.gate.is_current(&self.visit);
+        if topic(method) != Topic::Tool || known() {
+            return Ok(None);
+        }
+        Box::pin(self.gate.with_known_tools(&self.visit))
+            .await
+            .map(Some)
     }
 
     /// No tool is called of a server that could not be asked for its tools yet.
@@ -368,6 +385,7 @@ impl Exchange {
             matter,
             call_id: call.id.to_string(),
             turn,
+            paid: None,
         }))
     }
 

@@ -12,7 +12,7 @@ use portreeve_policy::Rule;
 use portreeve_policy::json::canonical;
 use portreeve_policy::time::Timestamp;
 
-use super::decide::{Allowed, Refused, Verdict, cannot_wait, decide};
+use super::decide::{Refused, Verdict, cannot_wait, decide};
 use super::post::Exchange;
 use super::resolve::{Call, resolve};
 use super::{Gate, Reply, Visit};
@@ -127,25 +127,13 @@ impl Exchange {
     }
 
     /// Whether this is a later round of a call that was charged.
-    pub(super) fn has_paid(&self, message: &Message<'_>) -> bool {
-        let paid = self.rounds.as_ref().and_then(|rounds| rounds.paid.get());
-        paid.is_some_and(|paid| *paid == Paid::of(&self.visit, message))
-    }
-
-    /// The same with nothing to pay, if it was paid in an earlier round.
     ///
     /// INVARIANT: what was not charged in full before is charged now
     /// (`what_a_server_wants_to_know_is_asked_in_the_stream_and_charged_once`,
     /// `a_round_asks_for_what_the_first_asked_for`).
-    pub(super) fn unless_paid(&self, message: &Message<'_>, allowed: Allowed) -> Allowed {
-        if self.rounds.is_none() || !self.has_paid(message) {
-            return allowed;
-        }
-        Allowed {
-            charges: Vec::new(),
-            approval: None,
-            ..allowed
-        }
+    pub(super) fn has_paid(&self, message: &Message<'_>) -> bool {
+        let paid = self.rounds.as_ref().and_then(|rounds| rounds.paid.get());
+        paid.is_some_and(|paid| *paid == Paid::of(&self.visit, message))
     }
 
     pub(super) fn note_paid(&self, message: &Message<'_>) {
