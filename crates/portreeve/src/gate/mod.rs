@@ -69,7 +69,7 @@ use tokio::sync::{RwLock, mpsc, watch};
 pub use admit::Unavailable;
 pub use ask::Pending;
 pub use authenticate::{Caller, Stranger};
-pub(crate) use batch::{MAX_BATCH, gather};
+pub(crate) use batch::{gather, no_hello, trouble as trouble_with_batch};
 pub use decide::{How, Refused};
 pub(crate) use modern::look as fits_its_era;
 pub use party::{Party, Stray};
