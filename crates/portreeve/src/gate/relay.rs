@@ -4,6 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::StatusCode;
 use portreeve_policy::json::{Rules, outline};
 use serde::Serialize;
 use tokio::sync::mpsc;
@@ -316,7 +317,10 @@ impl Relay {
             Err(Stop::Answered) => return,
             // The entry closes itself as cancelled.
             Err(Stop::ClientGone) => return self.left(),
-            Err(Stop::NotGranted) => return cut_off(entry).await,
+            Err(Stop::NotGranted) => {
+                cut_off(entry, None, StatusCode::OK).await;
+                return;
+            }
             Err(Stop::NotNoted(error)) => return self.withheld(entry, &error).await,
             Err(Stop::Old) => None,
             Ok(()) if self.to_client.is_closed() => return self.left(),
@@ -385,17 +389,30 @@ impl Relay {
     }
 }
 
-/// Closes the entry of a call whose grant ended before its answer.
-async fn cut_off(entry: OpenCall) {
-    let reason = Some("the grant ended before the answer".to_owned());
+/// Closes the entry of a call whose grant ended before its answer, and says so.
+pub(super) async fn cut_off(entry: OpenCall, id: Option<&str>, status: StatusCode) -> Vec<u8> {
+    let reason = "the grant ended before the answer";
+    let failure = Failure {
+        call_id: entry.id().as_str(),
+        may_have_run: true,
+    };
+    let words = answer::error(id, code::POLICY_REFUSED, reason, Some(&failure));
     entry
         .close(End {
             ended: Ended::Cancelled,
             result: None,
-            reason,
-            status: Some(200),
+            reason: Some(reason.to_owned()),
+            status: Some(status.as_u16()),
         })
         .await;
+    words
+}
+
+#[derive(Serialize)]
+struct Failure<'a> {
+    call_id: &'a str,
+    /// Whether the server may have carried the call out.
+    may_have_run: bool,
 }
 
 /// What a client is told when its server failed.
@@ -405,12 +422,6 @@ pub(super) fn failure(
     call_id: &str,
     may_have_run: bool,
 ) -> Vec<u8> {
-    #[derive(Serialize)]
-    struct Failure<'a> {
-        call_id: &'a str,
-        /// Whether the server may have carried the call out.
-        may_have_run: bool,
-    }
     let code = match error {
         UpstreamError::Timeout(_) => code::UPSTREAM_TIMEOUT,
         _ => code::UPSTREAM_FAILED,

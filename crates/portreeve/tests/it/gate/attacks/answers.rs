@@ -387,3 +387,34 @@ async fn only_an_accepted_handshake_opens_a_session() {
         }
     }
 }
+
+#[tokio::test]
+async fn an_answer_stays_here_when_its_grant_has_ended() {
+    let (answering, answers) = mpsc::channel::<Bytes>(1);
+    let answers = std::sync::Mutex::new(Some(answers));
+    let server = TestServer::start(move |seen| match seen.rpc_method().as_str() {
+        "tools/call" => Script::Late(answers.lock().unwrap().take().unwrap()),
+        _ => plain(seen, &tools(&["t"])),
+    })
+    .await;
+    let gate = TestGate::start(&server.url(), &allowing(&["t"])).await;
+    let (at, of) = (&server, &gate);
+    let revoking = async move {
+        while at.seen("tools/call").is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let label = portreeve::name::Label::new("tester").unwrap();
+        let store = &of.node.house.store;
+        store.revoke_grant(&label, of.clock.now()).await.unwrap();
+        of.node.gate.reload().await.unwrap();
+        let answer =
+            r#"{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"mine"}]}}"#;
+        answering.send(Bytes::from(answer)).await.unwrap();
+        drop(answering);
+    };
+    let (heard, ()) = tokio::join!(gate.post(CALL), revoking);
+    let error = &heard.json()["error"];
+    assert_eq!(error["data"]["may_have_run"], true, "{}", heard.text());
+    assert!(!heard.text().contains("mine"), "{}", heard.text());
+    assert_eq!(gate.booked().pop().unwrap().end.outcome, "cancelled");
+}
