@@ -122,7 +122,7 @@ impl Old {
 }
 
 /// A client of the modern era that has declared this.
-struct Client<'a> {
+pub(super) struct Client<'a> {
     gate: &'a TestGate,
     capabilities: Value,
     token: &'static str,
@@ -131,7 +131,7 @@ struct Client<'a> {
 const OTHER: &str = "other-token-0123456789-abcdefghijklmno";
 
 impl<'a> Client<'a> {
-    fn new(gate: &'a TestGate, capabilities: Value) -> Self {
+    pub(super) fn new(gate: &'a TestGate, capabilities: Value) -> Self {
         let token = crate::support::gate::TOKEN;
         Self {
             gate,
@@ -160,7 +160,7 @@ impl<'a> Client<'a> {
         headers
     }
 
-    async fn ask(&self, id: u64, method: &str, params: Value) -> Answer {
+    pub(super) async fn ask(&self, id: u64, method: &str, params: Value) -> Answer {
         let message = self.message(id, method, &params);
         let bearer = format!("Bearer {}", self.token);
         let mut headers = Self::headers(&message);
@@ -179,7 +179,7 @@ fn asking(method: &str) -> Value {
 }
 
 /// The same call once more, with an answer to what was wanted.
-fn retry(first: &Value, required: &Value, response: &Value) -> Value {
+pub(super) fn retry(first: &Value, required: &Value, response: &Value) -> Value {
     let mut params = first.clone();
     params["requestState"] = required["requestState"].clone();
     let asked = required["inputRequests"].as_object().unwrap();
