@@ -53,7 +53,7 @@ pub(super) struct Request {
     /// Its place in the session, if there is one.
     pub turn: Option<Arc<Turn>>,
     /// What its later rounds need not pay.
-    pub paid: Option<Paid>,
+    pub paid: Option<Box<Paid>>,
 }
 
 /// Whose request a response answers.
@@ -282,7 +282,8 @@ impl Inspector {
         let enveloped;
         let bytes = match &request.paid {
             Some(paid) if member("resultType").is_some_and(|kind| kind != "\"complete\"") => {
-                enveloped = self.in_envelope(bytes, paid)?;
+                let tool = request.matter.tool.as_deref();
+                enveloped = self.in_envelope(bytes, (tool, paid))?;
                 &enveloped
             }
             _ => bytes,
