@@ -123,6 +123,12 @@ impl Inspector {
         }
     }
 
+    /// Looks at what comes from now on as one who visits now would.
+    pub(super) fn go_on_under(&mut self, visit: Visit) {
+        self.beside = beside_no_call(&visit);
+        self.visit = visit;
+    }
+
     /// Looks at one message. An error says in what way it is none.
     pub(super) async fn look(&self, bytes: &Bytes) -> Result<Look, String> {
         let look = self.look_closely(bytes).await;
