@@ -204,3 +204,27 @@ impl hyper::rt::Write for Pipe {
         Pin::new(&mut self.0).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_gateway_that_speaks_no_tls_is_told() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+        let listener = listener.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let answer = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n";
+                let _ = stream.write_all(answer).await;
+            }
+        });
+        let link = Link::to(&format!("https://{address}"), None, "t").expect("a link");
+        let sent = link.send(Method::GET, HeaderMap::new(), Bytes::new()).await;
+        let told = sent.expect_err("no TLS").to_string();
+        assert!(told.contains("write http://"), "{told}");
+    }
+}

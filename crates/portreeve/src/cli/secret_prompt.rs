@@ -126,7 +126,7 @@ enum Typed {
 fn interrupted() -> Failure {
     let _ = kill_process(getpid(), Signal::INT);
     // Whoever started it has it ignore the signal.
-    Failure::cannot("interrupted", "nothing was changed")
+    Failure::cannot("interrupted: nothing was changed", "")
 }
 
 /// While it lives, the terminal does not show what is typed, and the keys that end or stop a program come
