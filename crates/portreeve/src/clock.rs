@@ -163,6 +163,16 @@ pub fn parse_rfc3339(text: &str) -> Option<Timestamp> {
     Some(Timestamp(minutes * 60_000 + second * 1_000 + milli))
 }
 
+/// When something ends: a time, or a date, which ends as it begins in UTC.
+pub fn parse_end(text: &str) -> Option<Timestamp> {
+    parse_rfc3339(text).or_else(|| {
+        let is_date = text.len() == 10;
+        is_date
+            .then(|| parse_rfc3339(&format!("{text}T00:00:00Z")))
+            .flatten()
+    })
+}
+
 fn split_offset(text: &str) -> Option<(&str, i64)> {
     if let Some(clock) = text.strip_suffix(['Z', 'z']) {
         return Some((clock, 0));

@@ -23,6 +23,7 @@ mod servers;
 mod socket;
 #[cfg(test)]
 mod tests;
+mod tool_names;
 mod wrong_proofs;
 
 pub use client::{AskError, ask};

@@ -163,6 +163,9 @@ pub enum Response {
         /// What is to be said of approvers that it names and nobody is.
         #[serde(default)]
         unknown_approvers: Vec<String>,
+        /// What is to be said of tools that it names and the servers do not have where it is in force.
+        #[serde(default)]
+        unknown_tools: Vec<String>,
     },
     Policies {
         policies: Vec<PolicyView>,
@@ -182,12 +185,18 @@ pub enum Response {
         /// What is to be said of approvers that its policies name and nobody is.
         #[serde(default)]
         unknown_approvers: Vec<String>,
+        /// The same of tools that its policies name and its servers do not have.
+        #[serde(default)]
+        unknown_tools: Vec<String>,
     },
     Grants {
         grants: Vec<GrantView>,
     },
     Grant {
         grant: GrantView,
+        /// What is to be said of tools that its new policies name and its servers do not have.
+        #[serde(default)]
+        unknown_tools: Vec<String>,
     },
     GrantRemoved {
         label: Label,

@@ -25,6 +25,7 @@ impl Office {
                 new_tools,
                 accept,
                 private,
+                timeout_ms,
             } => {
                 let server = NewServer {
                     name,
@@ -32,7 +33,7 @@ impl Office {
                     new_tools,
                     accept,
                     private,
-                    timeout_ms: None,
+                    timeout_ms,
                 };
                 self.add_server(actor, server).await
             }
@@ -53,6 +54,7 @@ impl Office {
             "new_tools": new.new_tools,
             "accept": new.accept,
             "private": new.private,
+            "timeout_ms": new.timeout_ms,
         });
         let act = turn.book("server.add", &new.name, detail).await?;
         let added = self.store.add_server(new, self.clock.now()).await;
@@ -216,8 +218,10 @@ fn why_failed(error: &UpstreamError, target: &Target) -> String {
         (UpstreamError::Failed(why), Target::Command { .. }) => {
             let here = std::path::absolute(".").unwrap_or_default();
             format!(
-                "{why}; it was started in {}, and what it wrote to stderr is in the gateway's log",
-                here.display()
+                "{why}; it was started in {}, and what it wrote to stderr is in the gateway's log: the stderr of \
+                 the `portreeve up` that runs (process {})",
+                here.display(),
+                std::process::id()
             )
         }
         _ => error.to_string(),

@@ -149,6 +149,7 @@ fn add(server: &str) -> Request {
         new_tools: NewTools::Quarantine,
         accept: Accept::First,
         private: false,
+        timeout_ms: None,
     }
 }
 
@@ -166,7 +167,7 @@ fn create(grant: &str) -> Request {
         identity: None,
         servers: BTreeMap::from([(name("runs"), name("p"))]),
         shadows: BTreeMap::new(),
-        expires_in_ms: Some(1_000),
+        expires: Some(Expiry::InMs(1_000)),
     }
 }
 

@@ -264,12 +264,13 @@ fn put(
             warnings,
             dead_rules,
             unknown_approvers,
+            unknown_tools,
         } => {
             let mut output = if format.json {
                 Output::json(&json!({
                     "policy": policy, "changed": changed,
                     "warnings": warnings, "dead_rules": dead_rules,
-                    "unknown_approvers": unknown_approvers,
+                    "unknown_approvers": unknown_approvers, "unknown_tools": unknown_tools,
                 }))?
             } else {
                 Output::text(report(&policy, changed, server.is_some()))
@@ -278,7 +279,7 @@ fn put(
                 output =
                     output.remark(&shown(&warnings, (&shown_name, &bytes), Paint::of_stderr()));
             }
-            for said in &unknown_approvers {
+            for said in unknown_approvers.iter().chain(&unknown_tools) {
                 output = output.remark(&printable(&format!("warning: {said}")));
             }
             if let Some(server) = &server {

@@ -6,6 +6,7 @@ mod backup;
 mod config;
 mod grants;
 mod ledger;
+mod newcomer;
 mod owners;
 mod policies;
 mod policy_diff;
