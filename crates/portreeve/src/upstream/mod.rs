@@ -11,9 +11,11 @@ mod discover;
 mod error;
 mod events;
 mod http;
+mod pool;
 mod spoken;
 mod sse;
 pub mod stdio;
+mod target;
 
 pub use definition::{DefinitionError, definition_of};
 pub use discover::{Discovered, discover, speaks};
