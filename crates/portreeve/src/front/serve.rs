@@ -16,10 +16,10 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::sleep;
 
+use super::answer::in_beat;
 use super::crowd::Crowd;
 use super::patience::{Patience, Patient, Pulse};
 use super::places::Allowed;
-use super::response;
 use super::sse::Streams;
 use super::strangers::{Counted, Strangers};
 use crate::budget::Budget;
@@ -171,7 +171,7 @@ impl Front {
             let one_of_many = request.version() == Version::HTTP_2;
             let beat = pulse.beat(one_of_many);
             async move {
-                let answer = response::holding(front.answer(request, peer).await, beat);
+                let answer = in_beat(front.answer(request, peer).await, beat);
                 Ok::<_, Infallible>(pulse.untaken.in_pieces(answer, one_of_many))
             }
         });
