@@ -164,10 +164,15 @@ impl HttpServer {
 
     /// Sends one request, in the transport that the server speaks.
     pub(super) async fn send(&self, outgoing: Outgoing) -> Result<Incoming, UpstreamError> {
-        let Outgoing { verb, headers } = outgoing;
+        let Outgoing {
+            verb,
+            headers,
+            whose,
+        } = outgoing;
         let again = |verb: &Verb| Outgoing {
             verb: verb.clone(),
             headers: headers.clone(),
+            whose,
         };
         if self.sse.is_spoken()
             && let Some(incoming) = Box::pin(self.sse.send(self, again(&verb))).await?
@@ -178,7 +183,12 @@ impl HttpServer {
             Verb::Post(message) if Sse::is_hello(message) => Some(again(&verb)),
             _ => None,
         };
-        let incoming = self.exchange(Outgoing { verb, headers }).await?;
+        let outgoing = Outgoing {
+            verb,
+            headers,
+            whose,
+        };
+        let incoming = self.exchange(outgoing).await?;
         let Some(again) = hello.filter(|_| Sse::may_be_spoken(incoming.status)) else {
             return Ok(incoming);
         };
@@ -194,6 +204,7 @@ impl HttpServer {
 
     /// Sends one request; redirects are not followed, for credentials belong to their origin.
     pub(super) async fn exchange(&self, outgoing: Outgoing) -> Result<Incoming, UpstreamError> {
+        let whose = outgoing.whose;
         let request = self.request(outgoing);
         let connector = if self.private {
             &self.network.open
@@ -201,7 +212,8 @@ impl HttpServer {
             &self.network.guarded
         };
         let place = (connector, &self.target.url);
-        let response = self.pool.send(place, request, self.timeout).await?;
+        let sending = self.pool.send(whose, place, request, self.timeout);
+        let response = sending.await?;
         self.receive(response).await
     }
 

@@ -6,6 +6,7 @@
 //! ([`discover`](mod@discover) speaks only for the gate itself).
 
 mod address;
+mod apart;
 mod definition;
 mod discover;
 mod error;
@@ -17,6 +18,7 @@ mod sse;
 pub mod stdio;
 mod target;
 
+pub use apart::Whose;
 pub use definition::{DefinitionError, definition_of};
 pub use discover::{Discovered, discover, speaks};
 pub use error::UpstreamError;
@@ -33,6 +35,7 @@ use bytes::Bytes;
 pub struct Outgoing {
     pub verb: Verb,
     pub headers: HeaderMap,
+    pub whose: Whose,
 }
 
 #[derive(Clone, Debug)]

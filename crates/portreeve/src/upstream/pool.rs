@@ -4,6 +4,7 @@
 //! every answer from one task to another costs more than anything else on a connection. One that
 //! nobody uses is driven by nobody; whether it still stands is seen when it is taken again.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -23,15 +24,18 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
-use super::UpstreamError;
 use super::address::GuardedResolver;
 use super::http::innermost;
+use super::{UpstreamError, Whose};
 use crate::clock::{Alarm, Due, Stopwatch};
 
 /// How long a connection is kept unused.
 const IDLE: Duration = Duration::from_secs(55);
-/// How many connections to one server are kept for the next call.
+/// How many connections of one caller to one server are kept for its next calls.
 const MAX_IDLE: usize = 256;
+
+/// What is unused for so long may have been closed at a moment of which the runtime has not heard.
+const A_WHILE: Duration = Duration::from_millis(1);
 
 type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 type Asked = Request<Full<Bytes>>;
@@ -76,12 +80,12 @@ impl Default for Pool {
 
 #[derive(Default)]
 struct Kept {
-    /// In the order in which they came.
+    /// Each caller's, in the order in which they came.
     #[expect(
         clippy::vec_box,
         reason = "they come and go, and are too large to be moved"
     )]
-    idle: Vec<Box<Lane>>,
+    idle: HashMap<Whose, Vec<Box<Lane>>>,
     /// Whether there is a task that closes what is kept for too long.
     is_swept: bool,
 }
@@ -110,6 +114,7 @@ impl Pool {
     /// the server had closed meanwhile (`a_call_is_sent_once`).
     pub(super) async fn send(
         self: &Arc<Self>,
+        whose: Whose,
         (connector, to): (&Connector, &Uri),
         mut request: Asked,
         within: Duration,
@@ -117,12 +122,12 @@ impl Pool {
         let due = Due::after(within);
         let too_late = || UpstreamError::Timeout(within);
         loop {
-            let kept = self.take();
+            let kept = self.take(whose).await;
             let is_kept = kept.is_some();
             let mut lane = if let Some(lane) = kept {
                 lane
             } else {
-                let opening = Box::pin(due.of(Lane::open(connector, to)));
+                let opening = Box::pin(due.of(Lane::open(connector, to, whose)));
                 opening.await.ok_or_else(too_late)??
             };
             match lane.exchange(request, due).await.ok_or_else(too_late)? {
@@ -135,12 +140,19 @@ impl Pool {
         }
     }
 
-    /// A connection that stands, as far as is known.
-    fn take(&self) -> Option<Box<Lane>> {
+    /// A connection of the caller's that stands, as far as is known.
+    ///
+    /// INVARIANT: no two callers share one (`an_answer_that_comes_twice_reaches_nobody_elses_call`).
+    async fn take(&self, whose: Whose) -> Option<Box<Lane>> {
         loop {
             // Those that do not are dropped outside of the lock.
-            let mut lane = self.lock().idle.pop()?;
-            if lane.unused.elapsed() < self.keep_for && lane.is_free() {
+            let mut lane = self.lock().idle.get_mut(&whose)?.pop()?;
+            let age = lane.unused.elapsed();
+            if age >= A_WHILE {
+                // The runtime looks at all connections before it comes back here.
+                tokio::task::yield_now().await;
+            }
+            if age < self.keep_for && lane.is_free() {
                 return Some(lane);
             }
         }
@@ -152,10 +164,11 @@ impl Pool {
         }
         lane.unused = Stopwatch::start();
         let mut kept = self.lock();
-        if kept.idle.len() >= MAX_IDLE {
+        let own = kept.idle.entry(lane.whose).or_default();
+        if own.len() >= MAX_IDLE {
             return;
         }
-        kept.idle.push(lane);
+        own.push(lane);
         if !std::mem::replace(&mut kept.is_swept, true) {
             tokio::spawn(sweep(Arc::downgrade(self), self.keep_for));
         }
@@ -164,11 +177,14 @@ impl Pool {
     /// Closes what is kept for too long; how long the next may still be.
     fn prune(&self) -> Option<Duration> {
         let mut kept = self.lock();
-        let over = kept
-            .idle
-            .partition_point(|lane| lane.unused.elapsed() >= self.keep_for);
-        let closed: Vec<Box<Lane>> = kept.idle.drain(..over).collect();
-        let next = kept.idle.first().map(|oldest| oldest.unused.elapsed());
+        let mut closed = Vec::new();
+        kept.idle.retain(|_, own| {
+            let over = own.partition_point(|lane| lane.unused.elapsed() >= self.keep_for);
+            closed.extend(own.drain(..over));
+            !own.is_empty()
+        });
+        let oldest = kept.idle.values().filter_map(|own| own.first());
+        let next = oldest.map(|lane| lane.unused.elapsed()).max();
         kept.is_swept = next.is_some();
         drop(kept);
         drop(closed);
@@ -188,6 +204,7 @@ async fn sweep(pool: Weak<Pool>, mut next: Duration) {
 
 /// One connection.
 struct Lane {
+    whose: Whose,
     asking: SendRequest<Full<Bytes>>,
     /// `None` once it is over.
     connection: Option<Connection<Stream, Full<Bytes>>>,
@@ -197,13 +214,18 @@ struct Lane {
 
 impl Lane {
     /// A failure here is surely not sent.
-    async fn open(connector: &Connector, to: &Uri) -> Result<Box<Self>, UpstreamError> {
+    async fn open(
+        connector: &Connector,
+        to: &Uri,
+        whose: Whose,
+    ) -> Result<Box<Self>, UpstreamError> {
         let stream = connector.connect(to).await;
         let stream = stream.map_err(|error| UpstreamError::Unreachable(innermost(&*error)))?;
         let shaken = http1::handshake(stream).await;
         let (asking, connection) =
             shaken.map_err(|error| UpstreamError::Unreachable(innermost(&error)))?;
         Ok(Box::new(Self {
+            whose,
             asking,
             connection: Some(connection),
             unused: Stopwatch::start(),

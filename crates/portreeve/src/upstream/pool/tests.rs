@@ -62,10 +62,18 @@ impl Server {
     }
 
     async fn send(&self, pool: &Arc<Pool>) -> Result<Response<Answer>, UpstreamError> {
+        self.send_as(Whose::GATE, pool).await
+    }
+
+    async fn send_as(
+        &self,
+        whose: Whose,
+        pool: &Arc<Pool>,
+    ) -> Result<Response<Answer>, UpstreamError> {
         let mut request = Request::new(Full::new(Bytes::from_static(b"{}")));
         *request.method_mut() = http::Method::POST;
         request.headers_mut().insert("host", "x".parse().unwrap());
-        let sending = pool.send((&self.connector, &self.url), request, AT_MOST / 2);
+        let sending = pool.send(whose, (&self.connector, &self.url), request, AT_MOST / 2);
         timeout(AT_MOST, sending).await.expect("an end")
     }
 
@@ -236,4 +244,17 @@ async fn what_is_not_used_is_closed() {
     assert!(server.have_closed(2).await);
     assert_eq!(server.ask(&pool).await.as_deref(), Ok("fine"));
     assert!(server.have_closed(3).await, "and so again");
+}
+
+#[tokio::test]
+async fn a_caller_has_connections_of_its_own() {
+    let server = Server::start(|_| Then::Say(FINE)).await;
+    let pool = Arc::default();
+    for _ in 0..3 {
+        for whose in [Whose::GATE, Whose::caller("alice"), Whose::caller("bob")] {
+            let body = server.send_as(whose, &pool).await.unwrap().into_body();
+            assert_eq!(body.collect().await.unwrap().to_bytes(), "fine");
+        }
+    }
+    assert_eq!(server.counts(), (3, 9));
 }
