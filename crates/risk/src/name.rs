@@ -9,7 +9,7 @@ use portreeve_policy::Class;
 use crate::context::Context;
 use crate::definition::Definition;
 use crate::evidence::Collected;
-use crate::lexicon::{self, Sense, Strength, Verb, find_exact, is_adverb, is_info, is_strong};
+use crate::lexicon::{self, Sense, Strength, Verb, find_exact, is_adverb, is_info, is_strong, makes_noun};
 use crate::verdict::Place;
 use crate::words;
 
@@ -73,7 +73,6 @@ fn of_words(
 pub(crate) fn head(tokens: &[String]) -> Option<Head> {
     let strong = tokens.iter().position(|token| is_strong(token));
     let first = tokens.first().and_then(|token| find_exact(token));
-    let next_is_info = tokens.get(1).is_some_and(|token| is_info(token) && !is_strong(token));
     if let Some(verb) = first.filter(|verb| verb.strength != Strength::Plain) {
         let alone = tokens.len() == 1;
         let later = strong.and_then(|at| Some((at, find_exact(tokens.get(at)?)?)));
@@ -81,7 +80,12 @@ pub(crate) fn head(tokens: &[String]) -> Option<Head> {
         let yields = match later {
             // `message_send`, `comment_add`: the noun came first; `query_delete_logs`: it did not.
             Some((at, _)) => !reads || at == 1 || at.saturating_add(1) == tokens.len(),
-            None => next_is_info && verb.strength == Strength::Noun && !reads,
+            None => {
+                let next = tokens.get(1).filter(|next| !is_strong(next));
+                verb.strength == Strength::Noun
+                    && !reads
+                    && next.is_some_and(|next| makes_noun(verb, next))
+            }
         };
         if !yields {
             let weight = match (verb.strength, alone) {
@@ -97,7 +101,8 @@ pub(crate) fn head(tokens: &[String]) -> Option<Head> {
     }
     if let Some(at) = strong {
         let verb = find_exact(tokens.get(at)?)?;
-        return Some(Head { at, verb, weight: 10 });
+        let weight = if is_state_of(tokens, at) { 3 } else { 10 };
+        return Some(Head { at, verb, weight });
     }
     let last = tokens.len().checked_sub(1)?;
     let candidates = (0..=last).rev().filter(|at| *at == last || *at > 0);
@@ -105,8 +110,11 @@ pub(crate) fn head(tokens: &[String]) -> Option<Head> {
         let Some(verb) = tokens.get(at).and_then(|token| find_exact(token)) else {
             continue;
         };
-        let before_info = tokens.get(at.saturating_add(1)).is_some_and(|next| is_info(next));
-        if before_info || (is_info(verb.base) && at == last && last > 0) {
+        let before_info = tokens
+            .get(at.saturating_add(1))
+            .is_some_and(|next| makes_noun(verb, next));
+        let is_noun = is_info(verb.base) && verb.base != "type" && at == last && last > 0;
+        if before_info || is_noun {
             continue;
         }
         let weight = match (verb.strength, at == last) {
@@ -117,6 +125,19 @@ pub(crate) fn head(tokens: &[String]) -> Option<Head> {
         return Some(Head { at, verb, weight });
     }
     inflected(tokens)
+}
+
+/// `migrate_status`, `sync_history`: the name of a process, and what is known of it.
+fn is_state_of(tokens: &[String], at: usize) -> bool {
+    const STATES: [&str; 7] = ["status", "history", "progress", "log", "logs", "result", "results"];
+    const PROCESSES: [&str; 8] =
+        ["sync", "import", "restore", "upload", "ingest", "publish", "import", "synchronize"];
+    let verb = tokens.get(at).and_then(|token| find_exact(token));
+    let process = verb.is_some_and(|verb| {
+        verb.sense(std::iter::empty()).class == Class::Execute || PROCESSES.contains(&verb.base)
+    });
+    let last = tokens.len() == at.saturating_add(2);
+    process && last && tokens.last().is_some_and(|token| STATES.contains(&token.as_str()))
 }
 
 /// `listing`, `deletes`, `user_creation`: a form of a verb and nothing better.

@@ -66,12 +66,46 @@ fn first_sentence(prose: &[Word<'_>], context: &Context, found: &mut Collected) 
         let length = sentence_length(rest);
         let sentence = rest.get(..length).unwrap_or(rest);
         if let Some(main) = main_verb(sentence) {
+            into_store(sentence, main, found);
             add(sentence, main, context, found, ("description.verb", weight(main, sentence)));
             side_by_side(sentence, main, context, found);
             purpose(sentence, main, context, found);
             return;
         }
         from = from.saturating_add(length);
+    }
+    thing(prose, found);
+}
+
+/// No verb at all, but a word for information: something to look at.
+fn thing(prose: &[Word<'_>], found: &mut Collected) {
+    let word = prose.iter().take(20).find(|word| {
+        lexicon::is_info(word.text)
+            || matches!(word.text, "data" | "views" | "events" | "photos" | "knowledge")
+    });
+    if let Some(word) = word {
+        let meaning = "a noun of information, and no verb".to_owned();
+        let place = Place::Description;
+        found.add("description.thing", Class::Read, 3, place, (word.text, meaning));
+    }
+}
+
+/// "Crawls a site into the knowledge base": what is looked at is kept.
+fn into_store(sentence: &[Word<'_>], main: At, found: &mut Collected) {
+    const STORES: [&str; 14] = [
+        "base", "database", "index", "collection", "memory", "table", "workspace", "library", "store",
+        "blender", "project", "scene", "vault", "account",
+    ];
+    let Some(at) = sentence.iter().position(|word| word.text == "into") else {
+        return;
+    };
+    let reads = main.verb.sense(std::iter::empty()).class == Class::Read;
+    let after = sentence.iter().skip(at).take(6);
+    let store = after.filter(|word| STORES.contains(&word.text)).last();
+    if let Some(store) = store.filter(|_| reads && at > main.at) {
+        let meaning = "what it finds is put into a store".to_owned();
+        let words = format!("into … {}", store.text);
+        found.add("description.into", Class::Write, 14, Place::Description, (&words, meaning));
     }
 }
 
@@ -129,6 +163,7 @@ fn main_verb(sentence: &[Word<'_>]) -> Option<At> {
                     previous,
                     Some("to" | "can" | "will" | "you" | "and" | "or" | "helps" | "please")
                 ) || (led && main.verb.strength == Strength::Plain)
+                    || word.before == Gap::Break
                     || previous.is_some_and(is_adverb),
                 Form::Third => main.verb.strength == Strength::Plain || previous == Some("tool"),
                 Form::Gerund => matches!(previous, Some("for" | "by" | "when" | "is")),
@@ -144,7 +179,11 @@ fn main_verb(sentence: &[Word<'_>]) -> Option<At> {
     // No sentence, but a name: *text extraction tool*.
     sentence.iter().enumerate().take(12).find_map(|(at, word)| {
         let (verb, form) = base(word.text)?;
-        let usable = verb.strength == Strength::Plain || matches!(form, Form::Gerund);
+        let usable = match form {
+            Form::Base | Form::Past => false,
+            Form::Gerund => true,
+            Form::Third | Form::Noun => verb.strength == Strength::Plain,
+        };
         usable.then_some(At { verb, form: Form::Noun, at })
     })
 }
@@ -157,11 +196,10 @@ fn opens_with_verb(word: &str, next: Option<&Word<'_>>) -> bool {
 
 /// "Order management for shops", "Search results of …": the first word is no verb.
 fn is_compound(sentence: &[Word<'_>]) -> bool {
-    let noun = sentence.first().and_then(|word| base(word.text)).is_some_and(|(verb, form)| {
-        verb.strength == Strength::Noun && form != Form::Third
-    });
-    let next = sentence.get(1).map(|word| word.text).unwrap_or_default();
-    noun && (lexicon::is_info(next) && !lexicon::is_strong(next) || next == "management")
+    let [first, next, ..] = sentence else { return false };
+    let Some((verb, form)) = base(first.text) else { return false };
+    let noun = verb.strength == Strength::Noun && form != Form::Third;
+    noun && lexicon::makes_noun(verb, next.text) && !lexicon::is_strong(next.text)
 }
 
 fn add(
@@ -188,11 +226,17 @@ fn objects<'t>(sentence: &[Word<'t>], at: usize) -> Vec<&'t str> {
         "where", "if", "at", "so", "when", "based", "through", "between", "within", "without",
         "as", "about", "matching", "including", "before",
     ];
+    let takes_off = sentence.get(at).and_then(|word| base(word.text)).is_some_and(|(verb, _)| {
+        matches!(verb.base, "remove" | "withdraw" | "transfer")
+    });
     sentence
         .iter()
         .skip(at.saturating_add(1))
-        .take(7)
-        .take_while(|word| word.before < Gap::Break && !ENDS.contains(&word.text))
+        .take(8)
+        .take_while(|word| {
+            let ends = ENDS.contains(&word.text) && !(takes_off && matches!(word.text, "from" | "to"));
+            word.before < Gap::Break && !ends
+        })
         .map(|word| word.text)
         .collect()
 }
@@ -222,7 +266,10 @@ fn side_by_side(sentence: &[Word<'_>], main: At, context: &Context, found: &mut 
         let Some((verb, form)) = base(word.text) else {
             continue;
         };
-        if verb.strength != Strength::Plain || form != main.form || form == Form::Noun {
+        if form != main.form || form == Form::Noun {
+            continue;
+        }
+        if verb.strength != Strength::Plain && !(and && form == Form::Base && is_worse(verb)) {
             continue;
         }
         // "Get, for a user, read posts": a comma alone needs the list to go on.
@@ -231,6 +278,12 @@ fn side_by_side(sentence: &[Word<'_>], main: At, context: &Context, found: &mut 
         }
         add(sentence, At { verb, form, at }, context, found, ("description.and", 8));
     }
+}
+
+/// "… and transfer money": a word that may be a noun counts where it would be grave.
+fn is_worse(verb: &Verb) -> bool {
+    verb.strength == Strength::Noun && verb.sense(std::iter::empty()).class >= Class::Financial
+        || matches!(verb.base, "transfer" | "run" | "trigger")
 }
 
 fn near(sentence: &[Word<'_>], from: usize, to: usize) -> bool {
@@ -262,9 +315,8 @@ fn purpose(sentence: &[Word<'_>], main: At, context: &Context, found: &mut Colle
 
 /// "Actions: list, create, delete": a tool of many actions is its worst one.
 fn listed_actions(all: &[Word<'_>], context: &Context, found: &mut Collected) {
-    const HEADS: [&str; 10] = [
-        "actions", "operations", "commands", "action", "operation", "supports", "subcommands",
-        "crud", "modes", "capabilities",
+    const HEADS: [&str; 7] = [
+        "actions", "operations", "commands", "action", "operation", "subcommands", "crud",
     ];
     let mut worst: Option<(Class, String)> = None;
     for (at, word) in all.iter().enumerate() {
@@ -279,7 +331,10 @@ fn listed_actions(all: &[Word<'_>], context: &Context, found: &mut Collected) {
         let mut verbs = 0_usize;
         let mut here = None;
         for (n, item) in list {
+            let next = all.get(n.saturating_add(1));
+            let ends = next.is_none_or(|next| next.before != Gap::Space || next.text == "and");
             let starts = item.before != Gap::Space || n == at.saturating_add(1);
+            let starts = starts && (ends || item.text.contains('_'));
             if item.before == Gap::Sentence && n > at.saturating_add(1) && verbs == 0 {
                 break;
             }
@@ -288,9 +343,8 @@ fn listed_actions(all: &[Word<'_>], context: &Context, found: &mut Collected) {
             }
             if let Some((verb, Form::Base)) = base(item.text.split('_').next().unwrap_or_default()) {
                 verbs = verbs.saturating_add(1);
-                let next = all.get(n.saturating_add(1)).map(|word| word.text);
                 let tail = item.text.split('_').skip(1);
-                let sense = verb.sense(tail.chain(next).chain(context.tags()));
+                let sense = verb.sense(tail.chain(context.tags()));
                 here = here.max(Some((sense.class, item.text.to_owned())));
             }
         }
@@ -329,12 +383,12 @@ fn warnings(text: &str, found: &mut Collected) {
 
 /// What a description says that the tool does not do.
 fn restrictions(text: &str, found: &mut Collected) {
-    const SAYS: [&str; 26] = [
+    const SAYS: [&str; 28] = [
         "read-only", "readonly", "read only", "dry run", "dry-run", "only select", "select queries",
         "select query", "select statement", "select-only", "select sql", "does not modify",
         "without modifying", "does not execute", "without executing", "not executed",
         "does not make any changes", "no changes are made", "doesn't execute", "nothing is changed",
-        "只读", "仅支持select", "solo lectura", "somente leitura", "nur lesend", "lecture seule",
+        "promql", "logql", "只读", "仅支持select", "solo lectura", "somente leitura", "nur lesend", "lecture seule",
     ];
     const UNDONE: [&str; 6] =
         ["not read-only", "non-read-only", "set read-only", "to read-only", "not readonly", "or read-only"];

@@ -110,19 +110,6 @@ pub(crate) fn of_name(name: &str) -> Vec<String> {
     words
 }
 
-/// The singular of a noun, roughly: enough to find it in a list of nouns.
-pub(crate) fn singular(noun: &str) -> &str {
-    if noun.len() < 4 || noun.ends_with("ss") || noun.ends_with("us") || noun.ends_with("is") {
-        return noun;
-    }
-    for (ending, keep) in [("sses", 2), ("ches", 2), ("shes", 2), ("xes", 1), ("s", 0)] {
-        if let Some(stem) = noun.strip_suffix(ending) {
-            return noun.get(..stem.len().saturating_add(keep)).unwrap_or(noun);
-        }
-    }
-    noun
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,14 +135,5 @@ mod tests {
         assert_eq!(shown[3], ("can't", Gap::Sentence));
         assert_eq!(shown[6], ("ever", Gap::Comma));
         assert_eq!(shown[7], ("really", Gap::Break));
-    }
-
-    #[test]
-    fn nouns_lose_their_plural() {
-        for (plural, one) in [("files", "file"), ("branches", "branch"), ("boxes", "box"),
-            ("status", "status"), ("access", "access"), ("analysis", "analysis")]
-        {
-            assert_eq!(singular(plural), one);
-        }
     }
 }

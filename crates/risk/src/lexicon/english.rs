@@ -6,7 +6,6 @@ use std::sync::LazyLock;
 use portreeve_policy::Class;
 
 use super::{Strength, class};
-use crate::words::singular;
 
 /// One verb.
 #[derive(Clone, Debug)]
@@ -102,14 +101,40 @@ impl Verb {
 fn meets(want: &str, object: &str) -> bool {
     match want.strip_prefix('@') {
         Some(set) => set_has(set, object),
-        None => want == object || want == singular(object),
+        None => is_one_or_many(want, object),
     }
 }
 
-/// Whether a noun is in one of the sets of `objects.txt`.
+/// Whether `word` is `noun` or its plural.
+fn is_one_or_many(noun: &str, word: &str) -> bool {
+    match word.strip_prefix(noun) {
+        Some("" | "s" | "es") => true,
+        Some(_) => false,
+        None => noun
+            .strip_suffix('y')
+            .is_some_and(|stem| word.strip_prefix(stem) == Some("ies")),
+    }
+}
+
+/// Whether a noun, or what it is the plural of, is in one of the sets of `objects.txt`.
 pub(crate) fn set_has(set: &str, noun: &str) -> bool {
-    SETS.get(set)
-        .is_some_and(|words| words.contains(noun) || words.contains(singular(noun)))
+    let Some(words) = SETS.get(set) else {
+        return false;
+    };
+    let without = |ending| noun.strip_suffix(ending).is_some_and(|one| words.contains(one));
+    words.contains(noun)
+        || without("s")
+        || without("es")
+        || noun
+            .strip_suffix("ies")
+            .is_some_and(|stem| words.contains(format!("{stem}y").as_str()))
+}
+
+/// Whether a verb before this noun is a noun itself: *order history*, *change log*, *payment id*.
+pub(crate) fn makes_noun(verb: &Verb, next: &str) -> bool {
+    set_has("record", next)
+        || matches!(verb.class, Class::Execute | Class::Financial) && set_has("info", next)
+        || verb.class == Class::Financial && set_has("facet", next)
 }
 
 /// Words that stand for information, so that a verb before them is a noun: *order history*.
@@ -148,6 +173,9 @@ pub(crate) fn base(word: &str) -> Option<(&'static Verb, Form)> {
     if let Some(verb) = find_exact(word) {
         return Some((verb, Form::Base));
     }
+    if word == "news" {
+        return None;
+    }
     let with = |stem: &str, form| restored(stem).map(|verb| (verb, form));
     if let Some(stem) = word.strip_suffix("ies") {
         if let Some(verb) = find_exact(&format!("{stem}y")) {
@@ -173,6 +201,11 @@ pub(crate) fn base(word: &str) -> Option<(&'static Verb, Form)> {
                 return Some((verb, Form::Noun));
             }
         }
+    }
+    if let Some(again) = word.strip_prefix("re").filter(|again| again.len() > 4) {
+        return find_exact(again)
+            .map(|verb| (verb, Form::Base))
+            .or_else(|| restored(again.strip_suffix('s')?).map(|verb| (verb, Form::Third)));
     }
     irregular(word)
 }

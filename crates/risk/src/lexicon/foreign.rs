@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use portreeve_policy::Class;
 
-use super::class;
+use super::{base, class};
 use crate::words::Word;
 
 /// One language's table.
@@ -139,7 +139,9 @@ fn by_small_words(words: &[Word<'_>]) -> Vec<&'static Language> {
         .map(|language| (count(&language.small_words), language))
         .collect();
     let most = counted.iter().map(|(n, _)| *n).max().unwrap_or_default();
-    if most == 0 || most <= english {
+    // One small word proves little: "on", "of", "para" stand in names and in English, too.
+    let opens_english = words.first().is_some_and(|word| base(word.text).is_some());
+    if most == 0 || most <= english || (most == 1 && opens_english) {
         return Vec::new();
     }
     counted
@@ -172,6 +174,7 @@ fn in_words(language: &'static Language, words: &[Word<'_>]) -> Option<Found> {
     let (at, word, stem) = sentence
         .iter()
         .enumerate()
+        .filter(|(_, word)| !language.small_words.contains(&word.text))
         .find_map(|(at, word)| Some((at, word, language.stem_of(word.text)?)))?;
     let class = stem.class_with(|object| {
         sentence.iter().any(|other| other.text.starts_with(object))
