@@ -9,9 +9,12 @@ use portreeve_policy::Class;
 use crate::context::Context;
 use crate::definition::Definition;
 use crate::evidence::Collected;
-use crate::lexicon::{self, Sense, Strength, Verb, find_exact, is_adverb, is_info, is_strong, makes_noun};
+use crate::lexicon::{self, Sense, Strength, Verb, find_exact, is_adverb, is_info, is_strong, makes_noun, set_has};
 use crate::verdict::Place;
 use crate::words;
+
+/// What the worst of several verbs side by side weighs: a tool that does both does the worse.
+pub(crate) const WORST: i32 = 20;
 
 /// The verb of a list of words: where it stands and how much it weighs.
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +74,10 @@ fn of_words(
 
 /// The verb of a name.
 pub(crate) fn head(tokens: &[String]) -> Option<Head> {
-    let strong = tokens.iter().position(|token| is_strong(token));
+    let strong = tokens
+        .iter()
+        .enumerate()
+        .position(|(at, token)| is_strong(token) && !after_preposition(tokens, at));
     let first = tokens.first().and_then(|token| find_exact(token));
     if let Some(verb) = first.filter(|verb| verb.strength != Strength::Plain) {
         let alone = tokens.len() == 1;
@@ -82,8 +88,7 @@ pub(crate) fn head(tokens: &[String]) -> Option<Head> {
             Some((at, _)) => !reads || at == 1 || at.saturating_add(1) == tokens.len(),
             None => {
                 let next = tokens.get(1).filter(|next| !is_strong(next));
-                verb.strength == Strength::Noun
-                    && !reads
+                !reads
                     && next.is_some_and(|next| makes_noun(verb, next))
             }
         };
@@ -101,8 +106,7 @@ pub(crate) fn head(tokens: &[String]) -> Option<Head> {
     }
     if let Some(at) = strong {
         let verb = find_exact(tokens.get(at)?)?;
-        let weight = if is_state_of(tokens, at) { 3 } else { 10 };
-        return Some(Head { at, verb, weight });
+        return (!is_state_of(tokens, at)).then_some(Head { at, verb, weight: 10 });
     }
     let last = tokens.len().checked_sub(1)?;
     let candidates = (0..=last).rev().filter(|at| *at == last || *at > 0);
@@ -120,11 +124,23 @@ pub(crate) fn head(tokens: &[String]) -> Option<Head> {
         let weight = match (verb.strength, at == last) {
             (Strength::Noun, true) => 6,
             (Strength::Noun, false) => 5,
+            (_, true) => 4,
             _ => 3,
         };
         return Some(Head { at, verb, weight });
     }
     inflected(tokens)
+}
+
+/// `mark_as_read`: what comes after a preposition is not what the tool does.
+fn after_preposition(tokens: &[String], at: usize) -> bool {
+    let previous = at.checked_sub(1).and_then(|at| tokens.get(at));
+    previous.is_some_and(|word| {
+        matches!(
+            word.as_str(),
+            "as" | "for" | "of" | "by" | "from" | "in" | "on" | "with" | "before" | "after" | "without"
+        )
+    })
 }
 
 /// `migrate_status`, `sync_history`: the name of a process, and what is known of it.
@@ -142,7 +158,13 @@ fn is_state_of(tokens: &[String], at: usize) -> bool {
 
 /// `listing`, `deletes`, `user_creation`: a form of a verb and nothing better.
 fn inflected(tokens: &[String]) -> Option<Head> {
+    if tokens.iter().any(|token| is_info(token)) {
+        return None;
+    }
     tokens.iter().enumerate().find_map(|(at, token)| {
+        if after_preposition(tokens, at) {
+            return None;
+        }
         let (verb, _) = lexicon::base(token).filter(|(verb, _)| verb.strength == Strength::Plain)?;
         Some(Head { at, verb, weight: 4 })
     })
@@ -173,13 +195,19 @@ fn coordinated(
         if !matches!(and.as_str(), "and" | "or" | "then") || at < head.at {
             continue;
         }
-        if let Some(verb) = find_exact(token).filter(|verb| verb.strength == Strength::Plain) {
+        if let Some(verb) = find_exact(token) {
             let at = at.saturating_add(1);
-            let also = Head { at, verb, weight: 9 };
+            let also = Head { at, verb, weight: 0 };
             let sense = sense_at(tokens, also, context);
+            let worse = sense.class > sense_at(tokens, head, context).class;
+            let weight = match (worse, verb.strength) {
+                (_, Strength::Weak) => 2,
+                (true, _) => WORST,
+                (false, _) => 2,
+            };
             let words = spoken(tokens, at);
             let meaning = meaning(verb, sense);
-            found.add("name.and", sense.class, 9, place.clone(), (&words, meaning));
+            found.add("name.and", sense.class, weight, place.clone(), (&words, meaning));
         }
     }
 }
@@ -226,12 +254,15 @@ pub(crate) fn capitalised(language: &str) -> String {
 
 /// A name without a verb is a thing, and things are mostly to be looked at.
 fn without_verb(tokens: &[String], found: &mut Collected) {
-    let Some(last) = tokens.last() else { return };
     let words = tokens.join(" ");
-    let (rule, weight) = if tokens.iter().any(|token| is_info(token)) || last.ends_with("tics") {
-        ("name.information", 6)
-    } else {
-        ("name.thing", 2)
+    let topic = |token: &String| is_info(token) || set_has("topic", token);
+    let many = tokens.last().is_some_and(|last| last.len() > 4 && last.ends_with('s'));
+    let turned = tokens.get(1).is_some_and(|word| word == "to" || word == "2") && tokens.len() > 2;
+    let (rule, weight) = match tokens.iter().any(topic) {
+        _ if turned => ("name.conversion", 6),
+        true => ("name.information", 6),
+        false if many => ("name.things", 4),
+        false => ("name.thing", 2),
     };
     let meaning = "a noun alone: something to look at".to_owned();
     found.add(rule, Class::Read, weight, Place::Name, (&words, meaning));

@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::definition::Definition;
 use crate::evidence::Collected;
 use crate::lexicon::{self, Form, Strength, Verb, base, is_adverb};
-use crate::name::{capitalised, meaning};
+use crate::name::{WORST, capitalised, meaning};
 use crate::verdict::Place;
 use crate::words::{self, Gap, Word};
 
@@ -162,7 +162,9 @@ fn main_verb(sentence: &[Word<'_>]) -> Option<At> {
                 Form::Base => matches!(
                     previous,
                     Some("to" | "can" | "will" | "you" | "and" | "or" | "helps" | "please")
-                ) || (led && main.verb.strength == Strength::Plain)
+                ) || (led
+                    && (main.verb.strength == Strength::Plain
+                        || previous.is_some_and(|word| LEADS.contains(&word) && word.len() > 3)))
                     || word.before == Gap::Break
                     || previous.is_some_and(is_adverb),
                 Form::Third => main.verb.strength == Strength::Plain || previous == Some("tool"),
@@ -227,14 +229,14 @@ fn objects<'t>(sentence: &[Word<'t>], at: usize) -> Vec<&'t str> {
         "as", "about", "matching", "including", "before",
     ];
     let takes_off = sentence.get(at).and_then(|word| base(word.text)).is_some_and(|(verb, _)| {
-        matches!(verb.base, "remove" | "withdraw" | "transfer")
+        matches!(verb.base, "remove" | "withdraw" | "transfer" | "switch" | "turn")
     });
     sentence
         .iter()
         .skip(at.saturating_add(1))
         .take(8)
         .take_while(|word| {
-            let ends = ENDS.contains(&word.text) && !(takes_off && matches!(word.text, "from" | "to"));
+            let ends = ENDS.contains(&word.text) && !(takes_off && matches!(word.text, "from" | "to" | "on" | "off"));
             word.before < Gap::Break && !ends
         })
         .map(|word| word.text)
@@ -276,7 +278,12 @@ fn side_by_side(sentence: &[Word<'_>], main: At, context: &Context, found: &mut 
         if !and && !near(sentence, main.at, at) {
             continue;
         }
-        add(sentence, At { verb, form, at }, context, found, ("description.and", 8));
+        let class_at = |at, verb: &Verb| {
+            verb.sense(objects(sentence, at).into_iter().chain(context.tags())).class
+        };
+        let worse = class_at(at, verb) > class_at(main.at, main.verb);
+        let weight = if worse { WORST } else { 2 };
+        add(sentence, At { verb, form, at }, context, found, ("description.and", weight));
     }
 }
 

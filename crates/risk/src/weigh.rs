@@ -28,7 +28,7 @@ const ENOUGH: i32 = 4;
 /// What a class needs to be named beside the verdict's own.
 const ALSO: i32 = 4;
 /// In hundredths: the share of the heaviest's weight with which a more severe class wins.
-const SHARE: i32 = 80;
+const SHARE: i32 = 75;
 
 pub(crate) fn weigh(found: &mut Collected) -> Weighed {
     restrict(found);

@@ -141,7 +141,7 @@ fn by_small_words(words: &[Word<'_>]) -> Vec<&'static Language> {
     let most = counted.iter().map(|(n, _)| *n).max().unwrap_or_default();
     // One small word proves little: "on", "of", "para" stand in names and in English, too.
     let opens_english = words.first().is_some_and(|word| base(word.text).is_some());
-    if most == 0 || most <= english || (most == 1 && opens_english) {
+    if most == 0 || most < english || (opens_english && (most == 1 || most == english)) {
         return Vec::new();
     }
     counted
