@@ -335,7 +335,7 @@ impl ToolView {
             state,
             hash: pin.hash.clone(),
             definition: raw(&pin.definition),
-            class: pin.nature.map(|nature| nature.class.as_str().to_owned()),
+            class: pin.opinion.nature.map(|nature| nature.class.as_str().to_owned()),
             waiting_hash: pin.waiting().map(str::to_owned),
             waiting_definition: waiting,
             changes: pin_changes(pin),

@@ -73,7 +73,7 @@ impl Board {
 
     /// What is known of a tool beyond its name.
     pub fn traits_of(&self, tool: &str) -> Traits<'_> {
-        let nature = self.pins.get(tool).and_then(|pin| pin.nature);
+        let nature = self.pins.get(tool).and_then(|pin| pin.opinion.nature);
         traits(nature, self.schemas.get(tool))
     }
 
@@ -162,7 +162,7 @@ impl Board {
 }
 
 fn named_labels(pin: &Pin) -> (String, Labels) {
-    let traits = traits(pin.nature, None);
+    let traits = traits(pin.opinion.nature, None);
     let tool = ToolFacts::new(&pin.tool, Standing::Pinned).with(traits);
     (pin.tool.clone(), labels_of(&Subject::Tool(tool)))
 }
