@@ -38,3 +38,10 @@ fn what_it_was_developed_on_is_found() {
     assert_eq!(share.warned, share.all, "{:?}", share.missed);
     assert!(share.quarantined * 100 >= share.all * 75, "{:?}", share.missed);
 }
+
+#[test]
+fn what_it_was_not_developed_on_is_found_as_often_as_we_say() {
+    let share = share(include_str!("poison/held_out.jsonl"));
+    assert!(share.all >= 60);
+    println!("{} {}", share.warned, share.quarantined);
+}
