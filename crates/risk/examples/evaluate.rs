@@ -13,7 +13,8 @@ use std::fmt::Write as _;
 
 use portreeve_policy::json::{Rules, Value, parse};
 use portreeve_risk::scan::{Level, Names, level, scan};
-use portreeve_risk::{Class, Definition, Verdict, judge};
+use portreeve_policy::compile;
+use portreeve_risk::{Class, Definition, Verdict, judge, recommend};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -33,6 +34,9 @@ fn main() {
                 continue;
             }
             let verdict = judge(&row.definition);
+            if let Err(problems) = compile(recommend::for_tool(&row.definition, &verdict).as_bytes()) {
+                println!("no policy: {} {:?}", row.definition.name, problems.first());
+            }
             if dump {
                 println!("{}\t{}\t{}\t{}", verdict.class.as_str(), row.definition.server,
                     row.definition.name, one_line(row.definition.description, 140));

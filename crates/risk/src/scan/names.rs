@@ -43,7 +43,7 @@ impl Names {
         if let Some(word) = named {
             findings.push(Finding::of(
                 "shadow.name",
-                Weight::Sign,
+                Weight::Hint,
                 &text.pointer,
                 word,
                 "the name of another server's tool",
