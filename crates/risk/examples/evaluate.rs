@@ -1,6 +1,7 @@
 //! Measures the judge against labelled definitions: development only.
 //!
-//! `cargo run -p portreeve-risk --example evaluate -- dev|held|all [--errors] FILE…`
+//! `cargo run -p portreeve-risk --example evaluate -- dev|held|all [--errors|--verdicts] FILE…`
+//! `cargo run -p portreeve-risk --example evaluate -- scan [--errors] FILE…`: how many are warned of
 //!
 //! A file has one JSON object a line: `server`, `tool` (or `name`), `description`, `inputSchema` (or
 //! `input_schema`), and the label: `class`, with `accepted` where a second class may be right.
@@ -11,13 +12,18 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use portreeve_policy::json::{Rules, Value, parse};
-use portreeve_risk::{Class, Definition, Verdict, judge};
+use portreeve_risk::scan::{Level, Names, level, scan};
+use portreeve_policy::compile;
+use portreeve_risk::{Class, Definition, Verdict, judge, recommend};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let part = arguments.first().cloned().unwrap_or_default();
     let errors = arguments.iter().any(|a| a == "--errors");
     let dump = arguments.iter().any(|a| a == "--verdicts");
+    if part == "scan" {
+        return scan_files(&arguments, errors);
+    }
     let mut tally = Tally::default();
     for path in arguments.iter().skip(1).filter(|a| !a.starts_with("--")) {
         let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"));
@@ -28,6 +34,9 @@ fn main() {
                 continue;
             }
             let verdict = judge(&row.definition);
+            if let Err(problems) = compile(recommend::for_tool(&row.definition, &verdict).as_bytes()) {
+                println!("no policy: {} {:?}", row.definition.name, problems.first());
+            }
             if dump {
                 println!("{}\t{}\t{}\t{}", verdict.class.as_str(), row.definition.server,
                     row.definition.name, one_line(row.definition.description, 140));
@@ -38,6 +47,30 @@ fn main() {
     }
     if !dump {
         println!("{}", tally.report());
+    }
+}
+
+/// How many definitions of each file the scan finds something in.
+fn scan_files(arguments: &[String], errors: bool) {
+    for path in arguments.iter().skip(1).filter(|a| !a.starts_with("--")) {
+        let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let mut levels = BTreeMap::<&str, usize>::new();
+        let mut all = 0_usize;
+        for line in text.lines().filter(|line| !line.trim().is_empty()) {
+            let tree = parse(line.as_bytes(), Rules::MESSAGE).unwrap_or_else(|e| panic!("{path}: {e:?}"));
+            let findings = scan(&tree, &Names::default());
+            let level = level(&findings);
+            all += 1;
+            *levels.entry(level.as_str()).or_default() += 1;
+            if errors && level > Level::Nothing {
+                let text = |key| tree.get(key).and_then(Value::as_str).unwrap_or_default();
+                println!("{} {} / {}{}", level.as_str(), text("server"), text("tool"), text("name"));
+                for finding in findings {
+                    println!("      {:?} {} {} {:?}", finding.weight, finding.rule, finding.place, finding.words);
+                }
+            }
+        }
+        println!("{path}: {all} definitions, {levels:?}");
     }
 }
 
