@@ -86,6 +86,7 @@ impl Exchange {
             server: &self.visit.server,
             verb: Verb::Post(bytes),
             headers,
+            whose: self.visit.caller.grant.whose,
         }
     }
 

@@ -16,10 +16,12 @@ use portreeve_policy::json::{Member, Rules, Span, Value, parse};
 use portreeve_policy::time::Timestamp;
 use ring::rand::{SecureRandom, SystemRandom};
 
+use super::decide::Allowed;
 use super::inspect::Inspector;
 use super::post::Exchange;
 use super::release::unreadable;
-use super::rounds::matter;
+use super::resolve::Call;
+use super::rounds::{Needs, question};
 use super::{Gate, Visit};
 use crate::base64;
 use crate::mcp::message::{self, Message};
@@ -52,12 +54,14 @@ struct Out {
 }
 
 /// A round that was paid for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Round {
     /// The fingerprint of what it asked.
     about: [u8; 32],
     number: u8,
     until: Timestamp,
+    /// What people have approved of it.
+    approved: Needs,
 }
 
 impl Envelopes {
@@ -81,7 +85,7 @@ impl Envelopes {
     /// (`a_call_of_several_rounds_is_charged_once`, `an_envelope_is_good_for_its_own_call_and_once`).
     fn take(&self, nonce: &Nonce, about: &[u8; 32], now: Timestamp) -> Option<Round> {
         let mut out = self.lock();
-        let round = *out.known.get(nonce)?;
+        let round = out.known.get(nonce)?;
         if round.about != *about || now >= round.until {
             return None;
         }
@@ -109,7 +113,7 @@ struct Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         if !self.used {
-            self.gate.envelopes.put(self.nonce, self.round);
+            self.gate.envelopes.put(self.nonce, self.round.clone());
         }
     }
 }
@@ -117,17 +121,10 @@ impl Drop for Ticket {
 /// A call that was paid for: what its later rounds have to ask as well.
 #[derive(Clone, Debug)]
 pub(super) struct Paid {
+    /// As it came.
     message: Bytes,
     number: u8,
-}
-
-impl Paid {
-    /// `message` is charged, or goes on under what was charged for the round before.
-    pub(super) fn now(message: Bytes, before: Option<&Opened>) -> Self {
-        let ticket = before.and_then(|opened| opened.ticket.as_ref());
-        let number = ticket.map_or(1, |ticket| ticket.round.number.saturating_add(1));
-        Self { message, number }
-    }
+    approved: Needs,
 }
 
 /// Where an envelope belongs: it opens there only.
@@ -141,16 +138,16 @@ fn belongs_to(visit: &Visit) -> Vec<u8> {
     .into_bytes()
 }
 
-fn fingerprint(gate: &Gate, visit: &Visit, message: &Message<'_>) -> [u8; 32] {
+fn fingerprint(gate: &Gate, visit: &Visit, question: &str) -> [u8; 32] {
     let mut about = belongs_to(visit);
     about.push(b'\n');
-    about.extend_from_slice(matter(message).as_bytes());
+    about.extend_from_slice(question.as_bytes());
     gate.keys.mac("round of a call", &about)
 }
 
 impl Exchange {
     /// The envelope that a message brings back, if it is one of ours.
-    pub(super) fn envelope(&self, message: &Message<'_>) -> Option<Box<Opened>> {
+    pub(super) fn envelope(&self, call: &Call<'_>, message: &Message<'_>) -> Option<Box<Opened>> {
         if self.era != Era::Modern {
             return None;
         }
@@ -164,7 +161,11 @@ impl Exchange {
             (&FILLED, state) => Some(String::from_utf8(state.to_vec()).ok()?),
             _ => return None,
         };
-        let about = fingerprint(gate, &self.visit, message);
+        let about = fingerprint(
+            gate,
+            &self.visit,
+            &question(call.visit, call.tool(), message),
+        );
         let round = gate.envelopes.take(nonce, &about, gate.clock.now());
         let ticket = round.map(|round| Ticket {
             gate: Arc::clone(gate),
@@ -174,11 +175,33 @@ impl Exchange {
         });
         Some(Box::new(Opened { state, ticket }))
     }
+
+    /// What later rounds of a call need not pay, if it pays, or goes on under what was paid.
+    pub(super) fn paid(
+        &self,
+        bytes: &Bytes,
+        allowed: &Allowed,
+        (envelope, approved): (Option<&Opened>, Option<&Needs>),
+    ) -> Option<Box<Paid>> {
+        let before = envelope.and_then(|opened| opened.ticket.as_ref());
+        let pays = !allowed.charges.is_empty() || allowed.approval.is_some();
+        let is_one_of_several = self.era == Era::Modern && self.rounds.is_none();
+        let goes_on = is_one_of_several && (pays || before.is_some());
+        goes_on.then(|| {
+            Box::new(Paid {
+                message: bytes.clone(),
+                number: before.map_or(1, |ticket| ticket.round.number.saturating_add(1)),
+                approved: approved.cloned().unwrap_or_default(),
+            })
+        })
+    }
 }
 
 impl Opened {
-    pub(super) const fn has_paid(&self) -> bool {
-        self.ticket.is_some()
+    /// What was approved of the call that it pays for; nothing if it pays for none.
+    pub(super) fn approved(&self) -> Option<Needs> {
+        let ticket = self.ticket.as_ref()?;
+        Some(Arc::clone(&ticket.round.approved))
     }
 
     /// What pays for this round pays for no other.
@@ -234,7 +257,11 @@ fn patch(span: Span, text: &str) -> Patch {
 
 impl Inspector {
     /// A result with its state in an envelope, if it asks for another round.
-    pub(super) fn in_envelope(&self, bytes: &Bytes, paid: &Paid) -> Result<Bytes, String> {
+    pub(super) fn in_envelope(
+        &self,
+        bytes: &Bytes,
+        (tool, paid): (Option<&str>, &Paid),
+    ) -> Result<Bytes, String> {
         let tree = parse(bytes, Rules::MESSAGE).map_err(|e| unreadable(&e))?;
         let result = tree.get("result").ok_or("a response without `result`")?;
         if result.get("resultType").and_then(Value::as_str) != Some("input_required") {
@@ -245,7 +272,7 @@ impl Inspector {
             None => None,
             Some(state) => Some(state.as_str().ok_or("its `requestState` is no text")?),
         };
-        let Some(envelope) = self.sealed(text, paid) else {
+        let Some(envelope) = self.sealed(text, (tool, paid)) else {
             return Ok(bytes.clone());
         };
         let patch = match state {
@@ -263,12 +290,13 @@ impl Inspector {
     }
 
     /// Nothing where the next round is to be a call of its own.
-    fn sealed(&self, state: Option<&str>, paid: &Paid) -> Option<String> {
+    fn sealed(&self, state: Option<&str>, (tool, paid): (Option<&str>, &Paid)) -> Option<String> {
         if paid.number >= MAX_ROUNDS {
             return None;
         }
         let tree = message::read_tree(&paid.message).ok()?;
         let asked = message::read(&tree, &paid.message).ok()?;
+        let question = question(&self.visit, tool, &asked);
         let mut nonce = Nonce::default();
         SystemRandom::new().fill(&mut nonce).ok()?;
         let mut plain = nonce.to_vec();
@@ -277,8 +305,9 @@ impl Inspector {
         let gate = &self.gate;
         let sealed = gate.keys.seal(&belongs_to(&self.visit), &plain).ok()?;
         let round = Round {
-            about: fingerprint(gate, &self.visit, &asked),
+            about: fingerprint(gate, &self.visit, &question),
             number: paid.number,
+            approved: Arc::clone(&paid.approved),
             until: gate.clock.now().plus(GOOD_FOR_MS),
         };
         gate.envelopes.put(nonce, round);
@@ -295,6 +324,7 @@ mod tests {
             about: [about; 32],
             number: 1,
             until: Timestamp(until),
+            approved: Needs::default(),
         }
     }
 

@@ -53,7 +53,7 @@ pub(super) struct Request {
     /// Its place in the session, if there is one.
     pub turn: Option<Arc<Turn>>,
     /// What its later rounds need not pay.
-    pub paid: Option<Paid>,
+    pub paid: Option<Box<Paid>>,
 }
 
 /// Whose request a response answers.
@@ -121,6 +121,12 @@ impl Inspector {
             request,
             matters: AtomicUsize::new(0),
         }
+    }
+
+    /// Looks at what comes from now on as one who visits now would.
+    pub(super) fn go_on_under(&mut self, visit: Visit) {
+        self.beside = beside_no_call(&visit);
+        self.visit = visit;
     }
 
     /// Looks at one message. An error says in what way it is none.
@@ -282,7 +288,8 @@ impl Inspector {
         let enveloped;
         let bytes = match &request.paid {
             Some(paid) if member("resultType").is_some_and(|kind| kind != "\"complete\"") => {
-                enveloped = self.in_envelope(bytes, paid)?;
+                let tool = request.matter.tool.as_deref();
+                enveloped = self.in_envelope(bytes, (tool, paid))?;
                 &enveloped
             }
             _ => bytes,

@@ -12,13 +12,12 @@ use portreeve_policy::json::Value;
 use super::admit::{NotAdmitted, Unavailable, admit};
 use super::ask::{Next, Patience};
 use super::decide::{Allowed, Refused, Verdict, cannot_wait, decide};
-use super::envelope::Paid;
 use super::inspect::Request;
 use super::matter::Matter;
 use super::record;
 use super::refuse::{self, Asked};
 use super::resolve::{Call, resolve};
-use super::rounds::Rounds;
+use super::rounds::{self, Needs, Rounds};
 use super::sessions::{Session, SessionError};
 use super::tasks::Task;
 use super::turn::{IdTrouble, Turn};
@@ -265,29 +264,18 @@ impl Exchange {
                 return Box::pin(self.refuse(&call, id, &refused)).await;
             }
         };
-        let mut envelope = self.envelope(message);
-        let has_paid = envelope.as_ref().is_some_and(|e| e.has_paid());
-        let paid = has_paid || self.has_paid(message);
-        let allowed = match decide(&self.gate, &call) {
-            Verdict::Allow(allowed) if paid => Allowed::paid(allowed.rule),
-            Verdict::Allow(allowed) => allowed,
-            Verdict::Refuse(refused) => return Box::pin(self.refuse(&call, id, &refused)).await,
-            Verdict::Ask(asking) if paid => Allowed::paid(asking.admission.rule),
-            Verdict::Ask(asking) => {
-                let asked = self.ask(&mut call, asking, (message, bytes.clone()), patience);
-                match Box::pin(asked).await {
-                    Next::Pass(allowed) => allowed,
-                    Next::Answer(reply) => return reply,
-                }
-            }
+        let mut envelope = self.envelope(&call, message);
+        let before = self.before(&call, message, envelope.as_deref());
+        let asked = (message, bytes.clone());
+        let (allowed, approved) = match self.allowed(&mut call, asked, patience, before).await {
+            Ok(allowed) => allowed,
+            Err(reply) => return reply,
         };
         // Only now: who may not call a tool is not told what its schema mirrors.
         if let Err(mismatch) = self.mirrors_agree(&call) {
             return Box::pin(self.refuse_mismatch(&call, id, &mismatch)).await;
         }
-        let pays = has_paid || !allowed.charges.is_empty() || allowed.approval.is_some();
-        let pays = pays && self.era == Era::Modern && self.rounds.is_none();
-        let pays = pays.then(|| Paid::now(bytes.clone(), envelope.as_deref()));
+        let paid = self.paid(&bytes, &allowed, (envelope.as_deref(), approved.as_ref()));
         let unpacked = envelope.as_ref().and_then(|e| e.unpacked(&bytes));
         let bytes = unpacked.unwrap_or(bytes);
         let (bytes, task) = match self.opened(&call, message, bytes) {
@@ -295,10 +283,7 @@ impl Exchange {
             Err(no_task) => return Box::pin(self.refuse_task(&call, id, no_task)).await,
         };
         let request = match self.request(&call, id, task.as_ref()) {
-            Ok(request) => request.map(|request| Request {
-                paid: pays,
-                ..request
-            }),
+            Ok(request) => request.map(|request| Request { paid, ..request }),
             Err(trouble) => {
                 let refused = Refused::deny(Rule::MALFORMED, trouble.to_string());
                 return Box::pin(self.refuse(&call, id, &refused)).await;
@@ -306,7 +291,7 @@ impl Exchange {
         };
         match admit(&self.gate, &call, allowed).await {
             Ok(permit) => {
-                self.note_paid(message);
+                self.note_paid(&call, message, approved);
                 if let Some(envelope) = &mut envelope {
                     envelope.spend();
                 }
@@ -314,6 +299,39 @@ impl Exchange {
             }
             Err(NotAdmitted::Refused(refused)) => Box::pin(self.refuse(&call, id, &refused)).await,
             Err(NotAdmitted::Unavailable(error)) => unavailable(id, &error),
+        }
+    }
+
+    /// What the call owes, and what people have approved of it, if it may pass.
+    async fn allowed(
+        &self,
+        call: &mut Call<'_>,
+        (message, bytes): (&Message<'_>, Bytes),
+        patience: Patience,
+        before: Option<Needs>,
+    ) -> Result<(Allowed, Option<Needs>), Reply> {
+        let id = message.id().map(|id| id.as_json());
+        let asking = match decide(&self.gate, call) {
+            Verdict::Allow(allowed) if before.is_some() => {
+                return Ok((Allowed::paid(allowed.rule), before));
+            }
+            Verdict::Allow(allowed) => return Ok((allowed, None)),
+            Verdict::Refuse(refused) => {
+                return Err(Box::pin(self.refuse(call, id, &refused)).await);
+            }
+            Verdict::Ask(asking) => asking,
+        };
+        if rounds::have_approved(before.as_ref(), &asking) {
+            return Ok((Allowed::paid(asking.admission.rule), before));
+        }
+        let needs = rounds::with(before.as_ref(), &asking);
+        match Box::pin(self.ask(call, asking, (message, bytes), patience)).await {
+            Next::Pass(allowed) if before.is_some() => {
+                let charges = Vec::new();
+                Ok((Allowed { charges, ..allowed }, Some(needs)))
+            }
+            Next::Pass(allowed) => Ok((allowed, Some(needs))),
+            Next::Answer(reply) => Err(reply),
         }
     }
 

@@ -199,7 +199,14 @@ impl Relay {
     }
 
     async fn pass(&mut self, came: &Event) -> Result<(), Stop> {
-        if !self.inspector.gate.still_admits(&self.inspector.visit) {
+        let gate = Arc::clone(&self.inspector.gate);
+        // INVARIANT: what answers no call is held to the rules in force when it comes
+        // (`a_free_stream_is_held_to_the_rules_in_force`).
+        if self.is_free() && !gate.is_current(&self.inspector.visit) {
+            let renewed = gate.renewed(self.inspector.visit.clone());
+            let visit = renewed.map_err(|_| Stop::NotGranted)?;
+            self.inspector.go_on_under(visit);
+        } else if !gate.still_admits(&self.inspector.visit) {
             return Err(Stop::NotGranted);
         }
         if came.id.is_some() && !self.resumable {

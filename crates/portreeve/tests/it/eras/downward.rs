@@ -582,3 +582,21 @@ async fn what_the_modern_era_has_not_is_said() {
     assert_eq!(tasks["error"]["code"], 50100, "{tasks}");
     assert!(server.seen("").is_empty());
 }
+
+#[tokio::test]
+async fn a_retry_that_people_must_approve_does_not_pass_unasked() {
+    let old = Old::default();
+    let server = old.start().await;
+    let gate = TestGate::start(&server.url(), &open_policy(&json!({}))).await;
+    let client = Client::new(&gate, json!({ "elicitation": {} }));
+    let call = asking("elicitation/create");
+    let needed = client.ask(1, "tools/call", call.clone()).await.json();
+    assert_eq!(needed["result"]["resultType"], "input_required", "{needed}");
+    let approval = json!({ "require_approval": [{ "conditions": [], "hold": "0s" }] });
+    gate.put_policy("p", &open_policy(&approval)).await;
+    let response = json!({ "action": "accept", "content": {} });
+    let params = retry(&call, &needed["result"], &response);
+    let refused = client.ask(2, "tools/call", params).await;
+    assert!(refused.text().contains("approval"), "{}", refused.text());
+    assert!(!refused.text().contains("heard"), "{}", refused.text());
+}

@@ -1,5 +1,8 @@
 //! Calls of the modern era that take several rounds: judged in each, charged once.
 
+use portreeve::name::Label;
+use portreeve::store::approval::{Says, State};
+use portreeve::store::person::{Person, Role};
 use serde_json::{Value, json};
 
 use super::tools;
@@ -12,7 +15,8 @@ const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 const TWO: &str = r#"{"version":"1","default":"deny","tools":{
   "ask":{"limits":[{"counter":"asks","window":"minute","max":2,"scope":"grant"}]},
-  "free":{}, "waits":{"action":"require_approval"}}}"#;
+  "free":{},
+  "waits":{"require_approval":[{"conditions":[],"hold":"0s"}]}}}"#;
 
 /// Asks for a name, `rounds` times over, and then says what it was told and what state it got.
 fn asking(seen: &Seen) -> Script {
@@ -80,6 +84,31 @@ impl Caller<'_> {
         let needed = self.call(tool, arguments, None).await;
         assert_eq!(needed["resultType"], "input_required", "{needed}");
         needed["requestState"].as_str().unwrap().to_owned()
+    }
+}
+
+impl TestGate {
+    /// Has everything approved that waits.
+    async fn approve_all(&self) {
+        let store = &self.node.house.store;
+        let now = self.clock.now();
+        let person = Person {
+            name: Label::new("ann").unwrap(),
+            role: Role::Approver,
+            identities: Vec::new(),
+            has_password: true,
+            has_token: false,
+            created_at: now,
+        };
+        let waiting = store.approvals(true).await.unwrap();
+        let waiting = waiting.iter().filter(|one| one.state == State::Waiting);
+        let mut count = 0;
+        for approval in waiting {
+            let vote = store.vote(&approval.id, person.clone(), (Says::Approve, None), now);
+            assert_eq!(vote.await.unwrap().unwrap().state, State::Approved);
+            count += 1;
+        }
+        assert_eq!(count, 1, "one call waits");
     }
 }
 
@@ -269,4 +298,64 @@ async fn rounds_end() {
             .clone_into(&mut state);
     }
     assert_eq!(rounds, 64, "two calls of 32 rounds");
+}
+
+#[tokio::test]
+async fn a_later_round_is_asked_about_by_the_rules_that_ask() {
+    let (server, gate) = asked().await;
+    let caller = Caller(&gate, TOKEN);
+    let once = json!({});
+    for (tool, before, then) in [
+        // Paid for, and nobody has approved anything.
+        (
+            "ask",
+            r#""ask":{"limits":[{"counter":"asks","window":"minute","max":5}]}"#,
+            r#""ask":{"require_approval":[{"conditions":[],"hold":"0s"}]}"#,
+        ),
+        // What was approved was another rule's.
+        (
+            "ask",
+            r#""ask":{"require_approval":[{"conditions":[],"message":"the one","hold":"0s"}]}"#,
+            r#""ask":{"require_approval":[{"conditions":[],"message":"the other","hold":"0s"}]}"#,
+        ),
+    ] {
+        let policy =
+            |tools: &str| format!(r#"{{"version":"1","default":"deny","tools":{{{tools}}}}}"#);
+        gate.put_policy("p", &policy(before)).await;
+        let mut first = caller.call(tool, &once, None).await;
+        if first["resultType"] != "input_required" {
+            gate.approve_all().await;
+            first = caller.call(tool, &once, None).await;
+        }
+        let state = first["requestState"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{first}"));
+        gate.put_policy("p", &policy(then)).await;
+        server.forget();
+        let answer = caller.call(tool, &once, Some(state)).await;
+        assert!(answer.to_string().contains("approval"), "{answer}");
+        assert!(server.seen("tools/call").is_empty(), "{answer}");
+        // Approved, the round goes on, and the server has its state.
+        gate.approve_all().await;
+        let answer = caller.call(tool, &once, Some(state)).await;
+        assert_eq!(said(&answer), "mine 1", "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_approved_is_approved_in_every_round() {
+    let (_server, gate) = asked().await;
+    let caller = Caller(&gate, TOKEN);
+    let twice = json!({ "rounds": 2 });
+    let waits = caller.call("waits", &twice, None).await;
+    assert!(waits.to_string().contains("approval"), "{waits}");
+    gate.approve_all().await;
+    let mut state = caller.first("waits", &twice).await;
+    let needed = caller.call("waits", &twice, Some(&state)).await;
+    needed["requestState"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{needed}"))
+        .clone_into(&mut state);
+    let done = caller.call("waits", &twice, Some(&state)).await;
+    assert_eq!(said(&done), "mine 2", "{done}");
 }
