@@ -33,6 +33,7 @@ mod forward;
 mod hold;
 mod inspect;
 mod list;
+mod looked;
 mod matter;
 mod modern;
 mod param_headers;

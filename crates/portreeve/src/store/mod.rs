@@ -26,8 +26,8 @@ pub use seal::{SealError, Sealer};
 use crate::name::{Label, Name};
 use approval::{Approval, NewApproval, NoVote, Says};
 use model::{
-    Accepting, Anchor, Change, Declared, Drift, Grant, Judged, NewGrant, PinnedOpinion, NewServer,
-    Pin, PolicyVersion, SeenLabel, Server, Snapshot,
+    Accepting, Anchor, Change, Declared, Drift, Grant, Judged, NewGrant, NewServer, Pin,
+    PinnedOpinion, PolicyVersion, SeenLabel, Server, Snapshot,
 };
 use person::{NewPerson, Person, Proof};
 

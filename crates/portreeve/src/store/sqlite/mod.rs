@@ -32,8 +32,8 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::approval::{Approval, NewApproval, NoVote, Says};
 use super::model::{
-    Accepting, Anchor, Change, Declared, Drift, Grant, Judged, NewGrant, PinnedOpinion, NewServer,
-    Owner, Pin, PolicyVersion, SeenLabel, Server, Snapshot,
+    Accepting, Anchor, Change, Declared, Drift, Grant, Judged, NewGrant, NewServer, Owner, Pin,
+    PinnedOpinion, PolicyVersion, SeenLabel, Server, Snapshot,
 };
 use super::person::{NewPerson, Person, Proof};
 use super::{

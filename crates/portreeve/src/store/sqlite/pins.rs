@@ -141,7 +141,10 @@ fn mark_taken(db: &Connection, server: &Name) -> Result<(), StoreError> {
 }
 
 fn fresh(server: &Name, seen: Judged, at: Timestamp) -> Pin {
-    let Judged { definition, opinion } = seen;
+    let Judged {
+        definition,
+        opinion,
+    } = seen;
     Pin {
         server: server.clone(),
         tool: definition.tool,

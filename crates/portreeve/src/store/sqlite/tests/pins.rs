@@ -1,18 +1,21 @@
 use portreeve_policy::{Bit, Bits, Class, Classes};
 
 use super::*;
-use crate::store::model::{Accepting, Definition, Drift, DriftKind, Nature, Pin, PinState};
+use crate::store::model::{
+    Accepting, Definition, Drift, DriftKind, Judged, Nature, Opinion, Pin, PinState, PinnedOpinion,
+};
 use crate::store::{Pins, Servers, StoreError};
 
-fn shown(tools: &[(&str, &str)]) -> Vec<Definition> {
-    tools
-        .iter()
-        .map(|(tool, hash)| Definition {
+fn shown(tools: &[(&str, &str)]) -> Vec<Judged> {
+    let judged = |(tool, hash): &(&str, &str)| Judged {
+        definition: Definition {
             tool: (*tool).to_owned(),
             hash: (*hash).to_owned(),
             text: format!("{{\"v\":\"{hash}\"}}"),
-        })
-        .collect()
+        },
+        opinion: Opinion::default(),
+    };
+    tools.iter().map(judged).collect()
 }
 
 struct Watched {
@@ -186,12 +189,20 @@ fn a_nature_belongs_to_one_definition() {
     assert_eq!(watched.pin("u").opinion.nature, None);
 
     watched.see(&[("t", "2")]);
-    assert_eq!(watched.pin("t").opinion.nature, Some(nature), "of what is accepted");
+    assert_eq!(
+        watched.pin("t").opinion.nature,
+        Some(nature),
+        "of what is accepted"
+    );
     watched.see(&[("t", "1")]);
     assert_eq!(watched.pin("t").opinion.nature, Some(nature), "it is back");
     watched.see(&[("t", "2")]);
     watched.accept(Accepting::All).expect("accepted");
-    assert_eq!(watched.pin("t").opinion.nature, None, "nobody has judged this one");
+    assert_eq!(
+        watched.pin("t").opinion.nature,
+        None,
+        "nobody has judged this one"
+    );
 
     watched.see(&[("new", "1")]);
     put("new", "1");
