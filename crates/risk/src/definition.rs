@@ -59,7 +59,9 @@ impl<'a> Definition<'a> {
             return Err(NoDefinition::NotAnObject);
         }
         let text = |key| tree.get(key).and_then(Value::as_str);
-        let name = text("name").or_else(|| text("tool")).ok_or(NoDefinition::NoName)?;
+        let name = text("name")
+            .or_else(|| text("tool"))
+            .ok_or(NoDefinition::NoName)?;
         let notes = tree.get("annotations");
         let note = |key| notes.and_then(|n| n.get(key));
         let hint = |key| note(key).and_then(Value::as_bool);

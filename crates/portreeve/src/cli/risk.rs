@@ -29,9 +29,11 @@ pub(super) enum Risk {
     },
     /// Look for text in definitions that is meant for the model instead of people: one line for each
     /// definition in which something was found, as JSON
-    #[command(after_help = "`warn` is one sign; `quarantine` is two that are independent of each other, or \
+    #[command(
+        after_help = "`warn` is one sign; `quarantine` is two that are independent of each other, or \
                             one that has no innocent reading. What is found is quoted with its invisible \
-                            characters escaped.")]
+                            characters escaped."
+    )]
     Scan {
         #[command(flatten)]
         input: Input,
@@ -65,7 +67,11 @@ impl Risk {
         match self {
             Self::Classify { input, table } => {
                 let tools = input.read()?;
-                if table { in_table(&tools, paint) } else { in_lines(&tools) }
+                if table {
+                    in_table(&tools, paint)
+                } else {
+                    in_lines(&tools)
+                }
             }
             Self::Scan { input, fail_on } => findings(&input.read()?, fail_on),
         }
@@ -88,7 +94,8 @@ fn each(
 ) -> Result<(), Failure> {
     for (place, text) in tools.iter() {
         let unreadable = |why: &str| Tools::unreadable(place, why);
-        let tree = parse(text.as_bytes(), Rules::MESSAGE).map_err(|e| unreadable(&e.to_string()))?;
+        let tree =
+            parse(text.as_bytes(), Rules::MESSAGE).map_err(|e| unreadable(&e.to_string()))?;
         let definition = Definition::of_tree(&tree, Some(tools.server_of(&tree)))
             .map_err(|error| unreadable(&error.to_string()))?;
         with(&tree, &definition)?;

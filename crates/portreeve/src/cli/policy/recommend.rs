@@ -14,9 +14,11 @@ use crate::admin::{Failure, Request, Response};
 use crate::name::Name;
 
 #[derive(Debug, Args)]
-#[command(after_help = "It is a beginning, to be read before it is put in force: \
+#[command(
+    after_help = "It is a beginning, to be read before it is put in force: \
                         `portreeve policy recommend --server S > s.json`, then \
-                        `portreeve policy put NAME s.json --server S`.")]
+                        `portreeve policy put NAME s.json --server S`."
+)]
 pub(in crate::cli) struct Recommend {
     /// A `tools/list` result or definitions, one a line; `-` for standard input
     #[arg(default_value = "-", value_name = "FILE", conflicts_with = "server")]

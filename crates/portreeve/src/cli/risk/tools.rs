@@ -55,12 +55,16 @@ impl Tools {
     }
 
     pub(in crate::cli) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.texts.iter().map(|(place, text)| (place.as_str(), text.as_str()))
+        self.texts
+            .iter()
+            .map(|(place, text)| (place.as_str(), text.as_str()))
     }
 
     /// The server that a definition names, or that of all.
     pub(in crate::cli) fn server_of<'t>(&'t self, tree: &'t Value<'_>) -> &'t str {
-        tree.get("server").and_then(Value::as_str).unwrap_or(&self.server)
+        tree.get("server")
+            .and_then(Value::as_str)
+            .unwrap_or(&self.server)
     }
 
     pub(in crate::cli) fn unreadable(place: &str, why: &str) -> Failure {
@@ -78,7 +82,10 @@ impl Tools {
             }
             _ => lines(text),
         };
-        Ok(Self { texts, server: String::new() })
+        Ok(Self {
+            texts,
+            server: String::new(),
+        })
     }
 }
 
