@@ -30,35 +30,138 @@ impl Context {
 
 /// Which words speak for which context.
 const CONTEXTS: [(&str, &[&str]); 9] = [
-    ("~pay", &[
-        "stripe", "paypal", "payment", "payments", "billing", "checkout", "merchant", "paddle",
-        "razorpay", "adyen", "bank", "banking", "customer", "price", "prices", "paid", "invoice",
-        "fintech", "payroll",
-    ]),
-    ("~crypto", &[
-        "blockchain", "ethereum", "solana", "bitcoin", "evm", "wallet", "wallets", "defi", "dex",
-        "onchain", "uniswap", "erc20", "nft", "usdc", "crypto", "lightning", "wei", "gas", "mint",
-        "token", "tokens", "sol", "eth", "lamports", "signer", "mainnet", "testnet",
-    ]),
-    ("~trade", &[
-        "trading", "broker", "exchange", "brokerage", "portfolio", "stock", "stocks", "position",
-        "positions", "buy", "sell", "trade", "trader", "leverage", "futures",
-    ]),
-    ("~shop", &["shop", "cart", "ecommerce", "store", "basket", "grocery", "shopping"]),
-    ("~git", &["git", "branch", "commit", "repository", "repo", "commits", "branches"]),
-    ("~browser", &[
-        "browser", "playwright", "puppeteer", "selenium", "webpage", "chrome", "dom", "webdriver",
-        "selector",
-    ]),
-    ("~device", &[
-        "smart", "device", "devices", "robot", "mobile", "android", "simulator", "iot", "emulator",
-        "hass",
-    ]),
+    (
+        "~pay",
+        &[
+            "stripe", "paypal", "payment", "payments", "billing", "checkout", "merchant", "paddle",
+            "razorpay", "adyen", "bank", "banking", "customer", "price", "prices", "paid",
+            "invoice", "fintech", "payroll",
+        ],
+    ),
+    (
+        "~crypto",
+        &[
+            "blockchain",
+            "ethereum",
+            "solana",
+            "bitcoin",
+            "evm",
+            "wallet",
+            "wallets",
+            "defi",
+            "dex",
+            "onchain",
+            "uniswap",
+            "erc20",
+            "nft",
+            "usdc",
+            "crypto",
+            "lightning",
+            "wei",
+            "gas",
+            "mint",
+            "token",
+            "tokens",
+            "sol",
+            "eth",
+            "lamports",
+            "signer",
+            "mainnet",
+            "testnet",
+        ],
+    ),
+    (
+        "~trade",
+        &[
+            "trading",
+            "broker",
+            "exchange",
+            "brokerage",
+            "portfolio",
+            "stock",
+            "stocks",
+            "position",
+            "positions",
+            "buy",
+            "sell",
+            "trade",
+            "trader",
+            "leverage",
+            "futures",
+        ],
+    ),
+    (
+        "~shop",
+        &[
+            "shop",
+            "cart",
+            "ecommerce",
+            "store",
+            "basket",
+            "grocery",
+            "shopping",
+        ],
+    ),
+    (
+        "~git",
+        &[
+            "git",
+            "branch",
+            "commit",
+            "repository",
+            "repo",
+            "commits",
+            "branches",
+        ],
+    ),
+    (
+        "~browser",
+        &[
+            "browser",
+            "playwright",
+            "puppeteer",
+            "selenium",
+            "webpage",
+            "chrome",
+            "dom",
+            "webdriver",
+            "selector",
+        ],
+    ),
+    (
+        "~device",
+        &[
+            "smart",
+            "device",
+            "devices",
+            "robot",
+            "mobile",
+            "android",
+            "simulator",
+            "iot",
+            "emulator",
+            "hass",
+        ],
+    ),
     ("~image", &["image", "images", "photo", "picture", "video"]),
-    ("~sql", &[
-        "sql", "postgres", "postgresql", "mysql", "sqlite", "database", "mssql", "oracle", "duckdb",
-        "mariadb", "clickhouse", "snowflake", "bigquery",
-    ]),
+    (
+        "~sql",
+        &[
+            "sql",
+            "postgres",
+            "postgresql",
+            "mysql",
+            "sqlite",
+            "database",
+            "mssql",
+            "oracle",
+            "duckdb",
+            "mariadb",
+            "clickhouse",
+            "snowflake",
+            "bigquery",
+        ],
+    ),
 ];
 
 /// How many words of a description speak of the context.
@@ -70,7 +173,9 @@ pub(crate) fn of(definition: &Definition<'_>) -> Context {
     let text = words::lowered(definition.description);
     let near = words::of_text(&text);
     let near = near.iter().take(NEAR).map(|word| word.text);
-    let all: Vec<&str> = near.chain(name.iter().chain(&server).map(String::as_str)).collect();
+    let all: Vec<&str> = near
+        .chain(name.iter().chain(&server).map(String::as_str))
+        .collect();
     let tags = CONTEXTS
         .iter()
         .filter(|(_, speak)| all.iter().any(|word| speak.contains(word)))
@@ -88,7 +193,10 @@ pub(crate) fn collect(definition: &Definition<'_>, found: &mut Collected) {
             Class::Destructive,
             5,
             Place::Annotation("destructiveHint"),
-            ("destructiveHint: true", "its own annotation calls it destructive".to_owned()),
+            (
+                "destructiveHint: true",
+                "its own annotation calls it destructive".to_owned(),
+            ),
         );
     }
     if notes.read_only == Some(false) {
@@ -97,7 +205,10 @@ pub(crate) fn collect(definition: &Definition<'_>, found: &mut Collected) {
             Class::Write,
             4,
             Place::Annotation("readOnlyHint"),
-            ("readOnlyHint: false", "its own annotation says that it changes something".to_owned()),
+            (
+                "readOnlyHint: false",
+                "its own annotation says that it changes something".to_owned(),
+            ),
         );
     }
 }

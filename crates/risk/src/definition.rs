@@ -51,14 +51,17 @@ impl<'a> Definition<'a> {
         }
     }
 
-    /// Reads a definition as `tools/list` gives it. A member of the wrong type counts as absent:
+    /// Reads a definition as `tools/list` gives it; lists of tools of many servers call the name
+    /// `tool`. A member of the wrong type counts as absent:
     /// then less is known, and less known is never safer.
     pub fn of_tree(tree: &'a Value<'a>, server: Option<&'a str>) -> Result<Self, NoDefinition> {
         if tree.members().is_none() {
             return Err(NoDefinition::NotAnObject);
         }
         let text = |key| tree.get(key).and_then(Value::as_str);
-        let name = text("name").ok_or(NoDefinition::NoName)?;
+        let name = text("name")
+            .or_else(|| text("tool"))
+            .ok_or(NoDefinition::NoName)?;
         let notes = tree.get("annotations");
         let note = |key| notes.and_then(|n| n.get(key));
         let hint = |key| note(key).and_then(Value::as_bool);

@@ -26,7 +26,10 @@
 //! evidence, each from its place; [`weigh`] adds it up; [`rationale`] says it in a sentence.
 
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
-#![expect(rustdoc::private_intra_doc_links, reason = "the map above is for whoever reads the code")]
+#![expect(
+    rustdoc::private_intra_doc_links,
+    reason = "the map above is for whoever reads the code"
+)]
 
 pub mod recommend;
 pub mod scan;

@@ -9,7 +9,9 @@ use portreeve_policy::Class;
 use crate::context::Context;
 use crate::definition::Definition;
 use crate::evidence::Collected;
-use crate::lexicon::{self, Sense, Strength, Verb, find_exact, is_adverb, is_info, is_strong, makes_noun, set_has};
+use crate::lexicon::{
+    self, Sense, Strength, Verb, find_exact, is_adverb, is_info, is_strong, makes_noun, set_has,
+};
 use crate::verdict::Place;
 use crate::words;
 
@@ -63,11 +65,19 @@ fn of_words(
     };
     let sense = sense_at(tokens, head, context);
     let words = spoken(tokens, head.at);
-    found.objects.extend(objects(tokens, head.at).map(str::to_owned));
+    found
+        .objects
+        .extend(objects(tokens, head.at).map(str::to_owned));
     if found.verb.is_none() {
         found.verb = Some(head.verb.base.to_owned());
     }
-    found.add(rule, sense.class, head.weight, place.clone(), (&words, meaning(head.verb, sense)));
+    found.add(
+        rule,
+        sense.class,
+        head.weight,
+        place.clone(),
+        (&words, meaning(head.verb, sense)),
+    );
     coordinated(tokens, head, context, found, &place);
     true
 }
@@ -83,14 +93,12 @@ pub(crate) fn head(tokens: &[String]) -> Option<Head> {
         let alone = tokens.len() == 1;
         let later = strong.and_then(|at| Some((at, find_exact(tokens.get(at)?)?)));
         let reads = verb.sense(std::iter::empty()).class == Class::Read;
-        let yields = match later {
+        let yields = if let Some((at, _)) = later {
             // `message_send`, `comment_add`: the noun came first; `query_delete_logs`: it did not.
-            Some((at, _)) => !reads || at == 1 || at.saturating_add(1) == tokens.len(),
-            None => {
-                let next = tokens.get(1).filter(|next| !is_strong(next));
-                !reads
-                    && next.is_some_and(|next| makes_noun(verb, next))
-            }
+            !reads || at == 1 || at.saturating_add(1) == tokens.len()
+        } else {
+            let next = tokens.get(1).filter(|next| !is_strong(next));
+            !reads && next.is_some_and(|next| makes_noun(verb, next))
         };
         if !yields {
             let weight = match (verb.strength, alone) {
@@ -98,15 +106,21 @@ pub(crate) fn head(tokens: &[String]) -> Option<Head> {
                 (_, true) => 7,
                 _ => 8,
             };
-            return Some(Head { at: 0, verb, weight });
+            return Some(Head {
+                at: 0,
+                verb,
+                weight,
+            });
         }
-        if later.is_none() {
-            return None;
-        }
+        later?;
     }
     if let Some(at) = strong {
         let verb = find_exact(tokens.get(at)?)?;
-        return (!is_state_of(tokens, at)).then_some(Head { at, verb, weight: 10 });
+        return (!is_state_of(tokens, at)).then_some(Head {
+            at,
+            verb,
+            weight: 10,
+        });
     }
     let last = tokens.len().checked_sub(1)?;
     let candidates = (0..=last).rev().filter(|at| *at == last || *at > 0);
@@ -138,22 +152,45 @@ fn after_preposition(tokens: &[String], at: usize) -> bool {
     previous.is_some_and(|word| {
         matches!(
             word.as_str(),
-            "as" | "for" | "of" | "by" | "from" | "in" | "on" | "with" | "before" | "after" | "without"
+            "as" | "for"
+                | "of"
+                | "by"
+                | "from"
+                | "in"
+                | "on"
+                | "with"
+                | "before"
+                | "after"
+                | "without"
         )
     })
 }
 
 /// `migrate_status`, `sync_history`: the name of a process, and what is known of it.
 fn is_state_of(tokens: &[String], at: usize) -> bool {
-    const STATES: [&str; 7] = ["status", "history", "progress", "log", "logs", "result", "results"];
-    const PROCESSES: [&str; 8] =
-        ["sync", "import", "restore", "upload", "ingest", "publish", "import", "synchronize"];
+    const STATES: [&str; 7] = [
+        "status", "history", "progress", "log", "logs", "result", "results",
+    ];
+    const PROCESSES: [&str; 8] = [
+        "sync",
+        "import",
+        "restore",
+        "upload",
+        "ingest",
+        "publish",
+        "import",
+        "synchronize",
+    ];
     let verb = tokens.get(at).and_then(|token| find_exact(token));
     let process = verb.is_some_and(|verb| {
         verb.sense(std::iter::empty()).class == Class::Execute || PROCESSES.contains(&verb.base)
     });
     let last = tokens.len() == at.saturating_add(2);
-    process && last && tokens.last().is_some_and(|token| STATES.contains(&token.as_str()))
+    process
+        && last
+        && tokens
+            .last()
+            .is_some_and(|token| STATES.contains(&token.as_str()))
 }
 
 /// `listing`, `deletes`, `user_creation`: a form of a verb and nothing better.
@@ -165,8 +202,13 @@ fn inflected(tokens: &[String]) -> Option<Head> {
         if after_preposition(tokens, at) {
             return None;
         }
-        let (verb, _) = lexicon::base(token).filter(|(verb, _)| verb.strength == Strength::Plain)?;
-        Some(Head { at, verb, weight: 4 })
+        let (verb, _) =
+            lexicon::base(token).filter(|(verb, _)| verb.strength == Strength::Plain)?;
+        Some(Head {
+            at,
+            verb,
+            weight: 4,
+        })
     })
 }
 
@@ -197,17 +239,27 @@ fn coordinated(
         }
         if let Some(verb) = find_exact(token) {
             let at = at.saturating_add(1);
-            let also = Head { at, verb, weight: 0 };
+            let also = Head {
+                at,
+                verb,
+                weight: 0,
+            };
             let sense = sense_at(tokens, also, context);
             let worse = sense.class > sense_at(tokens, head, context).class;
-            let weight = match (worse, verb.strength) {
-                (_, Strength::Weak) => 2,
-                (true, _) => WORST,
-                (false, _) => 2,
+            let weight = if worse && verb.strength != Strength::Weak {
+                WORST
+            } else {
+                2
             };
             let words = spoken(tokens, at);
             let meaning = meaning(verb, sense);
-            found.add("name.and", sense.class, weight, place.clone(), (&words, meaning));
+            found.add(
+                "name.and",
+                sense.class,
+                weight,
+                place.clone(),
+                (&words, meaning),
+            );
         }
     }
 }
@@ -228,7 +280,9 @@ pub(crate) fn meaning(verb: &Verb, sense: Sense) -> String {
         Class::Financial => "moves value or binds to it",
         Class::Unknown => "says nothing of what happens",
     };
-    let object = sense.object.map(|object| object.trim_start_matches(['@', '~']));
+    let object = sense
+        .object
+        .map(|object| object.trim_start_matches(['@', '~']));
     match object {
         Some(object) => format!("“{}” with “{object}” {said}", verb.base),
         None => format!("“{}” {said}", verb.base),
@@ -256,8 +310,13 @@ pub(crate) fn capitalised(language: &str) -> String {
 fn without_verb(tokens: &[String], found: &mut Collected) {
     let words = tokens.join(" ");
     let topic = |token: &String| is_info(token) || set_has("topic", token);
-    let many = tokens.last().is_some_and(|last| last.len() > 4 && last.ends_with('s'));
-    let turned = tokens.get(1).is_some_and(|word| word == "to" || word == "2") && tokens.len() > 2;
+    let many = tokens
+        .last()
+        .is_some_and(|last| last.len() > 4 && last.ends_with('s'));
+    let turned = tokens
+        .get(1)
+        .is_some_and(|word| word == "to" || word == "2")
+        && tokens.len() > 2;
     let (rule, weight) = match tokens.iter().any(topic) {
         _ if turned => ("name.conversion", 6),
         true => ("name.information", 6),

@@ -1,5 +1,7 @@
 //! The verdict in a sentence: what was found, where, and why it is not the class next to it.
 
+use std::fmt::Write as _;
+
 use portreeve_policy::Class;
 
 use crate::definition::Definition;
@@ -22,12 +24,13 @@ pub(crate) fn of(weighed: &Weighed, found: &Collected, definition: &Definition<'
     text.push_str(why_not(weighed.class, neighbour));
     text.push('.');
     if let Some(other) = found.best(neighbour).filter(|signal| signal.weight >= 4) {
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             " For {} speaks {}: “{}”.",
             neighbour.as_str(),
             other.place.spoken(),
             other.words
-        ));
+        );
     }
     if let Some(contradiction) = contradiction(weighed.class, definition) {
         text.push(' ');
@@ -55,7 +58,11 @@ fn because(class: Class, found: &Collected) -> String {
             _ => format!("{} says “{}”", signal.place.spoken(), signal.words),
         })
         .collect();
-    if said.is_empty() { "nothing milder fits".to_owned() } else { said.join(" and ") }
+    if said.is_empty() {
+        "nothing milder fits".to_owned()
+    } else {
+        said.join(" and ")
+    }
 }
 
 /// The class that a reader would ask about.
@@ -72,12 +79,18 @@ const fn why_not(class: Class, neighbour: Class) -> &'static str {
         (Class::Read, _) => "nothing says that anything is different afterwards",
         (Class::Write, Class::Read) => "something is different afterwards",
         (Class::Write, Class::Destructive) => "what it changes can be changed back",
-        (Class::Write, Class::Execute) => "what happens is the change itself, not something that it sets going",
+        (Class::Write, Class::Execute) => {
+            "what happens is the change itself, not something that it sets going"
+        }
         (Class::Write, _) => "it changes data and moves no value",
-        (Class::Execute, Class::Read) => "what happens depends on what is handed over, and need not stop at looking",
+        (Class::Execute, Class::Read) => {
+            "what happens depends on what is handed over, and need not stop at looking"
+        }
         (Class::Execute, Class::Destructive) => "what it ends or starts can be started again",
         (Class::Execute, _) => "what happens depends on what is handed over or defined elsewhere",
-        (Class::Destructive, Class::Execute) => "what is taken away does not come back by running it again",
+        (Class::Destructive, Class::Execute) => {
+            "what is taken away does not come back by running it again"
+        }
         (Class::Destructive, _) => "what is taken away does not come back by itself",
         (Class::Financial, Class::Read) => "it does not tell of money, it moves it",
         (Class::Financial, _) => "value moves, or somebody is bound to pay",

@@ -24,8 +24,15 @@ use text::{array, boolean, number, object, string};
 
 /// The whole policy for one tool: everything else is denied.
 pub fn for_tool(definition: &Definition<'_>, verdict: &Verdict) -> String {
-    let why = format!("Recommended for `{}`. {}", shown(definition.name), verdict.rationale);
-    document(&why, vec![(selector(definition.name), rules(definition, verdict))])
+    let why = format!(
+        "Recommended for `{}`. {}",
+        shown(definition.name),
+        verdict.rationale
+    );
+    document(
+        &why,
+        vec![(selector(definition.name), rules(definition, verdict))],
+    )
 }
 
 /// The whole policy for a server's tools. The first of two definitions with one name counts, as it
@@ -72,7 +79,11 @@ fn document(why: &str, tools: Vec<(String, Value<'static>)>) -> String {
 
 /// A literal name: one that begins with `@` would be a class.
 fn selector(name: &str) -> String {
-    if name.starts_with('@') { format!("\\{name}") } else { name.to_owned() }
+    if name.starts_with('@') {
+        format!("\\{name}")
+    } else {
+        name.to_owned()
+    }
 }
 
 fn shown(name: &str) -> String {
@@ -84,7 +95,10 @@ fn rules(definition: &Definition<'_>, verdict: &Verdict) -> Value<'static> {
         Class::Read => Vec::new(),
         Class::Write => vec![("rate_limit", a_minute(30))],
         Class::Execute => execute(definition),
-        Class::Destructive => asks(definition, "What it takes away does not come back by itself"),
+        Class::Destructive => asks(
+            definition,
+            "What it takes away does not come back by itself",
+        ),
         Class::Financial => {
             let mut members = asks(definition, "It moves value, or binds somebody to pay");
             members.extend(arguments::caps(definition));
@@ -102,7 +116,10 @@ fn rules(definition: &Definition<'_>, verdict: &Verdict) -> Value<'static> {
 fn execute(definition: &Definition<'_>) -> Vec<(&'static str, Value<'static>)> {
     let mut members = vec![("rate_limit", a_minute(10))];
     // Without a schema there is nothing to hold arguments against, and `validate` refuses all.
-    if definition.input_schema.is_some_and(|schema| schema.members().is_some()) {
+    if definition
+        .input_schema
+        .is_some_and(|schema| schema.members().is_some())
+    {
         members.push(("validate", boolean(true)));
     }
     members.extend(arguments::guards(definition));
@@ -110,8 +127,14 @@ fn execute(definition: &Definition<'_>) -> Vec<(&'static str, Value<'static>)> {
 }
 
 fn asks(definition: &Definition<'_>, why: &str) -> Vec<(&'static str, Value<'static>)> {
-    let reason = format!("{why}: a person decides each call of {}.", shown(definition.name));
-    vec![("action", string("require_approval")), ("reason", string(&reason))]
+    let reason = format!(
+        "{why}: a person decides each call of {}.",
+        shown(definition.name)
+    );
+    vec![
+        ("action", string("require_approval")),
+        ("reason", string(&reason)),
+    ]
 }
 
 fn a_minute(max: u32) -> Value<'static> {
@@ -120,5 +143,8 @@ fn a_minute(max: u32) -> Value<'static> {
 
 /// One entry of `deny_if` or `require`.
 fn entry(conditions: Vec<Value<'static>>, on_deny: &str) -> Value<'static> {
-    object(vec![("conditions", array(conditions)), ("on_deny", string(on_deny))])
+    object(vec![
+        ("conditions", array(conditions)),
+        ("on_deny", string(on_deny)),
+    ])
 }

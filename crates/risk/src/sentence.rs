@@ -3,6 +3,8 @@
 //! The first sentence says what a tool does: its verb counts, and verbs side by side with it.
 //! Later sentences count only where they warn. Lists of arguments and examples are not read here.
 
+mod said;
+
 use portreeve_policy::Class;
 
 use crate::context::Context;
@@ -24,21 +26,39 @@ pub(crate) fn collect(definition: &Definition<'_>, context: &Context, found: &mu
         if let Some(verb) = lexicon::first_verb(&text, prose) {
             let meaning = format!("a verb in {}", capitalised(verb.language));
             let place = Place::Description;
-            found.add("description.foreign", verb.class, 9, place, (&verb.words, meaning));
+            found.add(
+                "description.foreign",
+                verb.class,
+                9,
+                place,
+                (&verb.words, meaning),
+            );
         }
     } else {
         first_sentence(prose, context, found);
     }
-    listed_actions(&all, context, found);
-    warnings(&text, found);
-    restrictions(&text, found);
+    said::listed_actions(&all, context, found);
+    said::warnings(&text, found);
+    said::restrictions(&text, found);
 }
 
 /// Cuts before the list of arguments.
 fn without_lists<'w, 't>(all: &'w [Word<'t>]) -> &'w [Word<'t>] {
     const HEADS: [&str; 14] = [
-        "args", "arguments", "parameters", "params", "returns", "return", "example", "examples",
-        "raises", "usage", "parameter", "output", "input", "inputs",
+        "args",
+        "arguments",
+        "parameters",
+        "params",
+        "returns",
+        "return",
+        "example",
+        "examples",
+        "raises",
+        "usage",
+        "parameter",
+        "output",
+        "input",
+        "inputs",
     ];
     let cut = all.iter().enumerate().position(|(at, word)| {
         let next = all.get(at.saturating_add(1));
@@ -50,6 +70,7 @@ fn without_lists<'w, 't>(all: &'w [Word<'t>]) -> &'w [Word<'t>] {
 
 /// A verb and where it stands.
 #[derive(Clone, Copy)]
+#[expect(clippy::struct_field_names, reason = "`at` is the word for it")]
 struct At {
     verb: &'static Verb,
     form: Form,
@@ -67,7 +88,13 @@ fn first_sentence(prose: &[Word<'_>], context: &Context, found: &mut Collected) 
         let sentence = rest.get(..length).unwrap_or(rest);
         if let Some(main) = main_verb(sentence) {
             into_store(sentence, main, found);
-            add(sentence, main, context, found, ("description.verb", weight(main, sentence)));
+            add(
+                sentence,
+                main,
+                context,
+                found,
+                ("description.verb", weight(main, sentence)),
+            );
             side_by_side(sentence, main, context, found);
             purpose(sentence, main, context, found);
             return;
@@ -81,31 +108,58 @@ fn first_sentence(prose: &[Word<'_>], context: &Context, found: &mut Collected) 
 fn thing(prose: &[Word<'_>], found: &mut Collected) {
     let word = prose.iter().take(20).find(|word| {
         lexicon::is_info(word.text)
-            || matches!(word.text, "data" | "views" | "events" | "photos" | "knowledge")
+            || matches!(
+                word.text,
+                "data" | "views" | "events" | "photos" | "knowledge"
+            )
     });
     if let Some(word) = word {
         let meaning = "a noun of information, and no verb".to_owned();
         let place = Place::Description;
-        found.add("description.thing", Class::Read, 3, place, (word.text, meaning));
+        found.add(
+            "description.thing",
+            Class::Read,
+            3,
+            place,
+            (word.text, meaning),
+        );
     }
 }
 
 /// "Crawls a site into the knowledge base": what is looked at is kept.
 fn into_store(sentence: &[Word<'_>], main: At, found: &mut Collected) {
     const STORES: [&str; 14] = [
-        "base", "database", "index", "collection", "memory", "table", "workspace", "library", "store",
-        "blender", "project", "scene", "vault", "account",
+        "base",
+        "database",
+        "index",
+        "collection",
+        "memory",
+        "table",
+        "workspace",
+        "library",
+        "store",
+        "blender",
+        "project",
+        "scene",
+        "vault",
+        "account",
     ];
     let Some(at) = sentence.iter().position(|word| word.text == "into") else {
         return;
     };
     let reads = main.verb.sense(std::iter::empty()).class == Class::Read;
-    let after = sentence.iter().skip(at).take(6);
-    let store = after.filter(|word| STORES.contains(&word.text)).last();
+    let mut after = sentence.iter().skip(at).take(6);
+    let store = after.rfind(|word| STORES.contains(&word.text));
     if let Some(store) = store.filter(|_| reads && at > main.at) {
         let meaning = "what it finds is put into a store".to_owned();
         let words = format!("into … {}", store.text);
-        found.add("description.into", Class::Write, 14, Place::Description, (&words, meaning));
+        found.add(
+            "description.into",
+            Class::Write,
+            14,
+            Place::Description,
+            (&words, meaning),
+        );
     }
 }
 
@@ -119,8 +173,21 @@ fn sentence_length(words: &[Word<'_>]) -> usize {
 
 fn weight(main: At, sentence: &[Word<'_>]) -> i32 {
     let before_article = sentence.get(main.at.saturating_add(1)).is_some_and(|next| {
-        matches!(next.text, "a" | "an" | "the" | "all" | "your" | "one" | "multiple" | "new"
-            | "this" | "any" | "specific" | "existing" | "up")
+        matches!(
+            next.text,
+            "a" | "an"
+                | "the"
+                | "all"
+                | "your"
+                | "one"
+                | "multiple"
+                | "new"
+                | "this"
+                | "any"
+                | "specific"
+                | "existing"
+                | "up"
+        )
     });
     match (main.verb.strength, main.form) {
         (Strength::Plain, Form::Noun) => 5,
@@ -134,23 +201,89 @@ fn weight(main: At, sentence: &[Word<'_>]) -> i32 {
 
 /// Words that lead up to the verb: *this tool allows you to …*.
 const LEADS: [&str; 70] = [
-    "this", "tool", "the", "it", "a", "an", "that", "which", "to", "you", "your", "users", "user",
-    "allows", "allow", "allowing", "enables", "enable", "lets", "let", "used", "use", "is", "are",
-    "can", "will", "helps", "help", "function", "endpoint", "command", "method", "operation",
-    "agent", "agents", "ai", "assistant", "assistants", "llm", "model", "claude", "for", "when",
-    "designed", "utility", "please", "tries", "attempts", "be", "in", "order", "api", "mcp", "one",
-    "them", "responsible", "provides", "ability", "capability", "needed", "need", "want", "wants",
-    "by", "simply", "action", "should", "must", "purpose", "helper",
+    "this",
+    "tool",
+    "the",
+    "it",
+    "a",
+    "an",
+    "that",
+    "which",
+    "to",
+    "you",
+    "your",
+    "users",
+    "user",
+    "allows",
+    "allow",
+    "allowing",
+    "enables",
+    "enable",
+    "lets",
+    "let",
+    "used",
+    "use",
+    "is",
+    "are",
+    "can",
+    "will",
+    "helps",
+    "help",
+    "function",
+    "endpoint",
+    "command",
+    "method",
+    "operation",
+    "agent",
+    "agents",
+    "ai",
+    "assistant",
+    "assistants",
+    "llm",
+    "model",
+    "claude",
+    "for",
+    "when",
+    "designed",
+    "utility",
+    "please",
+    "tries",
+    "attempts",
+    "be",
+    "in",
+    "order",
+    "api",
+    "mcp",
+    "one",
+    "them",
+    "responsible",
+    "provides",
+    "ability",
+    "capability",
+    "needed",
+    "need",
+    "want",
+    "wants",
+    "by",
+    "simply",
+    "action",
+    "should",
+    "must",
+    "purpose",
+    "helper",
 ];
 
 fn main_verb(sentence: &[Word<'_>]) -> Option<At> {
     let mut led = false;
     for (at, word) in sentence.iter().enumerate().take(14) {
         let next = sentence.get(at.saturating_add(1));
-        let previous = at.checked_sub(1).and_then(|at| sentence.get(at)).map(|word| word.text);
+        let previous = at
+            .checked_sub(1)
+            .and_then(|at| sentence.get(at))
+            .map(|word| word.text);
         let found = base(word.text).map(|(verb, form)| At { verb, form, at });
-        let lead = LEADS.contains(&word.text) && !(at == 0 && opens_with_verb(word.text, next));
-        if lead {
+        let leads_up = LEADS.contains(&word.text) && !(at == 0 && opens_with_verb(word.text, next));
+        if leads_up {
             led |= at > 0 || word.text != "the";
             continue;
         }
@@ -159,14 +292,17 @@ fn main_verb(sentence: &[Word<'_>]) -> Option<At> {
                 Form::Noun => false,
                 Form::Past => at == 0,
                 _ if at == 0 => !is_compound(sentence),
-                Form::Base => matches!(
-                    previous,
-                    Some("to" | "can" | "will" | "you" | "and" | "or" | "helps" | "please")
-                ) || (led
-                    && (main.verb.strength == Strength::Plain
-                        || previous.is_some_and(|word| LEADS.contains(&word) && word.len() > 3)))
-                    || word.before == Gap::Break
-                    || previous.is_some_and(is_adverb),
+                Form::Base => {
+                    matches!(
+                        previous,
+                        Some("to" | "can" | "will" | "you" | "and" | "or" | "helps" | "please")
+                    ) || (led
+                        && (main.verb.strength == Strength::Plain
+                            || previous
+                                .is_some_and(|word| LEADS.contains(&word) && word.len() > 3)))
+                        || word.before == Gap::Break
+                        || previous.is_some_and(is_adverb)
+                }
                 Form::Third => main.verb.strength == Strength::Plain || previous == Some("tool"),
                 Form::Gerund => matches!(previous, Some("for" | "by" | "when" | "is")),
             };
@@ -186,7 +322,11 @@ fn main_verb(sentence: &[Word<'_>]) -> Option<At> {
             Form::Gerund => true,
             Form::Third | Form::Noun => verb.strength == Strength::Plain,
         };
-        usable.then_some(At { verb, form: Form::Noun, at })
+        usable.then_some(At {
+            verb,
+            form: Form::Noun,
+            at,
+        })
     })
 }
 
@@ -198,8 +338,12 @@ fn opens_with_verb(word: &str, next: Option<&Word<'_>>) -> bool {
 
 /// "Order management for shops", "Search results of …": the first word is no verb.
 fn is_compound(sentence: &[Word<'_>]) -> bool {
-    let [first, next, ..] = sentence else { return false };
-    let Some((verb, form)) = base(first.text) else { return false };
+    let [first, next, ..] = sentence else {
+        return false;
+    };
+    let Some((verb, form)) = base(first.text) else {
+        return false;
+    };
     let noun = verb.strength == Strength::Noun && form != Form::Third;
     noun && lexicon::makes_noun(verb, next.text) && !lexicon::is_strong(next.text)
 }
@@ -216,27 +360,66 @@ fn add(
     if found.verb.is_none() {
         found.verb = Some(verb.base.to_owned());
     }
-    found.objects.extend(objects.iter().map(|object| (*object).to_owned()));
+    found
+        .objects
+        .extend(objects.iter().map(|object| (*object).to_owned()));
     let words = spoken(sentence, at);
-    found.add(rule, sense.class, weight, Place::Description, (&words, meaning(verb, sense)));
+    found.add(
+        rule,
+        sense.class,
+        weight,
+        Place::Description,
+        (&words, meaning(verb, sense)),
+    );
 }
 
 /// What a verb acts on: the words up to the next preposition that leads elsewhere.
 fn objects<'t>(sentence: &[Word<'t>], at: usize) -> Vec<&'t str> {
     const ENDS: [&str; 27] = [
-        "from", "to", "in", "for", "with", "by", "on", "using", "via", "that", "which", "into",
-        "where", "if", "at", "so", "when", "based", "through", "between", "within", "without",
-        "as", "about", "matching", "including", "before",
+        "from",
+        "to",
+        "in",
+        "for",
+        "with",
+        "by",
+        "on",
+        "using",
+        "via",
+        "that",
+        "which",
+        "into",
+        "where",
+        "if",
+        "at",
+        "so",
+        "when",
+        "based",
+        "through",
+        "between",
+        "within",
+        "without",
+        "as",
+        "about",
+        "matching",
+        "including",
+        "before",
     ];
-    let takes_off = sentence.get(at).and_then(|word| base(word.text)).is_some_and(|(verb, _)| {
-        matches!(verb.base, "remove" | "withdraw" | "transfer" | "switch" | "turn")
-    });
+    let takes_off = sentence
+        .get(at)
+        .and_then(|word| base(word.text))
+        .is_some_and(|(verb, _)| {
+            matches!(
+                verb.base,
+                "remove" | "withdraw" | "transfer" | "switch" | "turn"
+            )
+        });
     sentence
         .iter()
         .skip(at.saturating_add(1))
         .take(8)
         .take_while(|word| {
-            let ends = ENDS.contains(&word.text) && !(takes_off && matches!(word.text, "from" | "to" | "on" | "off"));
+            let ends = ENDS.contains(&word.text)
+                && !(takes_off && matches!(word.text, "from" | "to" | "on" | "off"));
             word.before < Gap::Break && !ends
         })
         .map(|word| word.text)
@@ -257,7 +440,12 @@ fn spoken(sentence: &[Word<'_>], at: usize) -> String {
 
 /// "Create, update and delete tasks": every verb of the list counts, in the form of the first.
 fn side_by_side(sentence: &[Word<'_>], main: At, context: &Context, found: &mut Collected) {
-    for (at, word) in sentence.iter().enumerate().skip(main.at.saturating_add(1)).take(24) {
+    for (at, word) in sentence
+        .iter()
+        .enumerate()
+        .skip(main.at.saturating_add(1))
+        .take(24)
+    {
         let previous = at.checked_sub(1).and_then(|at| sentence.get(at));
         let and = previous.is_some_and(|word| matches!(word.text, "and" | "or" | "then"));
         let joined = and || matches!(word.before, Gap::Comma | Gap::Joint);
@@ -279,11 +467,18 @@ fn side_by_side(sentence: &[Word<'_>], main: At, context: &Context, found: &mut 
             continue;
         }
         let class_at = |at, verb: &Verb| {
-            verb.sense(objects(sentence, at).into_iter().chain(context.tags())).class
+            verb.sense(objects(sentence, at).into_iter().chain(context.tags()))
+                .class
         };
         let worse = class_at(at, verb) > class_at(main.at, main.verb);
         let weight = if worse { WORST } else { 2 };
-        add(sentence, At { verb, form, at }, context, found, ("description.and", weight));
+        add(
+            sentence,
+            At { verb, form, at },
+            context,
+            found,
+            ("description.and", weight),
+        );
     }
 }
 
@@ -305,104 +500,29 @@ fn purpose(sentence: &[Word<'_>], main: At, context: &Context, found: &mut Colle
     if main.verb.strength == Strength::Plain && main.form != Form::Noun {
         return;
     }
-    for (at, word) in sentence.iter().enumerate().skip(main.at.saturating_add(1)).take(20) {
-        let previous = at.checked_sub(1).and_then(|at| sentence.get(at)).map(|word| word.text);
+    for (at, word) in sentence
+        .iter()
+        .enumerate()
+        .skip(main.at.saturating_add(1))
+        .take(20)
+    {
+        let previous = at
+            .checked_sub(1)
+            .and_then(|at| sentence.get(at))
+            .map(|word| word.text);
         if previous != Some("to") {
             continue;
         }
         if let Some((verb, Form::Base)) = base(word.text)
             && verb.strength == Strength::Plain
         {
-            let at = At { verb, form: Form::Base, at };
+            let at = At {
+                verb,
+                form: Form::Base,
+                at,
+            };
             add(sentence, at, context, found, ("description.purpose", 5));
             return;
         }
-    }
-}
-
-/// "Actions: list, create, delete": a tool of many actions is its worst one.
-fn listed_actions(all: &[Word<'_>], context: &Context, found: &mut Collected) {
-    const HEADS: [&str; 7] = [
-        "actions", "operations", "commands", "action", "operation", "subcommands", "crud",
-    ];
-    let mut worst: Option<(Class, String)> = None;
-    for (at, word) in all.iter().enumerate() {
-        if !HEADS.contains(&word.text) {
-            continue;
-        }
-        if word.text == "crud" {
-            worst = worst.max(Some((Class::Destructive, "crud".to_owned())));
-            continue;
-        }
-        let list = all.iter().enumerate().skip(at.saturating_add(1)).take(40);
-        let mut verbs = 0_usize;
-        let mut here = None;
-        for (n, item) in list {
-            let next = all.get(n.saturating_add(1));
-            let ends = next.is_none_or(|next| next.before != Gap::Space || next.text == "and");
-            let starts = item.before != Gap::Space || n == at.saturating_add(1);
-            let starts = starts && (ends || item.text.contains('_'));
-            if item.before == Gap::Sentence && n > at.saturating_add(1) && verbs == 0 {
-                break;
-            }
-            if !starts {
-                continue;
-            }
-            if let Some((verb, Form::Base)) = base(item.text.split('_').next().unwrap_or_default()) {
-                verbs = verbs.saturating_add(1);
-                let tail = item.text.split('_').skip(1);
-                let sense = verb.sense(tail.chain(context.tags()));
-                here = here.max(Some((sense.class, item.text.to_owned())));
-            }
-        }
-        if verbs > 2 {
-            worst = worst.max(here);
-        }
-    }
-    if let Some((class, word)) = worst.filter(|(class, _)| *class > Class::Read) {
-        let meaning = "the worst of the actions that it lists".to_owned();
-        found.add("description.actions", class, 9, Place::Description, (&word, meaning));
-    }
-}
-
-/// Sentences that warn of what cannot be taken back, or of money.
-fn warnings(text: &str, found: &mut Collected) {
-    const LOSS: [&str; 16] = [
-        "cannot be undone", "can't be undone", "can not be undone", "irreversible",
-        "permanently delete", "permanently remove", "not reversible", "cannot be reversed",
-        "permanently erase", "data will be lost", "cannot be recovered", "不可撤销", "不可恢复",
-        "rückgängig", "irréversible", "元に戻せ",
-    ];
-    if let Some(words) = LOSS.into_iter().find(|words| text.contains(words)) {
-        let meaning = "it warns that nothing brings it back".to_owned();
-        found.add("description.loss", Class::Destructive, 6, Place::Description, (words, meaning));
-    }
-    const MONEY: [&str; 12] = [
-        "real money", "will be charged", "charges the", "spends ", "moves funds", "real funds",
-        "transfers funds", "places an order", "places a real", "places a trade", "pays the",
-        "sign and send",
-    ];
-    if let Some(words) = MONEY.into_iter().find(|words| text.contains(words)) {
-        let meaning = "it says that money moves".to_owned();
-        found.add("description.money", Class::Financial, 6, Place::Description, (words, meaning));
-    }
-}
-
-/// What a description says that the tool does not do.
-fn restrictions(text: &str, found: &mut Collected) {
-    const SAYS: [&str; 28] = [
-        "read-only", "readonly", "read only", "dry run", "dry-run", "only select", "select queries",
-        "select query", "select statement", "select-only", "select sql", "does not modify",
-        "without modifying", "does not execute", "without executing", "not executed",
-        "does not make any changes", "no changes are made", "doesn't execute", "nothing is changed",
-        "promql", "logql", "只读", "仅支持select", "solo lectura", "somente leitura", "nur lesend", "lecture seule",
-    ];
-    const UNDONE: [&str; 6] =
-        ["not read-only", "non-read-only", "set read-only", "to read-only", "not readonly", "or read-only"];
-    if found.restriction.is_some() || UNDONE.into_iter().any(|words| text.contains(words)) {
-        return;
-    }
-    if let Some(words) = SAYS.into_iter().find(|words| text.contains(words)) {
-        found.restriction = Some((Place::Description, words.to_owned()));
     }
 }

@@ -20,8 +20,13 @@ pub(crate) struct Weighed {
 }
 
 /// Classes in the order of their severity.
-const ORDER: [Class; 5] =
-    [Class::Read, Class::Write, Class::Execute, Class::Destructive, Class::Financial];
+const ORDER: [Class; 5] = [
+    Class::Read,
+    Class::Write,
+    Class::Execute,
+    Class::Destructive,
+    Class::Financial,
+];
 
 /// Evidence below this says nothing.
 const ENOUGH: i32 = 4;
@@ -73,13 +78,19 @@ pub(crate) fn weigh(found: &mut Collected) -> Weighed {
 /// Two sentences that say the same are not two witnesses: what repeats a rule counts once.
 fn sum(found: &Collected, class: Class) -> i32 {
     let mut rules: Vec<(&str, i32)> = Vec::new();
-    for signal in found.signals().iter().filter(|signal| signal.class == class) {
+    for signal in found
+        .signals()
+        .iter()
+        .filter(|signal| signal.class == class)
+    {
         match rules.iter_mut().find(|(rule, _)| *rule == signal.rule) {
             Some((_, weight)) => *weight = signal.weight.max(*weight),
             None => rules.push((signal.rule, signal.weight)),
         }
     }
-    rules.iter().fold(0_i32, |sum, (_, weight)| sum.saturating_add(*weight))
+    rules
+        .iter()
+        .fold(0_i32, |sum, (_, weight)| sum.saturating_add(*weight))
 }
 
 /// "Read-only": takes back what a query or a command alone spoke for. It takes nothing from a
@@ -89,8 +100,10 @@ fn restrict(found: &mut Collected) {
         return;
     };
     let severe = found.signals().iter().any(|signal| {
-        matches!(signal.class, Class::Destructive | Class::Financial | Class::Write)
-            && signal.weight >= 7
+        matches!(
+            signal.class,
+            Class::Destructive | Class::Financial | Class::Write
+        ) && signal.weight >= 7
             && signal.rule != "description.actions"
     });
     if severe {

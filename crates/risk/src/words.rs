@@ -116,7 +116,8 @@ mod tests {
 
     #[test]
     fn names_are_cut_as_people_read_them() {
-        let check = |name: &str, expect: &str| assert_eq!(of_name(name).join(" "), expect, "{name}");
+        let check =
+            |name: &str, expect: &str| assert_eq!(of_name(name).join(" "), expect, "{name}");
         check("deleteUserByID", "delete user by id");
         check("GetHTTPResponse", "get http response");
         check("compose-down", "compose down");

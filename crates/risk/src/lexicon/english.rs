@@ -79,6 +79,10 @@ fn verb(line: &'static str) -> Option<Verb> {
 impl Verb {
     /// What the verb means with these objects. The words of `objects` are lower case; contexts
     /// stand among them as `~word`.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "an iterator is made for one use"
+    )]
     pub(crate) fn sense<'o>(&self, objects: impl Iterator<Item = &'o str> + Clone) -> Sense {
         for (wanted, class) in &self.senses {
             for want in wanted {
@@ -121,7 +125,10 @@ pub(crate) fn set_has(set: &str, noun: &str) -> bool {
     let Some(words) = SETS.get(set) else {
         return false;
     };
-    let without = |ending| noun.strip_suffix(ending).is_some_and(|one| words.contains(one));
+    let without = |ending| {
+        noun.strip_suffix(ending)
+            .is_some_and(|one| words.contains(one))
+    };
     words.contains(noun)
         || without("s")
         || without("es")
@@ -177,10 +184,10 @@ pub(crate) fn base(word: &str) -> Option<(&'static Verb, Form)> {
         return None;
     }
     let with = |stem: &str, form| restored(stem).map(|verb| (verb, form));
-    if let Some(stem) = word.strip_suffix("ies") {
-        if let Some(verb) = find_exact(&format!("{stem}y")) {
-            return Some((verb, Form::Third));
-        }
+    if let Some(stem) = word.strip_suffix("ies")
+        && let Some(verb) = find_exact(&format!("{stem}y"))
+    {
+        return Some((verb, Form::Third));
     }
     if let Some(stem) = word.strip_suffix('s') {
         let found = find_exact(stem).or_else(|| stem.strip_suffix('e').and_then(find_exact));
@@ -271,12 +278,24 @@ mod tests {
 
     #[test]
     fn forms_lead_to_their_verb() {
-        for (word, expect) in [("deletes", "delete"), ("deleting", "delete"), ("stopped", "stop"),
-            ("retrieves", "retrieve"), ("queries", "query"), ("fetches", "fetch"),
-            ("getting", "get"), ("creation", "create"), ("extraction", "extract"),
-            ("paid", "pay"), ("executes", "execute")]
-        {
-            assert_eq!(base(word).map(|(verb, _)| verb.base), Some(expect), "{word}");
+        for (word, expect) in [
+            ("deletes", "delete"),
+            ("deleting", "delete"),
+            ("stopped", "stop"),
+            ("retrieves", "retrieve"),
+            ("queries", "query"),
+            ("fetches", "fetch"),
+            ("getting", "get"),
+            ("creation", "create"),
+            ("extraction", "extract"),
+            ("paid", "pay"),
+            ("executes", "execute"),
+        ] {
+            assert_eq!(
+                base(word).map(|(verb, _)| verb.base),
+                Some(expect),
+                "{word}"
+            );
         }
         assert!(base("weather").is_none());
     }

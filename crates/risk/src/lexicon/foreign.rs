@@ -58,7 +58,9 @@ static LANGUAGES: LazyLock<Vec<Language>> = LazyLock::new(|| {
     }
     for language in &mut languages {
         // The longest first: `возвращает` before `возврат`.
-        language.stems.sort_by_key(|stem| std::cmp::Reverse(stem.text.len()));
+        language
+            .stems
+            .sort_by_key(|stem| std::cmp::Reverse(stem.text.len()));
     }
     languages
 });
@@ -104,8 +106,28 @@ fn script(text: &str) -> Script {
 }
 
 const ENGLISH: [&str; 22] = [
-    "the", "of", "an", "from", "with", "by", "given", "specified", "to", "for", "this", "and",
-    "specific", "existing", "new", "all", "or", "your", "is", "are", "using", "that",
+    "the",
+    "of",
+    "an",
+    "from",
+    "with",
+    "by",
+    "given",
+    "specified",
+    "to",
+    "for",
+    "this",
+    "and",
+    "specific",
+    "existing",
+    "new",
+    "all",
+    "or",
+    "your",
+    "is",
+    "are",
+    "using",
+    "that",
 ];
 
 /// Whether a text is written in another language than English.
@@ -176,9 +198,8 @@ fn in_words(language: &'static Language, words: &[Word<'_>]) -> Option<Found> {
         .enumerate()
         .filter(|(_, word)| !language.small_words.contains(&word.text))
         .find_map(|(at, word)| Some((at, word, language.stem_of(word.text)?)))?;
-    let class = stem.class_with(|object| {
-        sentence.iter().any(|other| other.text.starts_with(object))
-    });
+    let class =
+        stem.class_with(|object| sentence.iter().any(|other| other.text.starts_with(object)));
     Some(Found {
         class,
         words: word.text.to_owned(),
@@ -196,14 +217,22 @@ fn in_characters(language: &'static Language, text: &str, last: bool) -> Option<
         .stems
         .iter()
         .filter_map(|stem| {
-            let at = if last { sentence.rfind(stem.text) } else { sentence.find(stem.text) };
+            let at = if last {
+                sentence.rfind(stem.text)
+            } else {
+                sentence.find(stem.text)
+            };
             at.map(|at| (at, stem))
         })
         .collect::<Vec<_>>();
     let (at, stem) = if last {
-        places.iter().max_by_key(|(at, stem)| (*at, stem.text.len()))?
+        places
+            .iter()
+            .max_by_key(|(at, stem)| (*at, stem.text.len()))?
     } else {
-        places.iter().min_by_key(|(at, stem)| (*at, std::cmp::Reverse(stem.text.len())))?
+        places
+            .iter()
+            .min_by_key(|(at, stem)| (*at, std::cmp::Reverse(stem.text.len())))?
     };
     let mut class = stem.class_with(|object| sentence.contains(object));
     let mut words = stem.text.to_owned();
@@ -231,13 +260,18 @@ pub(crate) fn name_verb(tokens: &[String]) -> Option<Found> {
     let joined = tokens.concat();
     match script(&joined) {
         Script::Latin => {}
-        _ => return first_verb(&joined, &[]).or_else(|| {
-            let words: Vec<_> = tokens
-                .iter()
-                .map(|text| Word { text, before: crate::words::Gap::Space })
-                .collect();
-            first_verb(&joined, &words)
-        }),
+        _ => {
+            return first_verb(&joined, &[]).or_else(|| {
+                let words: Vec<_> = tokens
+                    .iter()
+                    .map(|text| Word {
+                        text,
+                        before: crate::words::Gap::Space,
+                    })
+                    .collect();
+                first_verb(&joined, &words)
+            });
+        }
     }
     let likely = [tokens.first(), tokens.last()];
     for token in likely.into_iter().flatten() {
@@ -245,8 +279,8 @@ pub(crate) fn name_verb(tokens: &[String]) -> Option<Found> {
             .iter()
             .filter_map(|language| {
                 let stem = language.stem_of(token).filter(|stem| stem.text.len() > 3)?;
-                let class = stem
-                    .class_with(|object| tokens.iter().any(|other| other.starts_with(object)));
+                let class =
+                    stem.class_with(|object| tokens.iter().any(|other| other.starts_with(object)));
                 Some((stem.text.len(), class, language.name))
             })
             .max_by_key(|(length, class, _)| (*length, *class));
@@ -304,7 +338,10 @@ mod tests {
         check("Annule l'abonnement de la personne", Class::Financial);
         check("Obtiene la lista de los pedidos", Class::Read);
         check("Exclui um registro do banco", Class::Destructive);
-        check("Esegue uno script sul server con i parametri", Class::Execute);
+        check(
+            "Esegue uno script sul server con i parametri",
+            Class::Execute,
+        );
         check("Удаляет файл из хранилища", Class::Destructive);
         check("Отменяет подписку пользователя", Class::Financial);
         check("删除指定的文件", Class::Destructive);
@@ -317,7 +354,11 @@ mod tests {
 
     #[test]
     fn english_is_not_foreign() {
-        for text in ["Get a list of the open orders", "Delete a note", "Run la query for the user"] {
+        for text in [
+            "Get a list of the open orders",
+            "Delete a note",
+            "Run la query for the user",
+        ] {
             let lowered = words::lowered(text);
             assert!(!is_foreign(&lowered, &words::of_text(&lowered)), "{text}");
         }

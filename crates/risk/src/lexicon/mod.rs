@@ -16,7 +16,9 @@
 mod english;
 mod foreign;
 
-pub(crate) use english::{Form, Sense, Verb, base, find_exact, is_adverb, is_info, is_strong, makes_noun, set_has};
+pub(crate) use english::{
+    Form, Sense, Verb, base, find_exact, is_adverb, is_info, is_strong, makes_noun, set_has,
+};
 pub(crate) use foreign::{first_verb, is_foreign, name_verb};
 
 use portreeve_policy::Class;

@@ -5,8 +5,8 @@
 
 use portreeve_policy::json::{Value, canonical};
 
-use super::text::{array, boolean, number, object, string};
 use super::entry;
+use super::text::{array, boolean, number, object, string};
 use crate::definition::Definition;
 use crate::schema::{Parameter, parameters};
 
@@ -22,8 +22,18 @@ const MOST: usize = 12;
 /// Caps on amounts. A wrong type refuses, too.
 pub(super) fn caps(definition: &Definition<'_>) -> Vec<Member> {
     const AMOUNTS: [&str; 12] = [
-        "amount", "quantity", "qty", "price", "total", "value", "lamports", "sats", "size", "notional",
-        "amount in", "buy amount",
+        "amount",
+        "quantity",
+        "qty",
+        "price",
+        "total",
+        "value",
+        "lamports",
+        "sats",
+        "size",
+        "notional",
+        "amount in",
+        "buy amount",
     ];
     let capped: Vec<_> = top(definition)
         .into_iter()
@@ -36,7 +46,11 @@ pub(super) fn caps(definition: &Definition<'_>) -> Vec<Member> {
             entry(vec![over], &why)
         })
         .collect();
-    if capped.is_empty() { Vec::new() } else { vec![("deny_if", array(capped))] }
+    if capped.is_empty() {
+        Vec::new()
+    } else {
+        vec![("deny_if", array(capped))]
+    }
 }
 
 /// What commands, statements, ids and overriding addresses may be.
@@ -55,14 +69,18 @@ pub(super) fn guards(definition: &Definition<'_>) -> Vec<Member> {
             _ => {}
         }
     }
-    [("deny_if", denied), ("require", needed), ("require_approval", asked)]
-        .into_iter()
-        .filter(|(_, entries)| !entries.is_empty())
-        .map(|(key, mut entries)| {
-            entries.truncate(MOST);
-            (key, array(entries))
-        })
-        .collect()
+    [
+        ("deny_if", denied),
+        ("require", needed),
+        ("require_approval", asked),
+    ]
+    .into_iter()
+    .filter(|(_, entries)| !entries.is_empty())
+    .map(|(key, mut entries)| {
+        entries.truncate(MOST);
+        (key, array(entries))
+    })
+    .collect()
 }
 
 /// Why a parameter is dangerous.
@@ -79,14 +97,42 @@ enum Kind {
 
 fn kind(parameter: &Parameter<'_>) -> Option<Kind> {
     const OVERRIDES: [&str; 14] = [
-        "url", "base url", "api url", "endpoint", "host", "server", "api base", "callback url",
-        "webhook url", "proxy", "base path", "full url", "override url", "registry",
+        "url",
+        "base url",
+        "api url",
+        "endpoint",
+        "host",
+        "server",
+        "api base",
+        "callback url",
+        "webhook url",
+        "proxy",
+        "base path",
+        "full url",
+        "override url",
+        "registry",
     ];
     const TEXTS: [&str; 12] = [
-        "command", "cmd", "script", "code", "shell", "javascript", "expression", "snippet",
-        "shell command", "source code", "commands", "code snippet",
+        "command",
+        "cmd",
+        "script",
+        "code",
+        "shell",
+        "javascript",
+        "expression",
+        "snippet",
+        "shell command",
+        "source code",
+        "commands",
+        "code snippet",
     ];
-    const STATEMENTS: [&str; 5] = ["sql", "sql query", "sql statement", "statement", "query sql"];
+    const STATEMENTS: [&str; 5] = [
+        "sql",
+        "sql query",
+        "sql statement",
+        "statement",
+        "query sql",
+    ];
     let words = parameter.words.as_str();
     if !parameter.values().is_empty() {
         return None;
@@ -106,15 +152,23 @@ fn kind(parameter: &Parameter<'_>) -> Option<Kind> {
 
 fn is_id(words: &str) -> bool {
     let last = words.rsplit(' ').next().unwrap_or_default();
-    matches!(last, "id" | "slug" | "uuid" | "sha") || matches!(words, "owner" | "repo" | "namespace")
+    matches!(last, "id" | "slug" | "uuid" | "sha")
+        || matches!(words, "owner" | "repo" | "namespace")
 }
 
 fn top<'a>(definition: &Definition<'a>) -> Vec<Parameter<'a>> {
-    let known = definition.input_schema.and_then(|schema| schema.get("properties"));
+    let known = definition
+        .input_schema
+        .and_then(|schema| schema.get("properties"));
     let is_top = |p: &Parameter<'_>| {
-        known.and_then(|known| known.get(p.name)).is_some_and(|at| std::ptr::eq(at, p.schema))
+        known
+            .and_then(|known| known.get(p.name))
+            .is_some_and(|at| std::ptr::eq(at, p.schema))
     };
-    parameters(definition.input_schema).into_iter().filter(is_top).collect()
+    parameters(definition.input_schema)
+        .into_iter()
+        .filter(is_top)
+        .collect()
 }
 
 fn required<'a>(definition: &Definition<'a>) -> Vec<&'a str> {
@@ -134,8 +188,15 @@ fn forbidden(name: &str) -> Value<'static> {
 }
 
 fn pinned(name: &str, is_required: bool) -> Value<'static> {
-    let plain = condition(name, "matches", string("[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}"));
-    let why = format!("{} must be a plain id: it may become part of a path", named(name));
+    let plain = condition(
+        name,
+        "matches",
+        string("[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}"),
+    );
+    let why = format!(
+        "{} must be a plain id: it may become part of a path",
+        named(name)
+    );
     let either = if is_required {
         plain
     } else {
@@ -147,7 +208,10 @@ fn pinned(name: &str, is_required: bool) -> Value<'static> {
 
 fn statement(name: &str) -> Value<'static> {
     let reads = condition(name, "sql_only", array(vec![string("select")]));
-    ask(vec![object(vec![("not", reads)])], &format!("{} is more than a SELECT", named(name)))
+    ask(
+        vec![object(vec![("not", reads)])],
+        &format!("{} is more than a SELECT", named(name)),
+    )
 }
 
 fn free_text(name: &str, is_required: bool) -> Value<'static> {
@@ -164,18 +228,26 @@ fn free_text(name: &str, is_required: bool) -> Value<'static> {
 }
 
 fn ask(conditions: Vec<Value<'static>>, message: &str) -> Value<'static> {
-    object(vec![("conditions", array(conditions)), ("message", string(message))])
+    object(vec![
+        ("conditions", array(conditions)),
+        ("message", string(message)),
+    ])
 }
 
 fn condition(name: &str, op: &str, value: Value<'static>) -> Value<'static> {
-    object(vec![("path", string(&path(name))), ("op", string(op)), ("value", value)])
+    object(vec![
+        ("path", string(&path(name))),
+        ("op", string(op)),
+        ("value", value),
+    ])
 }
 
 /// `args.name`, or `args["odd name"]`.
 fn path(name: &str) -> String {
-    let plain = name.chars().enumerate().all(|(at, c)| {
-        c == '_' || c.is_ascii_alphabetic() || (at > 0 && c.is_ascii_digit())
-    });
+    let plain = name
+        .chars()
+        .enumerate()
+        .all(|(at, c)| c == '_' || c.is_ascii_alphabetic() || (at > 0 && c.is_ascii_digit()));
     if plain && !name.is_empty() {
         return format!("args.{name}");
     }

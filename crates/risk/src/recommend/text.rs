@@ -5,7 +5,10 @@ use std::borrow::Cow;
 use portreeve_policy::json::{Kind, Member, Span, Value};
 
 fn value(kind: Kind<'static>) -> Value<'static> {
-    Value { span: Span::default(), kind }
+    Value {
+        span: Span::default(),
+        kind,
+    }
 }
 
 pub(super) fn string(text: &str) -> Value<'static> {
@@ -25,7 +28,10 @@ pub(super) fn array(elements: Vec<Value<'static>>) -> Value<'static> {
 }
 
 pub(super) fn object(members: Vec<(&str, Value<'static>)>) -> Value<'static> {
-    map(members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+    map(members
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect())
 }
 
 pub(super) fn map(members: Vec<(String, Value<'static>)>) -> Value<'static> {

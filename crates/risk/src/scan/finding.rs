@@ -82,12 +82,17 @@ pub fn level(findings: &[Finding]) -> Level {
     let mut families: Vec<(&str, u32)> = Vec::new();
     for finding in findings {
         let points = finding.weight.points();
-        match families.iter_mut().find(|(family, _)| *family == finding.family()) {
+        match families
+            .iter_mut()
+            .find(|(family, _)| *family == finding.family())
+        {
             Some((_, most)) => *most = points.max(*most),
             None => families.push((finding.family(), points)),
         }
     }
-    let points = families.iter().fold(0_u32, |sum, (_, most)| sum.saturating_add(*most));
+    let points = families
+        .iter()
+        .fold(0_u32, |sum, (_, most)| sum.saturating_add(*most));
     match points {
         0 | 1 => Level::Nothing,
         2 | 3 => Level::Warn,

@@ -1,9 +1,13 @@
 //! What is in a text and not to be seen.
 
 use super::finding::{Finding, Weight};
-use super::skeleton::{self, mixed_word, styled, tagged};
+use super::skeleton::{mixed_word, styled, tagged};
 use super::texts::Text;
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "a list of what can be hidden, one after the other"
+)]
 pub(super) fn look(text: &Text<'_>, findings: &mut Vec<Finding>) {
     if text.text.is_ascii() && !text.text.contains(|c: char| c.is_control()) {
         blanks(text, findings);
@@ -12,21 +16,48 @@ pub(super) fn look(text: &Text<'_>, findings: &mut Vec<Finding>) {
     let mut add = |rule, weight, words: &str, meaning| {
         findings.push(Finding::of(rule, weight, &text.pointer, words, meaning));
     };
-    let tags: String = without_flags(text.text).chars().filter_map(tagged).collect();
+    let tags: String = without_flags(text.text)
+        .chars()
+        .filter_map(tagged)
+        .collect();
     if !tags.is_empty() {
-        add("hidden.tags", Weight::Clear, &tags, "text in tag characters, which nobody sees and models read");
+        add(
+            "hidden.tags",
+            Weight::Clear,
+            &tags,
+            "text in tag characters, which nobody sees and models read",
+        );
     }
     if let Some(words) = around(text.text, |c| matches!(c, '\u{202d}' | '\u{202e}')) {
-        add("hidden.bidi", Weight::Clear, words, "characters that turn the reading direction over");
-    } else if let Some(words) = around(text.text, |c| {
-        matches!(c, '\u{202a}'..='\u{202c}' | '\u{2066}'..='\u{2069}')
-    }) {
-        let rtl = text.text.chars().any(|c| matches!(c, '\u{590}'..='\u{8ff}'));
+        add(
+            "hidden.bidi",
+            Weight::Clear,
+            words,
+            "characters that turn the reading direction over",
+        );
+    } else if let Some(words) = around(
+        text.text,
+        |c| matches!(c, '\u{202a}'..='\u{202c}' | '\u{2066}'..='\u{2069}'),
+    ) {
+        let rtl = text
+            .text
+            .chars()
+            .any(|c| matches!(c, '\u{590}'..='\u{8ff}'));
         let weight = if rtl { Weight::Hint } else { Weight::Sign };
-        add("hidden.bidi", weight, words, "characters that steer the reading direction");
+        add(
+            "hidden.bidi",
+            weight,
+            words,
+            "characters that steer the reading direction",
+        );
     }
     if let Some(words) = around(text.text, |c| c == '\u{1b}' || c == '\u{9b}') {
-        add("hidden.ansi", Weight::Clear, words, "an escape sequence: a terminal shows something else");
+        add(
+            "hidden.ansi",
+            Weight::Clear,
+            words,
+            "an escape sequence: a terminal shows something else",
+        );
     } else if let Some(words) = around(text.text, |c| {
         c.is_control() && !matches!(c, '\n' | '\r' | '\t')
     }) {
@@ -34,19 +65,41 @@ pub(super) fn look(text: &Text<'_>, findings: &mut Vec<Finding>) {
     }
     let (inside, words) = zero_width(text.text);
     if inside > 0 {
-        let weight = if inside > 3 || text.is_name { Weight::Clear } else { Weight::Sign };
-        add("hidden.zero-width", weight, words, "invisible characters inside of words");
+        let weight = if inside > 3 || text.is_name {
+            Weight::Clear
+        } else {
+            Weight::Sign
+        };
+        add(
+            "hidden.zero-width",
+            weight,
+            words,
+            "invisible characters inside of words",
+        );
     }
     if let Some(word) = mixed_word(text.text) {
-        let weight = if text.is_name { Weight::Clear } else { Weight::Sign };
-        add("hidden.look-alikes", weight, word, "letters of two scripts that look alike, in one word");
+        let weight = if text.is_name {
+            Weight::Clear
+        } else {
+            Weight::Sign
+        };
+        add(
+            "hidden.look-alikes",
+            weight,
+            word,
+            "letters of two scripts that look alike, in one word",
+        );
     }
     let letters: String = text.text.chars().filter(|c| styled(*c).is_some()).collect();
     if letters.chars().count() > 7 {
-        add("hidden.styled", Weight::Sign, &letters, "words in letters made for mathematics");
+        add(
+            "hidden.styled",
+            Weight::Sign,
+            &letters,
+            "words in letters made for mathematics",
+        );
     }
     blanks(text, findings);
-    let _ = skeleton::is_mixed;
 }
 
 /// The flags of England, Scotland and Wales are written with tag characters.
@@ -68,9 +121,14 @@ fn zero_width(text: &str) -> (usize, &str) {
     let mut first = None;
     let mut last = ' ';
     for (at, c) in text.char_indices() {
-        let hides = matches!(c, '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{180e}')
-            || (matches!(c, '\u{200c}' | '\u{200d}') && last.is_ascii_alphanumeric());
-        if hides && (last.is_ascii_alphanumeric() || matches!(last, '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2064}')) {
+        let hides = matches!(
+            c,
+            '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{180e}'
+        ) || (matches!(c, '\u{200c}' | '\u{200d}') && last.is_ascii_alphanumeric());
+        if hides
+            && (last.is_ascii_alphanumeric()
+                || matches!(last, '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2064}'))
+        {
             count = count.saturating_add(1);
             first = first.or(Some(at));
         }
@@ -103,7 +161,13 @@ fn blanks(text: &Text<'_>, findings: &mut Vec<Finding>) {
                 if lines >= LINES || blanks >= BLANKS {
                     let words = text.text.get(at..).unwrap_or_default();
                     let meaning = "text pushed out of sight by blanks";
-                    findings.push(Finding::of("hidden.far", Weight::Sign, &text.pointer, words, meaning));
+                    findings.push(Finding::of(
+                        "hidden.far",
+                        Weight::Sign,
+                        &text.pointer,
+                        words,
+                        meaning,
+                    ));
                     return;
                 }
                 (lines, blanks) = (0, 0);

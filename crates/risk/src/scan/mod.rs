@@ -33,7 +33,13 @@ pub fn scan(tree: &Value<'_>, others: &Names) -> Vec<Finding> {
         one(text, own, others, &mut findings);
     }
     if cut {
-        findings.push(Finding::of("size", Weight::Hint, "", "", "there is more text than is read"));
+        findings.push(Finding::of(
+            "size",
+            Weight::Hint,
+            "",
+            "",
+            "there is more text than is read",
+        ));
     }
     finding::settled(findings)
 }

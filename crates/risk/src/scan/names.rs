@@ -53,6 +53,9 @@ impl Names {
 }
 
 fn is_telling(name: &str) -> bool {
-    let hump = name.chars().zip(name.chars().skip(1)).any(|(a, b)| a.is_lowercase() && b.is_uppercase());
+    let hump = name
+        .chars()
+        .zip(name.chars().skip(1))
+        .any(|(a, b)| a.is_lowercase() && b.is_uppercase());
     name.len() > 7 && (name.contains(['_', '-']) || hump)
 }

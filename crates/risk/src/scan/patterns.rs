@@ -18,10 +18,16 @@ struct Pattern {
     source: &'static str,
 }
 
-const MEANINGS: [(&str, &str); 25] = [
-    ("override.instructions", "it tells the model to disregard its instructions"),
+const MEANINGS: [(&str, &str); 29] = [
+    (
+        "override.instructions",
+        "it tells the model to disregard its instructions",
+    ),
     ("override.role", "it gives the model another role"),
-    ("override.template", "it imitates the marks between turns of a conversation"),
+    (
+        "override.template",
+        "it imitates the marks between turns of a conversation",
+    ),
     ("override.system", "it poses as the system or the developer"),
     ("override.address", "it addresses the model, not the reader"),
     ("secrecy.user", "it asks to keep something from the user"),
@@ -31,18 +37,55 @@ const MEANINGS: [(&str, &str); 25] = [
     ("order.always", "it wants to be called every time"),
     ("prefer.over", "it wants to be preferred to other tools"),
     ("discredit.others", "it runs other tools down"),
-    ("files.content", "it wants the content of a file that holds secrets"),
+    (
+        "files.content",
+        "it wants the content of a file that holds secrets",
+    ),
     ("files.path", "it names a file that holds secrets"),
     ("secrets.ask", "it wants secrets as arguments"),
-    ("secrets.conversation", "it wants the conversation or the instructions"),
-    ("channel.parameter", "a parameter made to carry something out"),
-    ("carry.use", "a parameter is to be filled with what it has no need of"),
-    ("exfiltration.address", "something is to be sent to an address in the text"),
-    ("exfiltration.drop", "an address where anybody can collect what is sent there"),
+    (
+        "secrets.conversation",
+        "it wants the conversation or the instructions",
+    ),
+    (
+        "channel.parameter",
+        "a parameter made to carry something out",
+    ),
+    (
+        "carry.use",
+        "a parameter is to be filled with what it has no need of",
+    ),
+    (
+        "exfiltration.address",
+        "something is to be sent to an address in the text",
+    ),
+    (
+        "exfiltration.drop",
+        "an address where anybody can collect what is sent there",
+    ),
     ("exfiltration.copy", "a copy is to go to somebody else"),
     ("shadow.behaviour", "it says how other tools are to be used"),
-    ("lure.command", "a command that fetches and runs, or takes apart"),
+    (
+        "lure.command",
+        "a command that fetches and runs, or takes apart",
+    ),
     ("command.run", "a command is to be run first"),
+    (
+        "break.markup",
+        "it closes marks that it did not open, to leave its place",
+    ),
+    (
+        "shadow.install",
+        "something is to be different as long as this server is there",
+    ),
+    (
+        "shadow.through",
+        "what other tools get is to go through this one",
+    ),
+    (
+        "address.orders",
+        "it gives the model orders, not the reader",
+    ),
     ("lure.pressure", "it threatens or presses"),
 ];
 
@@ -62,7 +105,11 @@ fn pattern(line: &'static str) -> Option<Pattern> {
         "clear" => Weight::Clear,
         _ => return None,
     };
-    Some(Pattern { rule, weight, source })
+    Some(Pattern {
+        rule,
+        weight,
+        source,
+    })
 }
 
 /// How large a compiled set may become; the test says if it is too little.
@@ -76,7 +123,10 @@ struct Table {
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
     let patterns: Vec<_> = lines()
         .filter_map(|pattern| {
-            let regex = RegexBuilder::new(pattern.source).size_limit(SIZE).build().ok()?;
+            let regex = RegexBuilder::new(pattern.source)
+                .size_limit(SIZE)
+                .build()
+                .ok()?;
             Some((pattern, regex))
         })
         .collect();
@@ -92,20 +142,34 @@ pub(super) fn look(text: &Text<'_>, skeleton: &Skeleton, findings: &mut Vec<Find
         None => (0..table.patterns.len()).collect(),
     };
     for at in matched {
-        let Some((pattern, regex)) = table.patterns.get(at) else { continue };
+        let Some((pattern, regex)) = table.patterns.get(at) else {
+            continue;
+        };
         let names_only = pattern.rule == "channel.parameter";
         if names_only != (text.is_key && text.is_name) || (text.is_key && !text.is_name) {
             continue;
         }
-        let Some(found) = regex.find(&skeleton.text) else { continue };
-        if is_excused(pattern.rule, found.as_str(), skeleton.text.get(found.end()..)) {
+        let Some(found) = regex.find(&skeleton.text) else {
+            continue;
+        };
+        if is_excused(
+            pattern.rule,
+            found.as_str(),
+            skeleton.text.get(found.end()..),
+        ) {
             continue;
         }
         let meaning = MEANINGS
             .iter()
             .find(|(rule, _)| *rule == pattern.rule)
             .map_or("", |(_, meaning)| meaning);
-        findings.push(Finding::of(pattern.rule, pattern.weight, &text.pointer, found.as_str(), meaning));
+        findings.push(Finding::of(
+            pattern.rule,
+            pattern.weight,
+            &text.pointer,
+            found.as_str(),
+            meaning,
+        ));
     }
 }
 
@@ -115,14 +179,22 @@ fn is_excused(rule: &str, found: &str, after: Option<&str>) -> bool {
         "files.content" | "files.path" => {
             let rest = found.replace(".pub", "").len() < found.len();
             let public = rest || after.is_some_and(|after| after.starts_with(".pub"));
-            let only = found.matches("id_rsa").count() <= found.matches("id_rsa.pub").count().max(1);
+            let only =
+                found.matches("id_rsa").count() <= found.matches("id_rsa.pub").count().max(1);
             found.contains("public") || (public && only)
         }
-        "exfiltration.address" => {
-            ["e.g", "for example", "example:", "examples", "such as", "wildcard", "localhost", "127.0.0.1"]
-                .iter()
-                .any(|word| found.contains(word))
-        }
+        "exfiltration.address" => [
+            "e.g",
+            "for example",
+            "example:",
+            "examples",
+            "such as",
+            "wildcard",
+            "localhost",
+            "127.0.0.1",
+        ]
+        .iter()
+        .any(|word| found.contains(word)),
         _ => false,
     }
 }
@@ -138,7 +210,10 @@ mod tests {
             .filter(|line| !line.is_empty() && !line.starts_with('#'));
         for line in written {
             let pattern = pattern(line).unwrap_or_else(|| panic!("not understood: {line}"));
-            assert!(MEANINGS.iter().any(|(rule, _)| *rule == pattern.rule), "no meaning: {line}");
+            assert!(
+                MEANINGS.iter().any(|(rule, _)| *rule == pattern.rule),
+                "no meaning: {line}"
+            );
             if let Err(error) = RegexBuilder::new(pattern.source).size_limit(SIZE).build() {
                 panic!("{line}: {error}");
             }

@@ -21,8 +21,7 @@ impl Skeleton {
             let c = styled(c).unwrap_or(c);
             let c = if mixed { look_alike(c).unwrap_or(c) } else { c };
             match c {
-                '\n' | '\r' | '\t' | '\u{a0}' => space(&mut out),
-                ' ' => space(&mut out),
+                '\n' | '\r' | '\t' | '\u{a0}' | ' ' => space(&mut out),
                 '’' | '‘' | '`' => out.push('\''),
                 c if is_unseen(c) => {}
                 c => out.extend(c.to_lowercase()),
@@ -105,8 +104,14 @@ pub(super) fn mixed_word(text: &str) -> Option<&str> {
     }
     text.split(|c: char| !c.is_alphabetic()).find(|word| {
         let latin = word.chars().filter(char::is_ascii_alphabetic).count();
-        let cyrillic = word.chars().filter(|c| matches!(c, '\u{400}'..='\u{52f}')).count();
-        let alike = word.chars().filter(|c| !c.is_ascii() && look_alike(*c).is_some()).count();
+        let cyrillic = word
+            .chars()
+            .filter(|c| matches!(c, '\u{400}'..='\u{52f}'))
+            .count();
+        let alike = word
+            .chars()
+            .filter(|c| !c.is_ascii() && look_alike(*c).is_some())
+            .count();
         let greek = alike.saturating_sub(cyrillic);
         latin > 1 && alike > 0 && (cyrillic == alike || greek > 1)
     })
@@ -146,8 +151,13 @@ fn base64(run: &str) -> Vec<u8> {
 /// Bytes as text, if it is text: visible ASCII with blanks between words.
 fn words_of(bytes: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(bytes).ok()?;
-    let plain = text.chars().all(|c| c.is_ascii_graphic() || matches!(c, ' ' | '\n'));
-    let words = text.split_whitespace().filter(|word| word.len() > 1).count();
+    let plain = text
+        .chars()
+        .all(|c| c.is_ascii_graphic() || matches!(c, ' ' | '\n'));
+    let words = text
+        .split_whitespace()
+        .filter(|word| word.len() > 1)
+        .count();
     let letters = text.chars().filter(char::is_ascii_alphabetic).count();
     let mostly = letters.saturating_mul(10) > text.len().saturating_mul(7);
     (plain && mostly && words > 2).then(|| text.to_owned())

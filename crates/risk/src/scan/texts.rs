@@ -1,9 +1,12 @@
 //! Every string of a tree, with its place.
 
+use std::fmt::Write as _;
+
 use portreeve_policy::json::{Kind, Value};
 
 /// A string, as it stands in the definition.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_field_names, reason = "a text has its text")]
 pub(super) struct Text<'t> {
     /// A JSON Pointer.
     pub pointer: String,
@@ -21,7 +24,11 @@ const MOST: usize = 4_096;
 
 /// The strings, and whether some were left out.
 pub(super) fn of<'t>(tree: &'t Value<'t>) -> (Vec<Text<'t>>, bool) {
-    let mut gathered = Gathered { texts: Vec::new(), left: ALL, cut: false };
+    let mut gathered = Gathered {
+        texts: Vec::new(),
+        left: ALL,
+        cut: false,
+    };
     gathered.value(tree, &mut String::new(), "", 0);
     (gathered.texts, gathered.cut)
 }
@@ -49,7 +56,7 @@ impl<'t> Gathered<'t> {
             Kind::String(text) => self.text(text, pointer, false, key == "name" && depth < 3),
             Kind::Array(elements) => {
                 for (at, element) in elements.iter().enumerate() {
-                    pointer.push_str(&format!("/{at}"));
+                    let _ = write!(pointer, "/{at}");
                     self.value(element, pointer, "", depth.saturating_add(1));
                     pointer.truncate(length);
                 }
@@ -76,7 +83,9 @@ impl<'t> Gathered<'t> {
             return;
         }
         self.left = self.left.saturating_sub(end);
-        let pointer = pointer.get(..pointer.floor_char_boundary(200)).unwrap_or_default();
+        let pointer = pointer
+            .get(..pointer.floor_char_boundary(200))
+            .unwrap_or_default();
         self.texts.push(Text {
             pointer: pointer.to_owned(),
             text: text.get(..end).unwrap_or_default(),
