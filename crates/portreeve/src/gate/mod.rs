@@ -32,6 +32,7 @@ mod farewell;
 mod forward;
 mod hold;
 mod inspect;
+mod judging;
 mod list;
 mod looked;
 mod matter;

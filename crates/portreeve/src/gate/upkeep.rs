@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 use portreeve_policy::time::Timestamp;
-use portreeve_risk::scan::Names;
 use tokio::time::timeout;
 
 use super::pins::FirstList;
@@ -17,11 +16,8 @@ use crate::ledger::{AdminAct, LedgerError};
 use crate::mcp::revision::Era;
 use crate::name::Name;
 use crate::store::StoreError;
-use crate::store::model::{
-    Definition, Drift, DriftKind, Judged, Pin, PinState, PinnedOpinion, Server, Snapshot,
-};
+use crate::store::model::{Definition, Drift, DriftKind, Judged, Server};
 use crate::upstream::{UpstreamError, discover, speaks};
-use crate::verdicts;
 
 /// How long a server that did not show its tools is left alone before it is asked again.
 const ASK_AGAIN_MS: i64 = 2_000;
@@ -118,52 +114,7 @@ impl Gate {
         let before = self.registry();
         let connector = registry::connector(server, &self.surroundings, &before)?;
         let found = discover(&connector).await?;
-        Ok(self.judged(&server.name, found.tools))
-    }
-
-    /// Definitions of a server with what is thought of them.
-    fn judged(&self, server: &Name, definitions: Vec<Definition>) -> Vec<Judged> {
-        let others = self.registry().names_beside(server);
-        let judged = |definition| verdicts::judged(definition, server, &others);
-        definitions.into_iter().map(judged).collect()
-    }
-
-    /// Has pins judged that this judge has not seen. What cannot be kept holds all the same.
-    async fn judge_anew(&self, snapshot: &mut Snapshot) {
-        let is_due = |pin: &Pin| pin.opinion.judge != Some(verdicts::JUDGE);
-        if !snapshot.pins.iter().any(is_due) {
-            return;
-        }
-        let all: Vec<(Name, String)> = snapshot
-            .pins
-            .iter()
-            .map(|pin| (pin.server.clone(), pin.tool.clone()))
-            .collect();
-        let mut beside: HashMap<Name, Names> = HashMap::new();
-        let mut opinions = Vec::new();
-        for pin in snapshot.pins.iter_mut().filter(|pin| is_due(pin)) {
-            let others = beside.entry(pin.server.clone()).or_insert_with(|| {
-                let others = all.iter().filter(|(server, _)| *server != pin.server);
-                Names::of(others.map(|(_, tool)| tool.as_str()))
-            });
-            let now = verdicts::opinion(&pin.definition, &pin.server, others);
-            pin.opinion = match pin.state {
-                // Nobody has accepted anything yet that could be kept to.
-                PinState::New => now,
-                PinState::Accepted | PinState::Changed { .. } => {
-                    verdicts::tightened(&pin.opinion, now)
-                }
-            };
-            opinions.push(PinnedOpinion {
-                server: pin.server.clone(),
-                tool: pin.tool.clone(),
-                hash: pin.hash.clone(),
-                opinion: pin.opinion.clone(),
-            });
-        }
-        if let Err(error) = self.store.put_opinions(opinions).await {
-            tracing::warn!(%error, "what is thought of tools was not kept; it is thought again at the next change");
-        }
+        self.judged(&server.name, found.tools).await
     }
 
     /// Asks every server whose first list was not yet seen. One that cannot be asked now is asked
@@ -230,7 +181,7 @@ impl Gate {
             entry.looked.note(self.clock.now());
             return Ok(());
         }
-        let tools = self.judged(name, tools);
+        let tools = self.judged(name, tools).await?;
         let count = tools.len();
         let held = tools.iter().filter(|tool| tool.opinion.held.is_some());
         let held = held.count();
@@ -345,7 +296,7 @@ impl Gate {
     }
 
     async fn note(&self, server: &Name, news: Vec<Definition>) -> Result<(), UpkeepError> {
-        let news = self.judged(server, news);
+        let news = self.judged(server, news).await?;
         let drifts = self.store.observe(server, news, self.clock.now()).await?;
         for Drift { tool, kind, hash } in drifts.iter().take(BOOKED_BY_NAME) {
             let act = match kind {
