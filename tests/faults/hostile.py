@@ -10,6 +10,7 @@ from agents import Connection
 STREAMS = 10_000
 # What the gate may take with 10,000 connections open at once, some 25 KB each.
 MAX_RSS_MB = 384
+MAX_SESSION_KIB = 10
 
 
 async def run(port: int, token: str, server, check, rss_mb) -> float:
@@ -25,12 +26,36 @@ async def run(port: int, token: str, server, check, rss_mb) -> float:
     server.rudeness = 0.0
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65_536), hard))
+    each = await idle_sessions(port, token, rss_mb)
+    check("a session that lies idle takes little", each < MAX_SESSION_KIB, f"{each:.1f} KiB")
     for peer in (many_streams, never_reads, reconnects):
         words = await peer(port, token)
         check(f"a client that {peer.__doc__} keeps nobody else waiting", await answers(port, token), words)
         check(f"a client that {peer.__doc__} takes no memory", most[0] < MAX_RSS_MB, f"{most[0]:.0f} MB")
     looking.cancel()
     return most[0]
+
+
+async def idle_sessions(port: int, token: str, rss_mb) -> float:
+    """How many KiB a session takes that made some calls and then nothing."""
+    way, before, count = Connection(port, token), 0.0, 800
+
+    async def asked(message: dict, session: str | None) -> str | None:
+        status, headers = await way.send("POST", "/mcp/faulty", json.dumps(message).encode(), session)
+        await way.body(headers)
+        return headers.get("mcp-session-id")
+
+    for n in range(100 + count):
+        if n == 100:
+            # What the first ones took for all is there.
+            before = rss_mb()
+        session = await asked({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
+            "protocolVersion": "2025-11-25", "capabilities": {"elicitation": {}},
+            "clientInfo": {"name": "idle", "version": "1"}}}, None)
+        for id in range(1, 4):
+            await asked({"jsonrpc": "2.0", "id": id, "method": "tools/list"}, session)
+    way.close()
+    return (rss_mb() - before) * 1024 / count
 
 
 async def answers(port: int, token: str) -> bool:

@@ -28,6 +28,7 @@ pub mod mcp;
 pub mod name;
 pub mod nearest;
 pub mod node;
+mod open_files;
 mod parts;
 pub mod people;
 mod pieces;

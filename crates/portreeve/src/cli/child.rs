@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Output;
+use crate::open_files;
 use crate::upstream::stdio::warden::{self, Ward};
 
 #[derive(Debug, Args)]
@@ -12,6 +13,9 @@ pub(super) struct Child {
     /// Become the server of this warden
     #[arg(long = "become", value_name = "PID")]
     become_server_of: Option<i32>,
+    /// How many files the server may have open
+    #[arg(long, value_name = "NUMBER")]
+    files: Option<u64>,
     /// The server's program
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<String>,
@@ -19,6 +23,9 @@ pub(super) struct Child {
 
 impl Child {
     pub(super) fn run(self) -> Output {
+        if let Some(files) = self.files {
+            open_files::go_back_to(files);
+        }
         let mut command = self.command.into_iter();
         let program = PathBuf::from(command.next().unwrap_or_default());
         let arguments: Vec<String> = command.collect();

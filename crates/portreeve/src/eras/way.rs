@@ -80,7 +80,7 @@ impl Eras {
             if is_of_another_era(&reply)
                 && let Ok(era) = era
             {
-                spoken.forget(era);
+                spoken.forget(era, self.gate.clock().now());
             }
             return reply;
         }
@@ -101,7 +101,8 @@ impl Eras {
         reply: Reply,
     ) -> Reply {
         let version = header::version(&headers, None).unwrap_or_default();
-        visit.server.spoken.forget(revision::era(version));
+        let (era, now) = (revision::era(version), self.gate.clock().now());
+        visit.server.spoken.forget(era, now);
         self.speaks(&visit, Era::Modern).await;
         self.speaks(&visit, Era::Legacy).await;
         match self.way(&visit, &headers, &body).await {

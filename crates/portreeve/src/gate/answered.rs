@@ -86,6 +86,7 @@ impl Exchange {
             server: &self.visit.server,
             verb: Verb::Post(bytes),
             headers,
+            whose: self.visit.caller.grant.whose,
         }
     }
 
@@ -172,6 +173,10 @@ impl Exchange {
                 return Box::pin(self.failed(entry, id, &fail(what), Some(status))).await;
             }
         };
+        if !self.gate.still_admits(&self.visit) {
+            let words = relay::cut_off(entry, id, status).await;
+            return Reply::message(Status::Fine, words);
+        }
         let passed = match network.held(passed, &body) {
             Ok(passed) => passed,
             Err(error) => return Box::pin(self.failed(entry, id, &error, Some(status))).await,

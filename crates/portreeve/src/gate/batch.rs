@@ -15,7 +15,34 @@ use crate::mcp::message::{self, Malformed, Message};
 use crate::mcp::{code, header, revision, splice, sse};
 
 /// How many messages one batch may hold.
-pub(crate) const MAX_BATCH: usize = 100;
+const MAX_BATCH: usize = 100;
+
+/// Why a batch of so many messages is none, in a conversation of this revision.
+pub(crate) fn trouble(version: &str, length: usize) -> Option<Malformed> {
+    let reason = if version != revision::WITH_BATCHES {
+        format!("batches exist only in revision {}", revision::WITH_BATCHES)
+    } else if length == 0 || length > MAX_BATCH {
+        format!("a batch holds 1 to {MAX_BATCH} messages")
+    } else {
+        return None;
+    };
+    Some(Malformed {
+        code: code::INVALID_REQUEST,
+        reason,
+        id: None,
+        method: None,
+    })
+}
+
+/// A session that a batch opened could not be told to the client in one header.
+pub(crate) fn no_hello(id: Option<String>) -> Malformed {
+    Malformed {
+        code: code::INVALID_REQUEST,
+        reason: "`initialize` must not be part of a batch".to_owned(),
+        id,
+        method: Some("initialize".to_owned()),
+    }
+}
 
 impl Exchange {
     /// Judges a batch one by one; each message goes to the server by itself.
@@ -28,24 +55,7 @@ impl Exchange {
             },
             |session| session.version.clone(),
         );
-        let problem = if version != revision::WITH_BATCHES {
-            Some(format!(
-                "batches exist only in revision {}",
-                revision::WITH_BATCHES
-            ))
-        } else if batch.is_empty() || batch.len() > MAX_BATCH {
-            Some(format!("a batch holds 1 to {MAX_BATCH} messages"))
-        } else {
-            None
-        };
-        if let Some(reason) = problem {
-            let code = code::INVALID_REQUEST;
-            let malformed = Malformed {
-                code,
-                reason,
-                id: None,
-                method: None,
-            };
+        if let Some(malformed) = trouble(&version, batch.len()) {
             return self.gate.refuse_malformed(&self.visit, &malformed).await;
         }
         let replies = join_all(batch.iter().map(|tree| self.single_of_batch(tree, body))).await;
@@ -54,15 +64,9 @@ impl Exchange {
 
     async fn single_of_batch(&self, tree: &Value<'_>, body: &Bytes) -> Reply {
         match message::read(tree, body) {
-            // A session that a batch opened could not be told to the client in one header.
             Ok(message) if message.method() == Some("initialize") => {
-                let malformed = Malformed {
-                    code: code::INVALID_REQUEST,
-                    reason: "`initialize` must not be part of a batch".to_owned(),
-                    id: message.id().map(|id| id.as_json().to_owned()),
-                    method: Some("initialize".to_owned()),
-                };
-                self.gate.refuse_malformed(&self.visit, &malformed).await
+                let id = message.id().map(|id| id.as_json().to_owned());
+                self.gate.refuse_malformed(&self.visit, &no_hello(id)).await
             }
             // Every message goes out with the batch's headers, and is of its revision.
             Ok(message) => match self.fits_in_batch(&message) {
@@ -75,6 +79,7 @@ impl Exchange {
             Err(malformed) => self.gate.refuse_malformed(&self.visit, &malformed).await,
         }
     }
+
     fn fits_in_batch(&self, message: &Message<'_>) -> Result<(), Mismatch> {
         header::version(&self.headers, revision::stated(message.params))?;
         header::agree(&self.headers, message, self.era)

@@ -28,6 +28,17 @@ pub(super) struct Allowed {
     pub approval: Option<Approved>,
 }
 
+impl Allowed {
+    /// With nothing to pay: an earlier round of the call has paid.
+    pub(super) const fn paid(rule: Rule) -> Self {
+        Self {
+            rule,
+            charges: Vec::new(),
+            approval: None,
+        }
+    }
+}
+
 /// Refused, with everything the answer and the ledger say about it.
 #[derive(Clone, Debug)]
 pub struct Refused {

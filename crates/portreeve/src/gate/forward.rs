@@ -10,7 +10,7 @@ use super::registry::ServerEntry;
 use super::sessions::Session;
 use crate::mcp::header;
 use crate::mcp::revision::Era;
-use crate::upstream::{Incoming, Outgoing, UpstreamError, Verb};
+use crate::upstream::{Incoming, Outgoing, UpstreamError, Verb, Whose};
 
 /// What a permitted request looks like on its way to the server.
 #[derive(Debug)]
@@ -19,6 +19,7 @@ pub(super) struct Parcel<'a> {
     /// INVARIANT: the bytes judged are the bytes forwarded (`forwarded_bytes_are_the_judged_ones`).
     pub verb: Verb,
     pub headers: HeaderMap,
+    pub whose: Whose,
 }
 
 /// Forwards one request. The permit is used up; the entry it opened is handed back to be closed.
@@ -31,6 +32,7 @@ pub(super) async fn forward(
     let outgoing = Outgoing {
         verb: parcel.verb,
         headers: parcel.headers,
+        whose: parcel.whose,
     };
     let answer = parcel.server.connector.send(outgoing).await;
     (entry, answer)
@@ -76,6 +78,7 @@ pub(super) async fn decline(server: &ServerEntry, headers: HeaderMap, words: Vec
     let outgoing = Outgoing {
         verb: Verb::Post(Bytes::from(words)),
         headers,
+        whose: Whose::GATE,
     };
     if let Err(error) = server.connector.send(outgoing).await {
         tracing::debug!(server = %server.name, %error, "a refusal did not reach the server");
@@ -88,6 +91,7 @@ pub(super) async fn farewell(server: &ServerEntry, session: &Session) -> Result<
     let outgoing = Outgoing {
         verb: Verb::Delete,
         headers: own_headers(Some(session)),
+        whose: Whose::GATE,
     };
     // Whether it wants to end sessions is the server's affair.
     server.connector.send(outgoing).await.map(drop)

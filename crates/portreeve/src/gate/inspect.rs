@@ -14,6 +14,7 @@ use portreeve_policy::json::{RawMember, Rules, outline_with, parse};
 
 use super::brings::Brings;
 use super::decide::Refused;
+use super::envelope::Paid;
 use super::list;
 use super::matter::{Matter, beside_no_call};
 use super::refuse::{self, Asked};
@@ -51,6 +52,8 @@ pub(super) struct Request {
     pub call_id: String,
     /// Its place in the session, if there is one.
     pub turn: Option<Arc<Turn>>,
+    /// What its later rounds need not pay.
+    pub paid: Option<Box<Paid>>,
 }
 
 /// Whose request a response answers.
@@ -118,6 +121,12 @@ impl Inspector {
             request,
             matters: AtomicUsize::new(0),
         }
+    }
+
+    /// Looks at what comes from now on as one who visits now would.
+    pub(super) fn go_on_under(&mut self, visit: Visit) {
+        self.beside = beside_no_call(&visit);
+        self.visit = visit;
     }
 
     /// Looks at one message. An error says in what way it is none.
@@ -242,6 +251,7 @@ impl Inspector {
             matter,
             call_id: String::new(),
             turn: None,
+            paid: None,
         };
         Some((Cow::Owned(request), Whose::Earlier))
     }
@@ -274,6 +284,15 @@ impl Inspector {
             &sealed
         } else {
             bytes
+        };
+        let enveloped;
+        let bytes = match &request.paid {
+            Some(paid) if member("resultType").is_some_and(|kind| kind != "\"complete\"") => {
+                let tool = request.matter.tool.as_deref();
+                enveloped = self.in_envelope(bytes, (tool, paid))?;
+                &enveloped
+            }
+            _ => bytes,
         };
         if topic == Topic::Resource && member("cacheScope").is_some() {
             let private = list::for_one_caller(bytes)?;

@@ -56,10 +56,12 @@ async fn visible_tools<'t, 'a>(
         .collect();
     let visit = &inspector.visit;
     // INVARIANT: news is quarantined before the list that brought it is shown.
-    inspector
-        .gate
-        .observe(&visit.server, definitions.iter().flatten())
-        .await;
+    let gate = &inspector.gate;
+    let noting = gate.observe(&visit.server, definitions.iter().flatten());
+    if let Err(error) = noting.await {
+        let server = &visit.server.name;
+        tracing::error!(%server, %error, "changed tools could not be noted");
+    }
     let Ruling::InForce(entry) = &visit.ruling else {
         return Vec::new();
     };

@@ -12,7 +12,7 @@
 //! record         what the ledger is told        the end of the call
 //! ```
 //!
-//! `post` (with `batch` and `rounds`) and `stream` walk a request along it; `registry` is what they decide by.
+//! `post` (with `batch`, `rounds` and `envelope`) and `stream` walk a request along it; `registry` is what they decide by.
 //! The gate knows the protocol's messages (`mcp`) but not HTTP's side of them: listening, Host and
 //! Origin, and status codes belong to `front`.
 
@@ -26,6 +26,7 @@ mod brings;
 mod call_id;
 mod client;
 mod decide;
+mod envelope;
 mod event_ids;
 mod farewell;
 mod forward;
@@ -68,7 +69,7 @@ use tokio::sync::{RwLock, mpsc, watch};
 pub use admit::Unavailable;
 pub use ask::Pending;
 pub use authenticate::{Caller, Stranger};
-pub(crate) use batch::{MAX_BATCH, gather};
+pub(crate) use batch::{gather, no_hello, trouble as trouble_with_batch};
 pub use decide::{How, Refused};
 pub(crate) use modern::look as fits_its_era;
 pub use party::{Party, Stray};
@@ -134,6 +135,7 @@ pub struct Gate {
     rechecked: upkeep::Noted,
     decisions: hold::Decisions,
     tasks: tasks::Begun,
+    envelopes: envelope::Envelopes,
 }
 
 /// One caller at one server, under the policy in force when the request arrived.
@@ -238,6 +240,7 @@ impl Gate {
             rechecked: upkeep::Noted::default(),
             decisions: hold::Decisions::default(),
             tasks: tasks::Begun::default(),
+            envelopes: envelope::Envelopes::default(),
         }))
     }
 
@@ -318,8 +321,11 @@ impl Gate {
 
     /// Whether a visit could still be made: its grant may have ended since.
     fn still_admits(&self, visit: &Visit) -> bool {
-        let registry = self.registry.load();
-        registry.still_grants(&visit.caller.grant, &visit.server.name, self.clock.now())
+        let (grant, server) = (&visit.caller.grant, &visit.server.name);
+        self.is_current(visit) || {
+            let registry = self.registry.load();
+            registry.still_grants(grant, server, self.clock.now())
+        }
     }
 
     /// Ends every stream that answers no call, so that stopping need not wait for them.

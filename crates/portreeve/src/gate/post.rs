@@ -17,7 +17,7 @@ use super::matter::Matter;
 use super::record;
 use super::refuse::{self, Asked};
 use super::resolve::{Call, resolve};
-use super::rounds::Rounds;
+use super::rounds::{self, Needs, Rounds};
 use super::sessions::{Session, SessionError};
 use super::tasks::Task;
 use super::turn::{IdTrouble, Turn};
@@ -247,18 +247,11 @@ impl Exchange {
         {
             self.gate.request_cancelled(session, given_up);
         }
-        let taken;
-        // What was found by looking is in the registry that is in force after it.
-        let known = || self.visit.server.is_looked_at() && self.gate.is_current(&self.visit);
-        let visit = if topic(method) == Topic::Tool && !known() {
-            taken = match Box::pin(self.gate.with_known_tools(&self.visit)).await {
-                Ok(visit) => visit,
-                Err(error) => return Box::pin(self.unknown_tools(method, id, &error)).await,
-            };
-            &taken
-        } else {
-            &self.visit
+        let anew = match self.anew(method).await {
+            Ok(anew) => anew,
+            Err(error) => return Box::pin(self.unknown_tools(method, id, &error)).await,
         };
+        let visit = anew.as_ref().unwrap_or(&self.visit);
         let moment = self.gate.moment();
         let mut call = match resolve(visit, message, method, moment.clone()) {
             Ok(call) => Call {
@@ -271,32 +264,26 @@ impl Exchange {
                 return Box::pin(self.refuse(&call, id, &refused)).await;
             }
         };
-        let allowed = match decide(&self.gate, &call) {
-            Verdict::Allow(allowed) => self.unless_paid(message, allowed),
-            Verdict::Refuse(refused) => return Box::pin(self.refuse(&call, id, &refused)).await,
-            Verdict::Ask(asking) if self.has_paid(message) => Allowed {
-                rule: asking.admission.rule,
-                charges: Vec::new(),
-                approval: None,
-            },
-            Verdict::Ask(asking) => {
-                let asked = self.ask(&mut call, asking, (message, bytes.clone()), patience);
-                match Box::pin(asked).await {
-                    Next::Pass(allowed) => allowed,
-                    Next::Answer(reply) => return reply,
-                }
-            }
+        let mut envelope = self.envelope(&call, message);
+        let before = self.before(&call, message, envelope.as_deref());
+        let asked = (message, bytes.clone());
+        let (allowed, approved) = match self.allowed(&mut call, asked, patience, before).await {
+            Ok(allowed) => allowed,
+            Err(reply) => return reply,
         };
         // Only now: who may not call a tool is not told what its schema mirrors.
         if let Err(mismatch) = self.mirrors_agree(&call) {
             return Box::pin(self.refuse_mismatch(&call, id, &mismatch)).await;
         }
+        let paid = self.paid(&bytes, &allowed, (envelope.as_deref(), approved.as_ref()));
+        let unpacked = envelope.as_ref().and_then(|e| e.unpacked(&bytes));
+        let bytes = unpacked.unwrap_or(bytes);
         let (bytes, task) = match self.opened(&call, message, bytes) {
             Ok(opened) => opened,
             Err(no_task) => return Box::pin(self.refuse_task(&call, id, no_task)).await,
         };
         let request = match self.request(&call, id, task.as_ref()) {
-            Ok(request) => request,
+            Ok(request) => request.map(|request| Request { paid, ..request }),
             Err(trouble) => {
                 let refused = Refused::deny(Rule::MALFORMED, trouble.to_string());
                 return Box::pin(self.refuse(&call, id, &refused)).await;
@@ -304,12 +291,60 @@ impl Exchange {
         };
         match admit(&self.gate, &call, allowed).await {
             Ok(permit) => {
-                self.note_paid(message);
+                self.note_paid(&call, message, approved);
+                if let Some(envelope) = &mut envelope {
+                    envelope.spend();
+                }
                 self.forwarded(permit, &call, request, bytes).await
             }
             Err(NotAdmitted::Refused(refused)) => Box::pin(self.refuse(&call, id, &refused)).await,
             Err(NotAdmitted::Unavailable(error)) => unavailable(id, &error),
         }
+    }
+
+    /// What the call owes, and what people have approved of it, if it may pass.
+    async fn allowed(
+        &self,
+        call: &mut Call<'_>,
+        (message, bytes): (&Message<'_>, Bytes),
+        patience: Patience,
+        before: Option<Needs>,
+    ) -> Result<(Allowed, Option<Needs>), Reply> {
+        let id = message.id().map(|id| id.as_json());
+        let asking = match decide(&self.gate, call) {
+            Verdict::Allow(allowed) if before.is_some() => {
+                return Ok((Allowed::paid(allowed.rule), before));
+            }
+            Verdict::Allow(allowed) => return Ok((allowed, None)),
+            Verdict::Refuse(refused) => {
+                return Err(Box::pin(self.refuse(call, id, &refused)).await);
+            }
+            Verdict::Ask(asking) => asking,
+        };
+        if rounds::have_approved(before.as_ref(), &asking) {
+            return Ok((Allowed::paid(asking.admission.rule), before));
+        }
+        let needs = rounds::with(before.as_ref(), &asking);
+        match Box::pin(self.ask(call, asking, (message, bytes), patience)).await {
+            Next::Pass(allowed) if before.is_some() => {
+                let charges = Vec::new();
+                Ok((Allowed { charges, ..allowed }, Some(needs)))
+            }
+            Next::Pass(allowed) => Ok((allowed, Some(needs))),
+            Next::Answer(reply) => Err(reply),
+        }
+    }
+
+    /// The visit as it is after looking at the server's tools, where a call needs that.
+    async fn anew(&self, method: &str) -> Result<Option<Visit>, UpstreamError> {
+        // What was found by looking is in the registry that is in force after it.
+        let known = || self.visit.server.is_looked_at() && self.gate.is_current(&self.visit);
+        if topic(method) != Topic::Tool || known() {
+            return Ok(None);
+        }
+        Box::pin(self.gate.with_known_tools(&self.visit))
+            .await
+            .map(Some)
     }
 
     /// No tool is called of a server that could not be asked for its tools yet.
@@ -368,6 +403,7 @@ impl Exchange {
             matter,
             call_id: call.id.to_string(),
             turn,
+            paid: None,
         }))
     }
 

@@ -22,7 +22,7 @@ use crate::name::{Label, Name};
 use crate::policy_text;
 use crate::store::model::{Grant, PolicyVersion, Secret, Server, Snapshot, Target};
 use crate::upstream::stdio::{Children, Launch, StdioServer};
-use crate::upstream::{Connector, HttpServer, Network, Spoken, UpstreamError};
+use crate::upstream::{Connector, HttpServer, Network, Spoken, UpstreamError, Whose};
 
 /// The compiled state.
 #[derive(Debug, Default)]
@@ -39,6 +39,8 @@ pub struct Registry {
 #[derive(Debug)]
 pub struct GrantEntry {
     token_sha256: String,
+    /// Whose its requests are towards servers.
+    pub(super) whose: Whose,
     pub label: Label,
     /// The identity it belongs to; its label where none was given.
     pub identity: String,
@@ -273,6 +275,7 @@ impl GrantEntry {
             expires_at: grant.expires_at,
             routes: routes.collect(),
             trials: trials.map(|(name, policy)| (name, trial(policy))).collect(),
+            whose: Whose::caller(&grant.token_sha256),
             token_sha256: grant.token_sha256,
             label: grant.label,
         }

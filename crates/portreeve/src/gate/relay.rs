@@ -4,6 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::StatusCode;
 use portreeve_policy::json::{Rules, outline};
 use serde::Serialize;
 use tokio::sync::mpsc;
@@ -198,7 +199,14 @@ impl Relay {
     }
 
     async fn pass(&mut self, came: &Event) -> Result<(), Stop> {
-        if !self.inspector.gate.still_admits(&self.inspector.visit) {
+        let gate = Arc::clone(&self.inspector.gate);
+        // INVARIANT: what answers no call is held to the rules in force when it comes
+        // (`a_free_stream_is_held_to_the_rules_in_force`).
+        if self.is_free() && !gate.is_current(&self.inspector.visit) {
+            let renewed = gate.renewed(self.inspector.visit.clone());
+            let visit = renewed.map_err(|_| Stop::NotGranted)?;
+            self.inspector.go_on_under(visit);
+        } else if !gate.still_admits(&self.inspector.visit) {
             return Err(Stop::NotGranted);
         }
         if came.id.is_some() && !self.resumable {
@@ -316,7 +324,10 @@ impl Relay {
             Err(Stop::Answered) => return,
             // The entry closes itself as cancelled.
             Err(Stop::ClientGone) => return self.left(),
-            Err(Stop::NotGranted) => return cut_off(entry).await,
+            Err(Stop::NotGranted) => {
+                cut_off(entry, None, StatusCode::OK).await;
+                return;
+            }
             Err(Stop::NotNoted(error)) => return self.withheld(entry, &error).await,
             Err(Stop::Old) => None,
             Ok(()) if self.to_client.is_closed() => return self.left(),
@@ -385,17 +396,30 @@ impl Relay {
     }
 }
 
-/// Closes the entry of a call whose grant ended before its answer.
-async fn cut_off(entry: OpenCall) {
-    let reason = Some("the grant ended before the answer".to_owned());
+/// Closes the entry of a call whose grant ended before its answer, and says so.
+pub(super) async fn cut_off(entry: OpenCall, id: Option<&str>, status: StatusCode) -> Vec<u8> {
+    let reason = "the grant ended before the answer";
+    let failure = Failure {
+        call_id: entry.id().as_str(),
+        may_have_run: true,
+    };
+    let words = answer::error(id, code::POLICY_REFUSED, reason, Some(&failure));
     entry
         .close(End {
             ended: Ended::Cancelled,
             result: None,
-            reason,
-            status: Some(200),
+            reason: Some(reason.to_owned()),
+            status: Some(status.as_u16()),
         })
         .await;
+    words
+}
+
+#[derive(Serialize)]
+struct Failure<'a> {
+    call_id: &'a str,
+    /// Whether the server may have carried the call out.
+    may_have_run: bool,
 }
 
 /// What a client is told when its server failed.
@@ -405,12 +429,6 @@ pub(super) fn failure(
     call_id: &str,
     may_have_run: bool,
 ) -> Vec<u8> {
-    #[derive(Serialize)]
-    struct Failure<'a> {
-        call_id: &'a str,
-        /// Whether the server may have carried the call out.
-        may_have_run: bool,
-    }
     let code = match error {
         UpstreamError::Timeout(_) => code::UPSTREAM_TIMEOUT,
         _ => code::UPSTREAM_FAILED,

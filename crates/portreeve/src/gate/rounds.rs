@@ -1,18 +1,19 @@
 //! Calls that take several rounds: asked again with what was missing, and charged once.
 //!
-//! The rules are asked in every round, as they stand then. What a call was charged, and the approval
-//! it used, hold for its later rounds, and for nothing else: a round that asks for something else
-//! than the first is a call of its own.
+//! The rules are asked in every round, as they stand then. What a call was charged holds for its later
+//! rounds, and what people approved of it for the rules that wanted just that; both for nothing else: a
+//! round that asks for something else than the first is a call of its own.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use http::HeaderMap;
-use portreeve_policy::Rule;
 use portreeve_policy::json::canonical;
 use portreeve_policy::time::Timestamp;
+use portreeve_policy::{Asking, Need, Rule};
 
-use super::decide::{Allowed, Refused, Verdict, cannot_wait, decide};
+use super::decide::{Refused, Verdict, cannot_wait, decide};
+use super::envelope::Opened;
 use super::post::Exchange;
 use super::resolve::{Call, resolve};
 use super::{Gate, Reply, Visit};
@@ -22,28 +23,52 @@ use crate::name::{Label, Name};
 /// The members of a round's params that say nothing of what is asked for.
 const OF_ONE_ROUND: [&str; 3] = ["_meta", "inputResponses", "requestState"];
 
+/// What people have approved in the rounds of a call.
+pub(super) type Needs = Arc<[Need]>;
+
 /// The rounds of one call. It is charged when the first of them is admitted.
 #[derive(Debug, Default)]
 pub struct Rounds {
-    paid: OnceLock<Paid>,
+    paid: Mutex<Option<Paid>>,
 }
 
 /// What was paid for.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 struct Paid {
     grant: Label,
     server: (Name, (Timestamp, u64)),
-    matter: String,
+    question: String,
+    approved: Needs,
 }
 
 impl Paid {
-    fn of(visit: &Visit, message: &Message<'_>) -> Self {
-        Self {
-            grant: visit.caller.grant.label.clone(),
-            server: (visit.server.name.clone(), visit.server.configuration()),
-            matter: matter(message),
-        }
+    fn is_for(&self, call: &Call<'_>, message: &Message<'_>) -> bool {
+        let visit = call.visit;
+        self.grant == visit.caller.grant.label
+            && self.server.0 == visit.server.name
+            && self.server.1 == visit.server.configuration()
+            && self.question == question(visit, call.tool(), message)
     }
+}
+
+/// What a message asks, and the definition of the tool that it asks.
+pub(super) fn question(visit: &Visit, tool: Option<&str>, message: &Message<'_>) -> String {
+    let definition = tool.and_then(|tool| visit.server.pins.hash_of(tool));
+    format!("{}\n{}", definition.unwrap_or_default(), matter(message))
+}
+
+/// Whether people have approved in an earlier round what the rules want approved now.
+///
+/// INVARIANT: a rule that asks is satisfied by nothing but its own approval
+/// (`a_later_round_is_asked_about_by_the_rules_that_ask`).
+pub(super) fn have_approved(before: Option<&Needs>, asking: &Asking) -> bool {
+    before.is_some_and(|approved| asking.needs.iter().all(|need| approved.contains(need)))
+}
+
+/// What is approved when these approvals are there too.
+pub(super) fn with(before: Option<&Needs>, asking: &Asking) -> Needs {
+    let before = before.into_iter().flat_map(|needs| needs.iter());
+    before.chain(&asking.needs).cloned().collect()
 }
 
 /// What a request asks for, in one spelling, whatever the round.
@@ -118,40 +143,65 @@ impl Exchange {
                 return Some(self.refuse(&call, id, &refused).await);
             }
         };
+        let before = self.before(&call, message, None);
         match decide(&self.gate, &call) {
             Verdict::Allow(_) => None,
-            Verdict::Ask(_) if self.has_paid(message) => None,
+            Verdict::Ask(asking) if have_approved(before.as_ref(), &asking) => None,
             Verdict::Ask(asking) => Some(self.refuse(&call, id, &cannot_wait(&asking)).await),
             Verdict::Refuse(refused) => Some(self.refuse(&call, id, &refused).await),
         }
     }
 
-    /// Whether this is a later round of a call that was charged.
-    pub(super) fn has_paid(&self, message: &Message<'_>) -> bool {
-        let paid = self.rounds.as_ref().and_then(|rounds| rounds.paid.get());
-        paid.is_some_and(|paid| *paid == Paid::of(&self.visit, message))
-    }
-
-    /// The same with nothing to pay, if it was paid in an earlier round.
+    /// What was approved so far of a call that an earlier round has paid for; nothing if none has.
     ///
     /// INVARIANT: what was not charged in full before is charged now
     /// (`what_a_server_wants_to_know_is_asked_in_the_stream_and_charged_once`,
     /// `a_round_asks_for_what_the_first_asked_for`).
-    pub(super) fn unless_paid(&self, message: &Message<'_>, allowed: Allowed) -> Allowed {
-        if self.rounds.is_none() || !self.has_paid(message) {
-            return allowed;
+    pub(super) fn before(
+        &self,
+        call: &Call<'_>,
+        message: &Message<'_>,
+        envelope: Option<&Opened>,
+    ) -> Option<Needs> {
+        if let Some(approved) = envelope.and_then(Opened::approved) {
+            return Some(approved);
         }
-        Allowed {
-            charges: Vec::new(),
-            approval: None,
-            ..allowed
-        }
+        let paid = self.rounds.as_ref()?.lock();
+        let paid = paid.as_ref().filter(|paid| paid.is_for(call, message));
+        paid.map(|paid| Arc::clone(&paid.approved))
     }
 
-    pub(super) fn note_paid(&self, message: &Message<'_>) {
-        if let Some(rounds) = &self.rounds {
-            rounds.paid.get_or_init(|| Paid::of(&self.visit, message));
+    pub(super) fn note_paid(
+        &self,
+        call: &Call<'_>,
+        message: &Message<'_>,
+        approved: Option<Needs>,
+    ) {
+        let Some(rounds) = &self.rounds else { return };
+        let mut paid = rounds.lock();
+        match &mut *paid {
+            Some(paid) if paid.is_for(call, message) => {
+                paid.approved = approved.unwrap_or_default();
+            }
+            Some(_) => {}
+            None => {
+                *paid = Some(Paid {
+                    grant: call.visit.caller.grant.label.clone(),
+                    server: (
+                        call.visit.server.name.clone(),
+                        call.visit.server.configuration(),
+                    ),
+                    question: question(call.visit, call.tool(), message),
+                    approved: approved.unwrap_or_default(),
+                });
+            }
         }
+    }
+}
+
+impl Rounds {
+    fn lock(&self) -> MutexGuard<'_, Option<Paid>> {
+        self.paid.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -175,6 +175,7 @@ async fn sent(
         server: &call.visit.server,
         verb,
         headers,
+        whose: call.visit.caller.grant.whose,
     };
     match forward(permit, parcel).await {
         (entry, Ok(incoming)) => Ok((entry, incoming)),

@@ -20,7 +20,7 @@ use super::tasks::{Task, Tasked};
 use super::{Reply, Status, Visit};
 use crate::keys::Keys;
 use crate::mcp::message::Message;
-use crate::mcp::method::Topic;
+use crate::mcp::method::{self, Topic};
 use crate::mcp::revision::{Era, META_CLIENT_CAPABILITIES};
 use crate::mcp::splice::{self, Patch};
 use crate::mcp::{answer, code};
@@ -84,6 +84,8 @@ pub(super) enum NoTask {
     /// The same words for what is another's and for what is nobody's.
     #[error("Unknown task: the id is not one that this grant was given")]
     Unknown,
+    #[error("there is no such method about tasks in this revision of the protocol")]
+    NoMethod,
     #[error("tasks need the extension {EXTENSION}, which the client has not declared")]
     NotDeclared,
 }
@@ -102,6 +104,10 @@ impl NoTask {
             Self::Unknown => {
                 let words = answer::plain_error(id, code::INVALID_PARAMS, &words);
                 Reply::message(Status::Fine, words)
+            }
+            Self::NoMethod => {
+                let words = answer::plain_error(id, code::METHOD_NOT_FOUND, &words);
+                Reply::message(Status::NotFound, words)
             }
             Self::NotDeclared => {
                 let required_capabilities = json!({ "extensions": { EXTENSION: {} } });
@@ -126,11 +132,31 @@ impl Exchange {
         message: &Message<'_>,
         bytes: Bytes,
     ) -> Result<(Bytes, Option<Task>), NoTask> {
-        if !names_one(call.method, self.era) {
-            return Ok((bytes, None));
+        if names_one(call.method, self.era) {
+            let (bytes, task) = self.open(message, &bytes)?;
+            return Ok((bytes, Some(task)));
         }
-        let (bytes, task) = self.open(message, &bytes)?;
-        Ok((bytes, Some(task)))
+        if call.method != "tasks/list" && method::is_about_tasks(call.method) {
+            return Err(NoTask::NoMethod);
+        }
+        match message.meta(RELATED) {
+            None => Ok((bytes, None)),
+            Some(_) => Ok((self.with_opened_relation(message, &bytes)?, None)),
+        }
+    }
+
+    /// The message with the task that it belongs to as its server knows it. A client may have tasks of
+    /// its own, and tell of them; what it asks of a server belongs to a task of the server's.
+    fn with_opened_relation(&self, message: &Message<'_>, bytes: &Bytes) -> Result<Bytes, NoTask> {
+        let tree = parse(bytes, Rules::MESSAGE).map_err(|_| NoTask::Unknown)?;
+        let related = tree.get("params").and_then(relation);
+        let task = related.and_then(Value::as_str);
+        let task = task.and_then(|id| Task::open(&self.gate.keys, &self.visit, id));
+        match (related, task) {
+            (Some(related), Some(task)) => Ok(with_text(bytes, related.span, &task.id)),
+            _ if message.id().is_none() => Ok(bytes.clone()),
+            _ => Err(NoTask::Unknown),
+        }
     }
 
     /// Refuses and books what names a task that was not given to this caller.

@@ -135,6 +135,8 @@ impl Gate {
             Err(UpkeepError::Upstream(error)) => return Err(error),
             Err(error) => {
                 tracing::error!(server = %visit.server.name, %error, "its tools were not noted");
+                let why = "what it shows cannot be noted just now";
+                return Err(UpstreamError::Unusable(why.to_owned()));
             }
         }
         // That took time, in which the grant may have ended or got another policy.
@@ -166,7 +168,9 @@ impl Gate {
             .map(|error| (self.clock.now(), error.clone()));
         let tools = found?;
         if !is_first(&entry) {
-            Box::pin(self.observe(&entry, tools.iter())).await;
+            // INVARIANT: a server whose news could not be noted was not looked at
+            // (`what_cannot_be_noted_of_a_server_is_not_called`).
+            Box::pin(self.observe(&entry, tools.iter())).await?;
             entry.note_looked_at();
             return Ok(());
         }
@@ -225,10 +229,12 @@ impl Gate {
     /// Reads a server's tools again.
     pub(super) async fn recheck(&self, server: &ServerEntry) {
         match read_tools(server).await {
-            Ok(tools) => {
-                self.observe(server, tools.iter()).await;
-                server.note_looked_at();
-            }
+            Ok(tools) => match self.observe(server, tools.iter()).await {
+                Ok(()) => server.note_looked_at(),
+                Err(error) => {
+                    tracing::error!(server = %server.name, %error, "its tools were not noted");
+                }
+            },
             Err(error) => {
                 tracing::debug!(server = %server.name, %error, "its tools were not read again");
             }
@@ -236,15 +242,15 @@ impl Gate {
     }
 
     /// Takes note of definitions that a server shows. What is new or changed waits for a person
-    /// from now on.
+    /// from now on. Unnoted news has no pin that fits, so it is not listed.
     pub(super) async fn observe(
         &self,
         server: &ServerEntry,
         seen: impl Iterator<Item = &Definition>,
-    ) {
+    ) -> Result<(), UpkeepError> {
         let registry = self.registry();
         let Some(entry) = registry.server(server.name.as_str()) else {
-            return;
+            return Ok(());
         };
         let seen: Vec<&Definition> = seen.collect();
         let news: Vec<Definition> = seen
@@ -258,17 +264,13 @@ impl Gate {
             entry.note_looked_at();
         }
         if news.is_empty() || !(self.noted.is_due(&server.name, self.clock.now()) || urgent) {
-            return;
+            return Ok(());
         }
-        let noted = match entry.pins.first_list() {
+        match entry.pins.first_list() {
             // A list that came through a caller is not taken as the first one: the gate asks
             // itself, so that no caller chooses what is accepted.
             FirstList::ToBeTaken => self.look_at_tools(&server.name).await,
             FirstList::Accepted | FirstList::ForAPerson => self.note(&server.name, news).await,
-        };
-        if let Err(error) = noted {
-            // Unnoted news has no pin that fits, so it is neither listed nor callable.
-            tracing::error!(server = %server.name, %error, "changed tools could not be noted");
         }
     }
 

@@ -16,8 +16,8 @@ use super::merge::Kind;
 use super::route::{Nowhere, To};
 use super::runs::{At, Running};
 use crate::gate::{
-    MAX_BATCH, Party, Reply, SessionError, Status, Stray, fits_its_era, gather, mismatched,
-    no_session,
+    Party, Reply, SessionError, Status, Stray, fits_its_era, gather, mismatched, no_hello,
+    no_session, trouble_with_batch,
 };
 use crate::mcp::message::{self, Malformed, Message, Shape};
 use crate::mcp::method;
@@ -266,18 +266,7 @@ impl Exchange {
             Some(session) => session.version.get().map_or("", String::as_str),
             None => header::version(&self.headers, None).unwrap_or_default(),
         };
-        let problem = if version != revision::WITH_BATCHES {
-            Some(format!(
-                "batches exist only in revision {}",
-                revision::WITH_BATCHES
-            ))
-        } else if batch.is_empty() || batch.len() > MAX_BATCH {
-            Some(format!("a batch holds 1 to {MAX_BATCH} messages"))
-        } else {
-            None
-        };
-        if let Some(reason) = problem {
-            let malformed = invalid(reason);
+        if let Some(malformed) = trouble_with_batch(version, batch.len()) {
             return self.joint.refuse_malformed(&self.party, &malformed).await;
         }
         let messages = batch.iter().map(|tree| body.slice_ref(tree.span.of(body)));
@@ -286,23 +275,15 @@ impl Exchange {
 
     async fn of_batch(&self, body: Bytes) -> Reply {
         match message::read_tree(&body) {
-            // A session that a batch opened could not be told to the client in one header.
             Ok(tree) if tree.get("method").and_then(Value::as_str) == Some("initialize") => {
-                let malformed = invalid("`initialize` must not be part of a batch".to_owned());
+                let id = message::read(&tree, &body).ok();
+                let id = id.and_then(|m| m.id().map(|id| id.as_json().to_owned()));
+                let malformed = no_hello(id);
                 self.joint.refuse_malformed(&self.party, &malformed).await
             }
             Ok(tree) => Box::pin(self.single(&tree, &body)).await,
             Err(malformed) => self.joint.refuse_malformed(&self.party, &malformed).await,
         }
-    }
-}
-
-fn invalid(reason: String) -> Malformed {
-    Malformed {
-        code: code::INVALID_REQUEST,
-        reason,
-        id: None,
-        method: None,
     }
 }
 

@@ -77,6 +77,15 @@ const JUDGED: &[(&str, Topic)] = &[
     ("completion/complete", Topic::Completion),
 ];
 
+/// Requests about tasks, in either era.
+const TASKS: &[&str] = &[
+    "tasks/get",
+    "tasks/list",
+    "tasks/cancel",
+    "tasks/result",
+    "tasks/update",
+];
+
 /// What a client's request or notification is about.
 pub fn topic(method: &str) -> Topic {
     let judged = JUDGED.iter().find(|(name, _)| *name == method);
@@ -87,12 +96,19 @@ pub fn topic(method: &str) -> Topic {
     }
 }
 
-/// The judged method that a careless server could take `method` for: the same but for letter case,
+/// Whether a careless server could take `method` for one about tasks.
+pub fn is_about_tasks(method: &str) -> bool {
+    let plain = method.trim_matches(|c: char| c.is_whitespace() || c == '/');
+    let (start, about) = plain.split_at_checked(6).unwrap_or_default();
+    start.eq_ignore_ascii_case("tasks/") && !about.is_empty()
+}
+
+/// The judged method, or the one about tasks, that a careless server could take `method` for: the same but for letter case,
 /// white space, and slashes at its ends.
 pub fn imitated(method: &str) -> Option<&'static str> {
     let plain = method.trim_matches(|c: char| c.is_whitespace() || c == '/');
     let alike = |name: &&str| plain.eq_ignore_ascii_case(name);
-    let names = JUDGED.iter().map(|(name, _)| *name);
+    let names = JUDGED.iter().map(|(name, _)| name).chain(TASKS).copied();
     names.filter(|name| *name != method).find(alike)
 }
 
@@ -154,6 +170,8 @@ mod tests {
             ("tools/call", None),
             ("tools/called", None),
             ("tasks/get", None),
+            ("tasks/Get", Some("tasks/get")),
+            ("tasks/cancel/", Some("tasks/cancel")),
         ] {
             assert_eq!(imitated(method), known, "{method}");
         }

@@ -31,6 +31,7 @@ use crate::counters::{MemoryCounters, Rebuilt};
 use crate::front::{Allowed, Front, FrontSettings};
 use crate::gate::{BuiltIn, Footing, Gate, Keeping, Surroundings};
 use crate::ledger::{Ledger as _, Retention};
+use crate::open_files;
 use crate::upstream::Network;
 use crate::upstream::stdio::{ChildSettings, Children};
 use declared::Watching;
@@ -85,6 +86,7 @@ impl Node {
     /// Opens every room and begins to serve. The data directory is this process's until
     /// [`Node::stop`]; the caller holds its lock.
     pub async fn start(plan: Plan) -> Result<Self, NodeError> {
+        open_files::take_all();
         let house = Arc::new(House::open(plan.house.clone()).await?);
         let (counters, rebuilt) = rebuild_counters(&house).await?;
         let counters = Arc::new(counters);

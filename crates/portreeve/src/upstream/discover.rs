@@ -12,7 +12,7 @@ use portreeve_policy::json::{Rules, Value, parse};
 use tokio::time::timeout;
 
 use super::{
-    Connector, Incoming, IncomingBody, Outgoing, UpstreamError, UpstreamSession, Verb,
+    Connector, Incoming, IncomingBody, Outgoing, UpstreamError, UpstreamSession, Verb, Whose,
     definition_of,
 };
 use crate::mcp::header;
@@ -176,6 +176,7 @@ impl<'a> Conversation<'a> {
             .send(Outgoing {
                 verb,
                 headers: self.headers.clone(),
+                whose: Whose::GATE,
             })
             .await
     }
@@ -186,6 +187,7 @@ impl<'a> Conversation<'a> {
             let farewell = Outgoing {
                 verb: Verb::Delete,
                 headers: self.headers,
+                whose: Whose::GATE,
             };
             if let Err(error) = self.connector.send(farewell).await {
                 tracing::debug!(%error, "the session opened for reading tools was not closed");

@@ -16,6 +16,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::timeout;
 
 use super::address::{self, GuardedResolver};
+use super::apart::Place;
 use super::sse::Sse;
 use super::{EventSource, Incoming, IncomingBody, Outgoing, UpstreamError, UpstreamSession, Verb};
 use crate::budget::{Budget, Part};
@@ -25,7 +26,7 @@ use crate::pieces::Pieces;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const IDLE_CONNECTION: Duration = Duration::from_secs(55);
-/// How many connections to one server are kept for the next call.
+/// How many connections of one caller to one server are kept for its next calls.
 const MAX_IDLE: usize = 256;
 
 type Guarded = Client<HttpsConnector<HttpConnector<GuardedResolver>>, Full<Bytes>>;
@@ -106,6 +107,7 @@ where
 pub struct HttpServer {
     network: Network,
     url: Uri,
+    place: Place,
     credentials: HeaderMap,
     private: bool,
     timeout: Duration,
@@ -134,6 +136,7 @@ impl HttpServer {
         }
         Ok(Self {
             network,
+            place: Place::of(&url, &credentials),
             url,
             credentials,
             private,
@@ -156,6 +159,7 @@ impl HttpServer {
     /// The same server at another of its URLs.
     pub(super) fn at(&self, url: Uri) -> Self {
         Self {
+            place: Place::of(&url, &self.credentials),
             url,
             sse: Arc::default(),
             ..self.clone()
@@ -172,10 +176,15 @@ impl HttpServer {
 
     /// Sends one request, in the transport that the server speaks.
     pub(super) async fn send(&self, outgoing: Outgoing) -> Result<Incoming, UpstreamError> {
-        let Outgoing { verb, headers } = outgoing;
+        let Outgoing {
+            verb,
+            headers,
+            whose,
+        } = outgoing;
         let again = |verb: &Verb| Outgoing {
             verb: verb.clone(),
             headers: headers.clone(),
+            whose,
         };
         if self.sse.is_spoken()
             && let Some(incoming) = Box::pin(self.sse.send(self, again(&verb))).await?
@@ -186,7 +195,12 @@ impl HttpServer {
             Verb::Post(message) if Sse::is_hello(message) => Some(again(&verb)),
             _ => None,
         };
-        let incoming = self.exchange(Outgoing { verb, headers }).await?;
+        let outgoing = Outgoing {
+            verb,
+            headers,
+            whose,
+        };
+        let incoming = self.exchange(outgoing).await?;
         let Some(again) = hello.filter(|_| Sse::may_be_spoken(incoming.status)) else {
             return Ok(incoming);
         };
@@ -230,7 +244,9 @@ impl HttpServer {
             _ => HeaderValue::from_static("*/*"),
         };
         let has_body = method == Method::POST;
-        let mut request = Request::builder().method(method).uri(self.url.clone());
+        let url = self.place.marked(&self.url, outgoing.whose);
+        let url = url.map_err(|e| UpstreamError::Unusable(e.to_string()))?;
+        let mut request = Request::builder().method(method).uri(url);
         if let Some(headers) = request.headers_mut() {
             *headers = outgoing.headers;
             headers.insert(ACCEPT, accept);

@@ -6,6 +6,7 @@
 //! ([`discover`](mod@discover) speaks only for the gate itself).
 
 mod address;
+mod apart;
 mod definition;
 mod discover;
 mod error;
@@ -15,6 +16,7 @@ mod spoken;
 mod sse;
 pub mod stdio;
 
+pub use apart::Whose;
 pub use definition::{DefinitionError, definition_of};
 pub use discover::{Discovered, discover, speaks};
 pub use error::UpstreamError;
@@ -31,6 +33,7 @@ use bytes::Bytes;
 pub struct Outgoing {
     pub verb: Verb,
     pub headers: HeaderMap,
+    pub whose: Whose,
 }
 
 #[derive(Clone, Debug)]

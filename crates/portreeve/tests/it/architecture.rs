@@ -22,7 +22,15 @@ const FLOORS: &[&[&str]] = &[
     &["demo", "grants", "keys", "mcp", "policy_text", "server_url"],
     &["name", "nearest", "duration"],
     &[
-        "base64", "budget", "clock", "excerpt", "hex", "parts", "pieces", "refused",
+        "base64",
+        "budget",
+        "clock",
+        "excerpt",
+        "hex",
+        "open_files",
+        "parts",
+        "pieces",
+        "refused",
     ],
 ];
 

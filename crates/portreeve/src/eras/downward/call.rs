@@ -7,7 +7,7 @@ use portreeve_policy::json::Value;
 use portreeve_policy::time::Timestamp;
 use tokio::sync::mpsc;
 
-use super::going::{Going, Start, Step};
+use super::going::{Client, Going, Step};
 use super::parked::{PATIENCE, Waiting};
 use super::{Declared, Errand, state};
 use crate::eras::answers::{self, Question};
@@ -56,19 +56,18 @@ impl Eras {
             Err(reply) => return reply,
         };
         let inner_id = self.own_id();
-        let start = Start {
+        let body = errand.draft.with_id(inner_id.clone()).write();
+        let client = Client {
             eras: Arc::clone(self),
-            body: errand.draft.with_id(inner_id.clone()).write(),
             visit: errand.visit,
             headers: errand.headers,
             rounds: Arc::default(),
             hears_logs: errand.declared.level.is_some(),
             capabilities: errand.declared.capabilities.clone(),
-            inner_id,
         };
         let talk = Talk {
             eras: Arc::clone(self),
-            going: Some(Going::start(start, lease)),
+            going: Some(Going::start(client, lease, (inner_id, body))),
             id: errand.id,
             method: errand.message.method().unwrap_or_default().to_owned(),
             matter: matter(&errand.message),
@@ -107,8 +106,8 @@ impl Eras {
         };
         match self.answered(&errand, waiting).await {
             Ok(mut going) => {
-                going.visit = errand.visit;
-                going.headers = errand.headers;
+                going.client.visit = errand.visit;
+                going.client.headers = errand.headers;
                 talk.going = Some(going);
                 talk.run().await
             }
@@ -139,7 +138,9 @@ impl Eras {
         let (visit, body) = (errand.visit.clone(), errand.draft.write());
         // INVARIANT: the rules are asked again in every round, as they stand then
         // (`a_retry_is_judged_again_and_not_charged_again`).
-        let refused = self.gate.refuses_round(visit, headers, body, &going.rounds);
+        let refused = self
+            .gate
+            .refuses_round(visit, headers, body, &going.client.rounds);
         if let Some(refused) = refused.await {
             going
                 .decline(&waiting.asked, "the call was refused meanwhile")
@@ -234,23 +235,15 @@ impl Talk {
             return false;
         };
         going.lose_session();
-        let from = (&going.visit, &going.headers);
+        let from = (&going.client.visit, &going.client.headers);
         let Ok(lease) = self.eras.lease_fresh(from, &declared, &self.id).await else {
             self.going = Some(going);
             return false;
         };
         let inner_id = self.eras.own_id();
-        let start = Start {
-            eras: Arc::clone(&self.eras),
-            visit: going.visit.clone(),
-            headers: going.headers.clone(),
-            rounds: Arc::clone(&going.rounds),
-            capabilities: going.capabilities.clone(),
-            hears_logs: going.hears_logs,
-            body: draft.with_id(inner_id.clone()).write(),
-            inner_id,
-        };
-        self.going = Some(Going::start(start, lease));
+        let body = draft.with_id(inner_id.clone()).write();
+        let client = going.client.clone();
+        self.going = Some(Going::start(client, lease, (inner_id, body)));
         true
     }
 
@@ -258,7 +251,7 @@ impl Talk {
     /// the server is told, and the call goes on.
     async fn park(&mut self, asked: String, question: Question) -> Option<(Status, Bytes)> {
         let going = self.going.take()?;
-        let visit = going.visit.clone();
+        let visit = going.client.visit.clone();
         let requested = requested(&question);
         let waiting = Waiting {
             going,

@@ -28,34 +28,28 @@ enum Come {
     Whole(Status, Bytes),
 }
 
+/// Whose call it is.
+#[derive(Clone, Debug)]
+pub(super) struct Client {
+    pub eras: Arc<Eras>,
+    pub visit: Visit,
+    /// Its own, as it sent them last.
+    pub headers: HeaderMap,
+    pub rounds: Arc<Rounds>,
+    /// What it can do, and whether it wants to know what is logged.
+    pub capabilities: String,
+    pub hears_logs: bool,
+}
+
 /// A call in a legacy session. Dropped before its answer, it is cancelled at the server.
 #[derive(Debug)]
 pub(super) struct Going {
-    pub eras: Arc<Eras>,
-    pub visit: Visit,
-    /// The client's own, as it sent them first.
-    pub headers: HeaderMap,
-    pub rounds: Arc<Rounds>,
-    /// What the client can do, and whether it wants to know what is logged.
-    pub capabilities: String,
-    pub hears_logs: bool,
+    pub client: Client,
     /// Its id in the session, as JSON text.
     inner_id: String,
     lease: Option<Lease>,
     coming: mpsc::Receiver<Come>,
     is_answered: bool,
-}
-
-/// What a call needs to begin.
-pub(super) struct Start {
-    pub eras: Arc<Eras>,
-    pub visit: Visit,
-    pub headers: HeaderMap,
-    pub rounds: Arc<Rounds>,
-    pub capabilities: String,
-    pub hears_logs: bool,
-    pub inner_id: String,
-    pub body: Bytes,
 }
 
 /// The next of what comes of a call.
@@ -72,25 +66,20 @@ pub(super) enum Step {
 }
 
 impl Going {
-    pub(super) fn start(start: Start, mut lease: Lease) -> Self {
+    /// Makes the call under an id of its own in the session.
+    pub(super) fn start(
+        client: Client,
+        mut lease: Lease,
+        (inner_id, body): (String, Bytes),
+    ) -> Self {
         let headers = lease
             .inner()
-            .map(|inner| inner.headers(&start.headers, true))
+            .map(|inner| inner.headers(&client.headers, true))
             .unwrap_or_default();
-        let coming = post(
-            Arc::clone(&start.eras),
-            (start.visit.clone(), headers),
-            start.body,
-            Arc::clone(&start.rounds),
-        );
+        let coming = post(client.clone(), headers, body);
         Self {
-            eras: start.eras,
-            visit: start.visit,
-            headers: start.headers,
-            rounds: start.rounds,
-            capabilities: start.capabilities,
-            hears_logs: start.hears_logs,
-            inner_id: start.inner_id,
+            client,
+            inner_id,
             lease: Some(lease),
             coming,
             is_answered: false,
@@ -129,7 +118,7 @@ impl Going {
                     return Step::Note(event);
                 }
                 (Carried::Notification(method, note), None)
-                    if method == "notifications/message" && self.hears_logs =>
+                    if method == "notifications/message" && self.client.hears_logs =>
                 {
                     return Step::Note(events::written(&note, None));
                 }
@@ -148,7 +137,7 @@ impl Going {
     /// own, and logs if it asked for them.
     fn is_for_client(&self, method: &str) -> bool {
         match method {
-            "notifications/message" => self.hears_logs,
+            "notifications/message" => self.client.hears_logs,
             "notifications/cancelled" | "notifications/resources/updated" => false,
             other => !other.ends_with("/list_changed"),
         }
@@ -164,7 +153,7 @@ impl Going {
                 .await;
             return None;
         }
-        if !capabilities::allow(self.capabilities.as_bytes(), &question) {
+        if !capabilities::allow(self.client.capabilities.as_bytes(), &question) {
             let words = format!(
                 "the client did not declare that it can do {}",
                 question.method
@@ -199,10 +188,11 @@ impl Going {
     }
 
     async fn say(&self, message: Bytes) -> Reply {
-        let headers = self.session_headers(&self.headers, false);
-        self.eras
+        let headers = self.session_headers(&self.client.headers, false);
+        self.client
+            .eras
             .gate
-            .post(self.visit.clone(), headers, message)
+            .post(self.client.visit.clone(), headers, message)
             .await
     }
 
@@ -224,8 +214,8 @@ impl Drop for Going {
         };
         let headers = lease
             .peek()
-            .map(|inner| inner.headers(&self.headers, false));
-        let (eras, visit) = (Arc::clone(&self.eras), self.visit.clone());
+            .map(|inner| inner.headers(&self.client.headers, false));
+        let (eras, visit) = (Arc::clone(&self.client.eras), self.client.visit.clone());
         let cancel = crate::mcp::parts::cancellation(&self.inner_id);
         runtime.spawn(async move {
             eras.gate
@@ -238,14 +228,15 @@ impl Drop for Going {
 }
 
 /// Posts a call, and hands on what comes of it for as long as somebody waits.
-fn post(
-    eras: Arc<Eras>,
-    (visit, headers): (Visit, HeaderMap),
-    body: Bytes,
-    rounds: Arc<Rounds>,
-) -> mpsc::Receiver<Come> {
+fn post(client: Client, headers: HeaderMap, body: Bytes) -> mpsc::Receiver<Come> {
     let (to, coming) = mpsc::channel(IN_FLIGHT);
     tokio::spawn(async move {
+        let Client {
+            eras,
+            visit,
+            rounds,
+            ..
+        } = client;
         let reply = tokio::select! {
             reply = eras.gate.post_round(visit, headers, body, &rounds) => reply,
             () = to.closed() => return,

@@ -50,7 +50,7 @@ impl Parked {
         if SystemRandom::new().fill(&mut nonce).is_err() {
             return Err(Box::new(waiting));
         }
-        let grant = waiting.going.visit.caller.grant.label.clone();
+        let grant = waiting.going.client.visit.caller.grant.label.clone();
         let mut places = self.lock();
         let own = places.values().filter(|place| place.grant == grant).count();
         if own >= MAX_PER_GRANT || places.len() >= MAX_PARKED {

@@ -286,7 +286,8 @@ impl Eras {
         let opened = opened.await;
         let said = answer_in(opened.payload).await;
         let Some(version) = said.as_ref().and_then(version_of) else {
-            return Err(not_opened(visit, opened.status, said, id));
+            let now = self.gate.clock().now();
+            return Err(not_opened((visit, now), opened.status, said, id));
         };
         let mut inner = Inner {
             key,
@@ -326,14 +327,20 @@ impl Eras {
 }
 
 /// Why there is no session.
-fn not_opened(visit: &Visit, status: Status, said: Option<Bytes>, id: &str) -> Reply {
+fn not_opened(
+    (visit, now): (&Visit, Timestamp),
+    status: Status,
+    said: Option<Bytes>,
+    id: &str,
+) -> Reply {
     let Some(said) = said else {
         let words = "the server does not shake hands";
         return answers::untranslatable(Some(id), words);
     };
     if answers::outline(&said).error.is_some_and(|code| code < 0) {
-        visit.server.spoken.forget(Era::Legacy);
-        visit.server.spoken.forget(Era::Modern);
+        for era in [Era::Legacy, Era::Modern] {
+            visit.server.spoken.forget(era, now);
+        }
     }
     let status = if status == Status::Unavailable {
         status

@@ -108,9 +108,9 @@ impl Call {
 
     /// The server does not speak the modern era any more: the client is to begin anew.
     fn learn_anew(&self) -> Reply {
-        let spoken = &self.visit.server.spoken;
-        spoken.forget(Era::Legacy);
-        spoken.forget(Era::Modern);
+        let (spoken, now) = (&self.visit.server.spoken, self.eras.gate.clock().now());
+        spoken.forget(Era::Legacy, now);
+        spoken.forget(Era::Modern, now);
         if let Some(session) = &self.session {
             self.eras.elders.close(&session.id);
         }

@@ -92,7 +92,7 @@ impl Sse {
         server: &HttpServer,
         outgoing: Outgoing,
     ) -> Result<Option<Incoming>, UpstreamError> {
-        let Outgoing { verb, headers } = outgoing;
+        let Outgoing { verb, headers, .. } = outgoing;
         let version = headers.get(&header::PROTOCOL_VERSION);
         let version = version.and_then(|version| version.to_str().ok());
         if version.is_some_and(|version| revision::era(version) == Era::Modern) {

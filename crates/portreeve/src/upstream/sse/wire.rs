@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::super::http::HttpServer;
 use super::super::stdio::{Answers, Carrier, Route, Serves, Table};
-use super::super::{EventSource, IncomingBody, Outgoing, UpstreamError, Verb};
+use super::super::{EventSource, IncomingBody, Outgoing, UpstreamError, Verb, Whose};
 use super::endpoint;
 use crate::mcp::parts::{self, Parts};
 
@@ -47,6 +47,7 @@ impl Wire {
         let opening = Outgoing {
             verb: Verb::Get,
             headers: HeaderMap::new(),
+            whose: Whose::GATE,
         };
         let opened = server.exchange(opening).await?;
         let IncomingBody::Events(mut events) = opened.body else {
@@ -165,6 +166,7 @@ impl Shared {
         let outgoing = Outgoing {
             verb: Verb::Post(message),
             headers: headers.clone(),
+            whose: Whose::GATE,
         };
         let taken = self.to.exchange(outgoing).await?;
         if taken.status.is_success() {

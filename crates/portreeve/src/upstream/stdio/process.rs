@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use super::super::UpstreamError;
 use super::launch::Launch;
 use super::warden::{KILL, TERMINATE};
+use crate::open_files;
 
 /// How long a server may take to end once its input is closed, and once it is asked to end.
 const GRACE: Duration = Duration::from_secs(2);
@@ -50,8 +51,12 @@ pub(super) fn start(
     near.set_nonblocking(true).map_err(failed)?;
     let near = UnixStream::from_std(near).map_err(failed)?;
     let mut command = Command::new(own_program);
+    command.arg("child");
+    if let Some(found) = open_files::found() {
+        command.args(["--files", &found.to_string()]);
+    }
     command
-        .args(["child", "--"])
+        .arg("--")
         .arg(program)
         .args(launch.arguments())
         .env_clear()

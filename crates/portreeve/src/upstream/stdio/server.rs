@@ -121,7 +121,7 @@ impl StdioServer {
         &self,
         outgoing: Outgoing,
     ) -> Result<Incoming, UpstreamError> {
-        let Outgoing { verb, headers } = outgoing;
+        let Outgoing { verb, headers, .. } = outgoing;
         let served = match verb {
             Verb::Post(message) => self.post(one_line(message), &headers).await,
             Verb::Get => self.listen(&headers).await,

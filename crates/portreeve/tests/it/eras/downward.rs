@@ -122,7 +122,7 @@ impl Old {
 }
 
 /// A client of the modern era that has declared this.
-struct Client<'a> {
+pub(super) struct Client<'a> {
     gate: &'a TestGate,
     capabilities: Value,
     token: &'static str,
@@ -131,7 +131,7 @@ struct Client<'a> {
 const OTHER: &str = "other-token-0123456789-abcdefghijklmno";
 
 impl<'a> Client<'a> {
-    fn new(gate: &'a TestGate, capabilities: Value) -> Self {
+    pub(super) fn new(gate: &'a TestGate, capabilities: Value) -> Self {
         let token = crate::support::gate::TOKEN;
         Self {
             gate,
@@ -160,7 +160,7 @@ impl<'a> Client<'a> {
         headers
     }
 
-    async fn ask(&self, id: u64, method: &str, params: Value) -> Answer {
+    pub(super) async fn ask(&self, id: u64, method: &str, params: Value) -> Answer {
         let message = self.message(id, method, &params);
         let bearer = format!("Bearer {}", self.token);
         let mut headers = Self::headers(&message);
@@ -179,7 +179,7 @@ fn asking(method: &str) -> Value {
 }
 
 /// The same call once more, with an answer to what was wanted.
-fn retry(first: &Value, required: &Value, response: &Value) -> Value {
+pub(super) fn retry(first: &Value, required: &Value, response: &Value) -> Value {
     let mut params = first.clone();
     params["requestState"] = required["requestState"].clone();
     let asked = required["inputRequests"].as_object().unwrap();
@@ -581,4 +581,22 @@ async fn what_the_modern_era_has_not_is_said() {
     let tasks = client.ask(2, "tasks/get", json!({})).await.json();
     assert_eq!(tasks["error"]["code"], 50100, "{tasks}");
     assert!(server.seen("").is_empty());
+}
+
+#[tokio::test]
+async fn a_retry_that_people_must_approve_does_not_pass_unasked() {
+    let old = Old::default();
+    let server = old.start().await;
+    let gate = TestGate::start(&server.url(), &open_policy(&json!({}))).await;
+    let client = Client::new(&gate, json!({ "elicitation": {} }));
+    let call = asking("elicitation/create");
+    let needed = client.ask(1, "tools/call", call.clone()).await.json();
+    assert_eq!(needed["result"]["resultType"], "input_required", "{needed}");
+    let approval = json!({ "require_approval": [{ "conditions": [], "hold": "0s" }] });
+    gate.put_policy("p", &open_policy(&approval)).await;
+    let response = json!({ "action": "accept", "content": {} });
+    let params = retry(&call, &needed["result"], &response);
+    let refused = client.ask(2, "tools/call", params).await;
+    assert!(refused.text().contains("approval"), "{}", refused.text());
+    assert!(!refused.text().contains("heard"), "{}", refused.text());
 }

@@ -2,6 +2,7 @@
 
 mod downward;
 mod sse;
+mod stdio;
 mod upward;
 
 use std::time::Duration;

@@ -6,6 +6,7 @@ mod asking;
 mod charges;
 mod connections;
 mod dawdling;
+mod doubled;
 mod drift;
 mod requests;
 mod taking;

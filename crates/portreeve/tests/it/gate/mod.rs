@@ -12,6 +12,7 @@ mod modern;
 mod natures;
 mod patience;
 mod results;
+mod rounds;
 mod rules;
 mod sessions;
 mod shadow;

@@ -249,3 +249,47 @@ async fn news_of_a_task_goes_to_whose_it_is() {
     assert_eq!(&events[0]["params"]["taskId"], task);
     assert_eq!(events[1]["id"], 1);
 }
+
+#[tokio::test]
+async fn no_spelling_carries_a_strange_id_to_the_server() {
+    let (server, gate) = with_tasks(ALLOWED, same_task).await;
+    server.forget();
+    let raw = json!({ "taskId": "t.1" });
+    for method in [
+        "tasks/update",
+        "tasks/wait",
+        "tasks/get ",
+        "Tasks/Result",
+        "tasks/cancel/",
+        "/TASKS/peek",
+    ] {
+        let refused = legacy(&gate, method, raw.clone()).await;
+        assert!(
+            !refused["error"].is_null() || refused["result"]["isError"] == true,
+            "{refused}"
+        );
+        assert!(server.seen(method).is_empty(), "{method}");
+    }
+    for method in ["tasks/RESULT", "tasks/result", "tasks/wait"] {
+        let refused = modern(&gate, TOKEN, method, raw.clone()).await;
+        assert_ne!(refused.code(), 0, "{method}: {}", refused.body);
+        assert!(server.seen(method).is_empty(), "{method}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_call_belongs_to_is_a_task_of_the_callers() {
+    let (server, gate) = with_tasks(ALLOWED, same_task).await;
+    gate.add_grant("other", OTHER, &[("s", Some("p"))]).await;
+    let task = begun(&gate, "a").await;
+    server.forget();
+    let call = |id: &str| json!({ "name": "a", "_meta": { RELATED: { "taskId": id } } });
+    for strange in ["t.1", "nobody's"] {
+        let refused = legacy(&gate, "tools/call", call(strange)).await;
+        assert_eq!(refused["error"]["code"], -32602, "{refused}");
+    }
+    assert!(server.seen("tools/call").is_empty());
+    legacy(&gate, "tools/call", call(&task)).await;
+    let seen = server.seen("tools/call").remove(0).json();
+    assert_eq!(seen["params"]["_meta"][RELATED]["taskId"], "t.1");
+}

@@ -50,6 +50,8 @@ pub enum Script {
     Json(StatusCode, Vec<(&'static str, String)>, Vec<u8>),
     /// Chunks of an event stream; it ends when the sender is dropped.
     Stream(Vec<(&'static str, String)>, mpsc::Receiver<Bytes>),
+    /// One message, when it is there.
+    Late(mpsc::Receiver<Bytes>),
     Status(StatusCode),
     Typed(StatusCode, &'static str, Vec<u8>),
     /// No answer, ever.
@@ -211,6 +213,12 @@ async fn serve(
             StatusCode::OK,
             "text/event-stream",
             headers,
+            Chunks(receiver).boxed(),
+        ),
+        Script::Late(receiver) => (
+            StatusCode::OK,
+            "application/json",
+            Vec::new(),
             Chunks(receiver).boxed(),
         ),
         Script::Silence => {

@@ -387,3 +387,74 @@ async fn only_an_accepted_handshake_opens_a_session() {
         }
     }
 }
+
+#[tokio::test]
+async fn an_answer_stays_here_when_its_grant_has_ended() {
+    let (answering, answers) = mpsc::channel::<Bytes>(1);
+    let answers = std::sync::Mutex::new(Some(answers));
+    let server = TestServer::start(move |seen| match seen.rpc_method().as_str() {
+        "tools/call" => Script::Late(answers.lock().unwrap().take().unwrap()),
+        _ => plain(seen, &tools(&["t"])),
+    })
+    .await;
+    let gate = TestGate::start(&server.url(), &allowing(&["t"])).await;
+    let (at, of) = (&server, &gate);
+    let revoking = async move {
+        while at.seen("tools/call").is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let label = portreeve::name::Label::new("tester").unwrap();
+        let store = &of.node.house.store;
+        store.revoke_grant(&label, of.clock.now()).await.unwrap();
+        of.node.gate.reload().await.unwrap();
+        let answer =
+            r#"{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"mine"}]}}"#;
+        answering.send(Bytes::from(answer)).await.unwrap();
+        drop(answering);
+    };
+    let (heard, ()) = tokio::join!(gate.post(CALL), revoking);
+    let error = &heard.json()["error"];
+    assert_eq!(error["data"]["may_have_run"], true, "{}", heard.text());
+    assert!(!heard.text().contains("mine"), "{}", heard.text());
+    assert_eq!(gate.booked().pop().unwrap().end.outcome, "cancelled");
+}
+
+#[tokio::test]
+async fn a_free_stream_is_held_to_the_rules_in_force() {
+    let (pump, stream) = mpsc::channel::<Bytes>(4);
+    let stream = std::sync::Mutex::new(Some(stream));
+    let server = with_sessions(move |method, _| {
+        let taken = (method == "GET").then(|| stream.lock().unwrap().take());
+        Some(Script::Stream(Vec::new(), taken??))
+    })
+    .await;
+    let policy = |more: &str| {
+        format!(r#"{{ "version": "1", "default": "deny", "tools": {{ "t": {{ {more} }} }} }}"#)
+    };
+    let gate = TestGate::start(&server.url(), &policy("")).await;
+    let event = |n: u8| {
+        let params = json!({ "data": format!("tiger-{n}") });
+        let note = json!({ "jsonrpc": "2.0", "method": "notifications/message", "params": params });
+        Bytes::from(format!("data: {note}\n\n"))
+    };
+    let listening = gate.send(Method::GET, "/mcp/s", &[], "");
+    let changing = async {
+        pump.send(event(1)).await.unwrap();
+        while pump.capacity() < pump.max_capacity() {
+            tokio::task::yield_now().await;
+        }
+        // What was sent has to be there before the rules change.
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        let redact = r#""redact": [{ "detect": { "regex": "tiger-[0-9]+" }, "replace": "cat" }]"#;
+        gate.put_policy("p", &policy(redact)).await;
+        pump.send(event(2)).await.unwrap();
+        drop(pump);
+    };
+    let (heard, ()) = tokio::join!(listening, changing);
+    let heard = heard.text();
+    assert!(heard.contains("tiger-1"), "{heard}");
+    assert!(
+        heard.contains("cat") && !heard.contains("tiger-2"),
+        "{heard}"
+    );
+}
