@@ -8,11 +8,12 @@
 //! Tools are parted by their SERVER's name, never by tool: a hash puts a third of the servers into the
 //! held-out part. Errors are listed for the part that is developed on, unless `all` or `held` is asked.
 
-#![expect(
+#![allow(
     clippy::panic,
     clippy::indexing_slicing,
     clippy::too_many_lines,
-    reason = "it reads files that somebody made for it, and stops where one is wrong"
+    clippy::similar_names,
+    reason = "a tool for whoever develops the judge: what does not fit ends it"
 )]
 
 use std::collections::BTreeMap;

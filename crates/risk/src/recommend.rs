@@ -67,7 +67,9 @@ pub fn for_server(definitions: &[Definition<'_>]) -> String {
     document(&why, tools)
 }
 
-fn document(why: &str, tools: Vec<(String, Value<'static>)>) -> String {
+fn document(why: &str, mut tools: Vec<(String, Value<'static>)>) -> String {
+    // A tool without a name cannot be called, and the language has no selector for it.
+    tools.retain(|(name, _)| !name.is_empty());
     let whole = object(vec![
         ("version", string("1")),
         ("description", string(why)),

@@ -198,8 +198,7 @@ fn in_words(language: &'static Language, words: &[Word<'_>]) -> Option<Found> {
         .enumerate()
         .filter(|(_, word)| !language.small_words.contains(&word.text))
         .find_map(|(at, word)| Some((at, word, language.stem_of(word.text)?)))?;
-    let class =
-        stem.class_with(|object| sentence.iter().any(|other| other.text.starts_with(object)));
+    let class = stem.class_with(|object| sentence.iter().any(|other| begins(other.text, object)));
     Some(Found {
         class,
         words: word.text.to_owned(),
@@ -280,7 +279,7 @@ pub(crate) fn name_verb(tokens: &[String]) -> Option<Found> {
             .filter_map(|language| {
                 let stem = language.stem_of(token).filter(|stem| stem.text.len() > 3)?;
                 let class =
-                    stem.class_with(|object| tokens.iter().any(|other| other.starts_with(object)));
+                    stem.class_with(|object| tokens.iter().any(|other| begins(other, object)));
                 Some((stem.text.len(), class, language.name))
             })
             .max_by_key(|(length, class, _)| (*length, *class));
@@ -300,6 +299,12 @@ impl Language {
     fn stem_of(&self, word: &str) -> Option<&Stem> {
         self.stems.iter().find(|stem| word.starts_with(stem.text))
     }
+}
+
+/// Whether a word begins like this, after an article that is written with it: *l'abonnement*.
+fn begins(word: &str, object: &str) -> bool {
+    let bare = word.split_once('\'').map_or(word, |(_, bare)| bare);
+    word.starts_with(object) || bare.starts_with(object)
 }
 
 impl Stem {
