@@ -36,7 +36,7 @@ impl Tools {
             .take(MOST)
             .read_to_string(&mut text)
             .map_err(|error| cannot(crate::refused::why(&error)))?;
-        Self::of_text(&text)
+        Ok(Self::of_text(&text))
     }
 
     /// Each text is one definition.
@@ -74,7 +74,7 @@ impl Tools {
         )
     }
 
-    fn of_text(text: &str) -> Result<Self, Failure> {
+    fn of_text(text: &str) -> Self {
         let start = text.trim_start();
         let texts = match parse_first(start, Rules::MESSAGE) {
             Ok((tree, end)) if start.get(end..).unwrap_or_default().trim().is_empty() => {
@@ -82,10 +82,10 @@ impl Tools {
             }
             _ => lines(text),
         };
-        Ok(Self {
+        Self {
             texts,
             server: String::new(),
-        })
+        }
     }
 }
 
