@@ -5,7 +5,10 @@
 //! `poison/held_out.jsonl` was written afterwards, and nothing was tuned to it: its figures are the
 //! honest ones, and stand in `docs/risk.md`.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a case that cannot be read fails the test"
+)]
 
 use portreeve_policy::json::{Rules, Value, parse};
 use portreeve_risk::scan::{Level, Names, level, scan};

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{Subcommand, ValueEnum};
 use portreeve_policy::json::{Rules, Value as Tree, parse};
 use portreeve_risk::scan::{self, Names};
-use portreeve_risk::{Definition, Verdict, judge, recommend};
+use portreeve_risk::{Bit, Class, Definition, Verdict, judge, recommend};
 use serde_json::{Value, json};
 
 use super::Done;
@@ -134,9 +134,9 @@ fn verdict(definition: &Definition<'_>, verdict: &Verdict) -> Value {
         "server": definition.server,
         "tool": definition.name,
         "class": verdict.class.as_str(),
-        "also": verdict.also.iter().map(portreeve_policy::Class::as_str).collect::<Vec<_>>(),
+        "also": verdict.also.iter().map(Class::as_str).collect::<Vec<_>>(),
         "level": verdict.level.as_str(),
-        "bits": verdict.bits.iter().map(portreeve_policy::Bit::as_str).collect::<Vec<_>>(),
+        "bits": verdict.bits.iter().map(Bit::as_str).collect::<Vec<_>>(),
         "marks": verdict.marks.iter().map(|mark| mark.as_str()).collect::<Vec<_>>(),
         "signals": signals,
         "confidence": f64::from(verdict.confidence.0) / 100.0,
