@@ -2,7 +2,7 @@
 
 use super::desk::{request, unexpected};
 use super::listing::{Cell, Listing};
-use super::output::{Output, Paint, Tone, plain, printable};
+use super::output::{Output, Paint, Tone, beginning, plain, printable};
 use super::{DataDirArg, Done, FormatArg};
 use crate::admin::{Discovery, Failure, Request, Response, ToolState, ToolView};
 use crate::name::Name;
@@ -103,11 +103,7 @@ fn description(tool: &ToolView) -> String {
     let line = text
         .and_then(|text| text.lines().next())
         .unwrap_or_default();
-    if line.chars().count() > WIDTH {
-        line.chars().take(WIDTH - 1).chain(['…']).collect()
-    } else {
-        line.to_owned()
-    }
+    beginning(line, WIDTH)
 }
 
 /// Accepts, and shows what that changed.
