@@ -21,6 +21,7 @@ mod output;
 mod policy;
 #[cfg(test)]
 mod reference;
+mod risk;
 mod secret_prompt;
 mod server;
 mod server_tools;
@@ -66,6 +67,9 @@ enum Command {
     /// The rules
     #[command(subcommand)]
     Policy(policy::Policy),
+    /// What tools can do at worst, and whether their definitions are poisoned
+    #[command(subcommand)]
+    Risk(risk::Risk),
     /// The callers' permissions
     #[command(subcommand)]
     Grant(grant::Grant),
@@ -184,6 +188,7 @@ impl Command {
             Self::Up(up) => up.run(paint),
             Self::Server(server) => server.run(paint),
             Self::Policy(policy) => policy.run(paint),
+            Self::Risk(risk) => risk.run(paint),
             Self::Grant(grant) => grant.run(paint),
             Self::Approvals(approvals) => approvals.run(paint),
             Self::User(user) => user.run(paint),

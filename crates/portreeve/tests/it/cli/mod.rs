@@ -13,6 +13,7 @@ mod policy_diff;
 mod policy_explain;
 mod policy_test;
 mod remains;
+mod risk;
 mod servers;
 pub(crate) mod up;
 
