@@ -5,14 +5,15 @@
 //! by that clock wakes.
 
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use portreeve_policy::time::Timestamp;
 use tokio::sync::Notify;
+use tokio::time::{Sleep, sleep_until};
 
 /// Where the time comes from. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -134,6 +135,51 @@ impl Stopwatch {
 
     pub fn elapsed_micros(&self) -> u64 {
         u64::try_from(self.0.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+/// A point of monotonic time at which something is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Due(tokio::time::Instant);
+
+impl Due {
+    #[expect(clippy::disallowed_methods, reason = "the clock is where time is read")]
+    pub(crate) fn after(span: Duration) -> Self {
+        // Beyond all reckoning is the same as never, which is far off enough.
+        const NEVER: Duration = Duration::from_hours(24 * 365 * 30);
+        Self((Instant::now() + span.min(NEVER)).into())
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the clock is where time is read")]
+    fn is_past(self) -> bool {
+        Instant::now() >= self.0.into_std()
+    }
+
+    /// What comes of `work`, if it comes before this.
+    pub(crate) async fn of<T>(self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::time::timeout_at(self.0, work).await.ok()
+    }
+}
+
+/// Wakes whoever waits for one deadline after another. It is set for the first and again when it has
+/// rung: most deadlines are met long before, and to set and clear a timer for each costs more than a
+/// ring too many.
+#[derive(Debug, Default)]
+pub(crate) struct Alarm(Option<Pin<Box<Sleep>>>);
+
+impl Alarm {
+    /// Ready once `due` is past.
+    pub(crate) fn poll(&mut self, due: Due, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            // Set for later than this it would not wake in time.
+            if let Some(sleep) = self.0.as_mut().filter(|sleep| sleep.deadline() <= due.0) {
+                ready!(sleep.as_mut().poll(cx));
+                if due.is_past() {
+                    return Poll::Ready(());
+                }
+            }
+            self.0 = Some(Box::pin(sleep_until(due.0)));
+        }
     }
 }
 

@@ -19,6 +19,7 @@ mod people;
 mod policies;
 mod request;
 mod response;
+mod risk;
 mod servers;
 mod socket;
 #[cfg(test)]
@@ -36,4 +37,5 @@ pub use response::{
     ApprovalView, DeadRule, Discovery, GrantState, GrantView, PersonView, Pinned, PolicyView,
     Response, ServerView, ToolState, ToolView, Use,
 };
+pub use risk::{FindingView, RiskView};
 pub use socket::{Socket, SocketError};

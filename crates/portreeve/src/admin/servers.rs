@@ -1,5 +1,6 @@
 //! What a person does with servers.
 
+use portreeve_risk::scan::Names;
 use serde_json::json;
 
 use super::effects::UpstreamError;
@@ -108,7 +109,7 @@ impl Office {
         let done = if first {
             let tools: Vec<_> = list
                 .iter()
-                .map(|tool| json!({ "tool": tool.tool, "hash": tool.hash }))
+                .map(|tool| json!({ "tool": tool.definition.tool, "hash": tool.definition.hash }))
                 .collect();
             let detail = json!({ "first": true, "tools": tools });
             let act = turn.book("server.pin", &server.name, detail).await?;
@@ -134,11 +135,21 @@ impl Office {
         let server = self.existing_server(name).await?;
         let discovery = self.discover(actor, server).await?;
         let server = self.existing_server(name).await?;
-        let pins = self.store.pins(name).await?;
+        let (own, others): (Vec<Pin>, Vec<Pin>) = self
+            .store
+            .load_all()
+            .await?
+            .pins
+            .into_iter()
+            .partition(|pin| pin.server == *name);
+        let others = Names::of(others.iter().map(|pin| pin.tool.as_str()));
         Ok(Response::Tools {
-            server: ServerView::new(&server, &pins),
+            server: ServerView::new(&server, &own),
             discovery,
-            tools: pins.iter().map(ToolView::new).collect(),
+            tools: own
+                .iter()
+                .map(|pin| ToolView::judged(pin, &others))
+                .collect(),
         })
     }
 

@@ -121,9 +121,20 @@ impl Link {
         };
         match tokio::time::timeout(SLOWEST, sending).await {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(self.unreachable(&crate::upstream::innermost(&error))),
+            Ok(Err(error)) => Err(self.unreachable(&self.why(&error))),
             Err(_) => Err(self.unreachable("it does not answer")),
         }
+    }
+
+    /// What a person can do something about, of a failure of the network.
+    fn why(&self, error: &dyn std::error::Error) -> String {
+        let why = crate::upstream::innermost(error);
+        let is_tls = self.target.scheme_str() == Some("https");
+        if is_tls && why.contains("InvalidContentType") {
+            return "it does not speak TLS there: if it speaks plain HTTP, write http://"
+                .to_owned();
+        }
+        why
     }
 
     pub(super) fn unreachable(&self, why: &str) -> LinkError {

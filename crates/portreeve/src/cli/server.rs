@@ -272,9 +272,19 @@ fn added(server: &ServerView, discovery: &Discovery) -> Output {
     let name = &server.name;
     let first = first_line(server);
     match discovery {
-        Discovery::FirstList(count) => Output::text(format!(
-            "{first}{count} tools accepted; `portreeve server tools {name}` shows them\n"
-        )),
+        Discovery::FirstList(_) => {
+            let count = server.tools_accepted;
+            let told = Output::text(format!(
+                "{first}{count} tools accepted; `portreeve server tools {name}` shows them\n"
+            ));
+            match server.tools_waiting {
+                0 => told,
+                held => told.remark(&format!(
+                    "warning: {held} of its tools wait for a person, for what their definitions say: \
+                     `portreeve server tools {name}` shows why, `portreeve server pin {name} TOOL` accepts"
+                )),
+            }
+        }
         Discovery::Compared(count) => Output::text(format!(
             "{first}{count} tools wait; accept them with `portreeve server pin {name}`\n"
         )),

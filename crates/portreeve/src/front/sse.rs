@@ -15,8 +15,9 @@ use hyper::body::Incoming;
 use portreeve_policy::time::Timestamp;
 use tokio::sync::{Notify, mpsc};
 
+use super::answer::{Answer, in_place};
 use super::body;
-use super::response::{self, Answer};
+use super::response;
 use super::routes::{is_json, nothing_here, unreadable};
 use super::serve::Front;
 use crate::gate::{NoVisit, Payload, Reply, SessionId, Status, Visit};
@@ -127,7 +128,7 @@ impl Front {
             return response::crowded();
         };
         match *request.method() {
-            Method::GET => response::holding(self.open_stream(visit, request.headers()), place),
+            Method::GET => in_place(self.open_stream(visit, request.headers()), place),
             Method::POST => {
                 let answer = self.take_message(request, visit, place).await;
                 answer.unwrap_or_else(|answer| answer)
