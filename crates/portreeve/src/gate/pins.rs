@@ -9,8 +9,8 @@ use portreeve_risk::scan::Names;
 
 use super::brings::{Labels, labels_of};
 use crate::store::model::{Accept, Definition, MAX_PINS, Nature, NewTools, Pin, PinState, Server};
-use crate::verdicts;
 use crate::upstream::MAX_NAME;
+use crate::verdicts;
 
 /// A server's pins as the gate asks them.
 #[derive(Debug)]
