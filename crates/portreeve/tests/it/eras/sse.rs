@@ -1,7 +1,9 @@
 //! Servers that speak the oldest transport: a stream, and a second URL that it names.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
@@ -19,6 +21,22 @@ struct Ancient {
     streams: Arc<Mutex<HashMap<String, mpsc::Sender<Bytes>>>>,
     /// What it names instead of its own URL.
     elsewhere: Option<&'static str>,
+    /// Whether it opens no more streams.
+    hangs: Arc<AtomicBool>,
+}
+
+/// Far more of a call's progress than fits on the way to a client that does not read.
+fn tell_much(stream: mpsc::Sender<Bytes>, token: &Value) {
+    let progress = json!({ "jsonrpc": "2.0", "method": "notifications/progress",
+        "params": { "progressToken": token, "progress": 1, "message": "x".repeat(100_000) } });
+    let progress = event(&progress);
+    tokio::spawn(async move {
+        for _ in 0..600 {
+            if stream.send(progress.clone()).await.is_err() {
+                return;
+            }
+        }
+    });
 }
 
 fn event(message: &Value) -> Bytes {
@@ -31,6 +49,9 @@ impl Ancient {
     }
 
     fn answer(&self, seen: &Seen) -> Script {
+        if seen.method == Method::GET && self.hangs.load(Ordering::Relaxed) {
+            return Script::Silence;
+        }
         if seen.method == Method::GET {
             let (sender, receiver) = mpsc::channel(32);
             let mut streams = self.streams.lock().unwrap();
@@ -48,8 +69,9 @@ impl Ancient {
         let body = seen.json();
         let answer = |result: Value| {
             let answer = json!({ "jsonrpc": "2.0", "id": body["id"], "result": result });
+            let stream = stream.clone();
             // A client that is gone hears nothing.
-            let _ = stream.try_send(event(&answer));
+            tokio::spawn(async move { stream.send(event(&answer)).await.ok() });
         };
         match seen.rpc_method().as_str() {
             "initialize" => answer(json!({ "protocolVersion": "2024-11-05",
@@ -57,10 +79,14 @@ impl Ancient {
             "tools/list" => answer(json!({ "tools": [
                 { "name": "t", "inputSchema": { "type": "object" } },
                 { "name": "ask", "inputSchema": { "type": "object" } },
+                { "name": "slow", "inputSchema": { "type": "object" } },
                 { "name": "secret", "inputSchema": { "type": "object" } } ] })),
             "tools/call" if body["params"]["name"] == "ask" => {
                 let asked = json!({ "jsonrpc": "2.0", "id": "q", "method": "roots/list" });
                 stream.try_send(event(&asked)).unwrap();
+            }
+            "tools/call" if body["params"]["name"] == "slow" => {
+                tell_much(stream.clone(), &body["params"]["_meta"]["progressToken"]);
             }
             "tools/call" => answer(json!({ "content": [{ "type": "text", "text": seen.path }] })),
             "" => {
@@ -86,7 +112,7 @@ async fn it_is_recognised_and_each_session_has_a_stream_of_its_own() {
     let gate = TestGate::start(&server.url(), &open_policy(&json!({}))).await;
     assert_eq!(
         gate.listed().await,
-        ["t", "ask"],
+        ["t", "ask", "slow"],
         "the tools were read, and are filtered"
     );
     let mut places = Vec::new();
@@ -201,4 +227,24 @@ async fn an_endpoint_elsewhere_is_refused() {
     );
     assert!(decoy.seen("").is_empty());
     assert_eq!(server.seen("initialize")[0].header("x-key"), Some("k3y"));
+}
+
+#[tokio::test]
+async fn a_server_that_opens_no_stream_is_waited_for_once() {
+    let ancient = Ancient::default();
+    let server = ancient.clone().start().await;
+    let gate = TestGate::start(&server.url(), &open_policy(&json!({}))).await;
+    assert_eq!(gate.call("t", json!({})).await.json()["id"], 1);
+    ancient.hangs.store(true, Ordering::Relaxed);
+    ancient.streams.lock().unwrap().clear();
+    let began = Instant::now();
+    let calls = (0..12).map(|_| gate.call("t", json!({})));
+    let answers = futures_util::future::join_all(calls).await;
+    // One attempt takes two seconds.
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(8), "{took:?}");
+    for answer in answers {
+        let error = &answer.json()["error"];
+        assert_eq!(error["data"]["may_have_run"], false, "{error}");
+    }
 }
