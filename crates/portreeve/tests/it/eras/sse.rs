@@ -230,6 +230,22 @@ async fn an_endpoint_elsewhere_is_refused() {
 }
 
 #[tokio::test]
+async fn who_does_not_read_keeps_nobody_else_waiting() {
+    let server = Ancient::default().start().await;
+    let gate = TestGate::start(&server.url(), &open_policy(&json!({}))).await;
+    assert_eq!(gate.call("t", json!({})).await.json()["id"], 1);
+    let mut slow = call(1, "slow");
+    slow["params"]["_meta"]["progressToken"] = json!("p");
+    let unread = Stream::open(&gate, Method::POST, &[], &slow).await;
+    // What comes after as much as fits is for somebody else.
+    for id in 2..30 {
+        let answer = gate.post(call(id, "t").to_string()).await;
+        assert!(answer.json()["result"].is_object(), "{}", answer.text());
+    }
+    drop(unread);
+}
+
+#[tokio::test]
 async fn a_server_that_opens_no_stream_is_waited_for_once() {
     let ancient = Ancient::default();
     let server = ancient.clone().start().await;
