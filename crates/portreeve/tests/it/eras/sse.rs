@@ -264,3 +264,36 @@ async fn a_server_that_opens_no_stream_is_waited_for_once() {
         assert_eq!(error["data"]["may_have_run"], false, "{error}");
     }
 }
+
+#[tokio::test]
+async fn a_grant_has_a_share_of_a_servers_connections() {
+    let ancient = Ancient::default();
+    let server = ancient.clone().start().await;
+    let gate = TestGate::start(&server.url(), &open_policy(&json!({}))).await;
+    let first = gate.post(HELLO).await.session();
+    let mut last = first.clone();
+    for _ in 0..100 {
+        gate.clock.advance(Duration::from_millis(1));
+        last = gate.post(HELLO).await.session();
+    }
+    for (session, status) in [(&first, StatusCode::NOT_FOUND), (&last, StatusCode::OK)] {
+        let headers = [("mcp-session-id", session.as_str())];
+        let answer = gate.post_with(&headers, call(1, "t").to_string()).await;
+        assert_eq!(answer.status, status, "{}", answer.text());
+    }
+    let open = || {
+        let streams = ancient.streams.lock().unwrap();
+        streams
+            .values()
+            .filter(|stream| !stream.is_closed())
+            .count()
+    };
+    for _ in 0..500 {
+        // Those of the sessions, and the gate's own.
+        if open() <= 101 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{} connections are open", open());
+}
