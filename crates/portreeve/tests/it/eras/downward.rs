@@ -602,6 +602,21 @@ async fn a_retry_that_people_must_approve_does_not_pass_unasked() {
 }
 
 #[tokio::test]
+async fn what_is_kept_of_a_client_is_bounded() {
+    let old = Old::default();
+    let server = old.start().await;
+    let gate = TestGate::start(&server.url(), &open_policy(&json!({}))).await;
+    let opened = old.opened();
+    let client = Client::new(&gate, json!({ "x": { "y": "x".repeat(20_000) } }));
+    let refused = client.ask(1, "tools/call", json!({ "name": "t" })).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+    assert_eq!(refused.json()["error"]["code"], -32602);
+    assert!(refused.text().contains("16384 bytes"), "{}", refused.text());
+    assert_eq!(gate.booked().pop().unwrap().rule.as_str(), "(malformed)");
+    assert_eq!(old.opened(), opened, "no session was opened for it");
+}
+
+#[tokio::test]
 async fn a_retry_without_the_answer_is_booked_and_wins_no_time() {
     let old = Old::default();
     let server = old.start().await;
