@@ -8,6 +8,7 @@ use portreeve_policy::{Pin as Standing, Schema, Subject, ToolFacts, Traits};
 
 use super::brings::{Labels, labels_of};
 use crate::store::model::{Accept, Definition, MAX_PINS, Nature, NewTools, Pin, PinState, Server};
+use crate::upstream::MAX_NAME;
 
 /// A server's pins as the gate asks them.
 #[derive(Debug)]
@@ -67,6 +68,8 @@ impl Board {
             Some(PinState::Accepted) => Standing::Pinned,
             Some(PinState::Changed { .. }) => Standing::Unpinned,
             Some(PinState::New) => self.of_newcomer(),
+            // No definition has a longer name, and what is called may be kept in mind.
+            None if tool.len() > MAX_NAME => Standing::Unpinned,
             None => self.of_unknown(),
         }
     }

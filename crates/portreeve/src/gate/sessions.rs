@@ -18,6 +18,7 @@ use super::client::Introduction;
 use super::registry::{Registry, ServerEntry};
 use super::turn::Turns;
 use crate::hex;
+use crate::mcp::kept::MAX_SESSION_ID;
 use crate::mcp::message;
 use crate::name::{Label, Name};
 use crate::upstream::UpstreamSession;
@@ -71,6 +72,8 @@ pub enum SessionError {
     Unknown,
     #[error("too many sessions are open; try again later")]
     Full,
+    #[error("the server's name of its session is longer than {MAX_SESSION_ID} bytes")]
+    LongName,
     #[error("the system gives no random bytes")]
     NoRandomness,
 }
@@ -183,6 +186,9 @@ impl Sessions {
         (version, client): (String, Option<Arc<Introduction>>),
         now: Timestamp,
     ) -> Result<Arc<Session>, SessionError> {
+        if upstream.id.len() > MAX_SESSION_ID {
+            return Err(SessionError::LongName);
+        }
         let session = Arc::new(Session {
             id: SessionId::random()?,
             upstream,

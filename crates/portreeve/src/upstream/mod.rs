@@ -17,6 +17,7 @@ mod sse;
 pub mod stdio;
 
 pub use apart::Whose;
+pub(crate) use definition::MAX_NAME;
 pub use definition::{DefinitionError, definition_of};
 pub use discover::{Discovered, discover, speaks};
 pub use error::UpstreamError;
