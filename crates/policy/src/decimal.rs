@@ -283,6 +283,11 @@ pub(crate) fn canonical_number(text: &str) -> String {
     let Some(literal) = Literal::read(text) else {
         return text.to_owned();
     };
+    // Nearly all numbers are written as people write them.
+    literal.plain().unwrap_or_else(|| reckoned(text, &literal))
+}
+
+fn reckoned(text: &str, literal: &Literal<'_>) -> String {
     let all: String = literal
         .digits()
         .filter_map(|d| char::from_digit(u32::from(d), 10))
@@ -301,9 +306,11 @@ pub(crate) fn canonical_number(text: &str) -> String {
     }
 }
 
+/// Numbers of so many digits are spelled without an exponent.
+const PLAIN: i64 = 40;
+
 /// Plain where that is readable, else with an exponent.
 fn spell(negative: bool, digits: &str, exponent: i64) -> String {
-    const PLAIN: i64 = 40;
     let count = i64::try_from(digits.len()).unwrap_or(i64::MAX);
     let point = count.saturating_add(exponent);
     let zeros = |n: i64| "0".repeat(usize::try_from(n).unwrap_or(0));
@@ -351,6 +358,19 @@ impl<'a> Literal<'a> {
             fraction,
             exponent,
         })
+    }
+
+    /// The canonical spelling of a number without an exponent and beyond one: as it is, without zeros
+    /// at the end of its fraction.
+    fn plain(&self) -> Option<String> {
+        let length = i64::try_from(self.whole.len()).ok()?;
+        if self.exponent != "0" || self.whole == "0" || length > PLAIN {
+            return None;
+        }
+        let fraction = self.fraction.trim_end_matches('0');
+        let point = if fraction.is_empty() { "" } else { "." };
+        let sign = if self.negative { "-" } else { "" };
+        Some([sign, self.whole, point, fraction].concat())
     }
 
     fn digits(&self) -> impl Iterator<Item = u8> {

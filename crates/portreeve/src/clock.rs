@@ -5,14 +5,15 @@
 //! by that clock wakes.
 
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use portreeve_policy::time::Timestamp;
 use tokio::sync::Notify;
+use tokio::time::{Sleep, sleep_until};
 
 /// Where the time comes from. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -137,6 +138,51 @@ impl Stopwatch {
     }
 }
 
+/// A point of monotonic time at which something is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Due(tokio::time::Instant);
+
+impl Due {
+    #[expect(clippy::disallowed_methods, reason = "the clock is where time is read")]
+    pub(crate) fn after(span: Duration) -> Self {
+        // Beyond all reckoning is the same as never, which is far off enough.
+        const NEVER: Duration = Duration::from_hours(24 * 365 * 30);
+        Self((Instant::now() + span.min(NEVER)).into())
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the clock is where time is read")]
+    fn is_past(self) -> bool {
+        Instant::now() >= self.0.into_std()
+    }
+
+    /// What comes of `work`, if it comes before this.
+    pub(crate) async fn of<T>(self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::time::timeout_at(self.0, work).await.ok()
+    }
+}
+
+/// Wakes whoever waits for one deadline after another. It is set for the first and again when it has
+/// rung: most deadlines are met long before, and to set and clear a timer for each costs more than a
+/// ring too many.
+#[derive(Debug, Default)]
+pub(crate) struct Alarm(Option<Pin<Box<Sleep>>>);
+
+impl Alarm {
+    /// Ready once `due` is past.
+    pub(crate) fn poll(&mut self, due: Due, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            // Set for later than this it would not wake in time.
+            if let Some(sleep) = self.0.as_mut().filter(|sleep| sleep.deadline() <= due.0) {
+                ready!(sleep.as_mut().poll(cx));
+                if due.is_past() {
+                    return Poll::Ready(());
+                }
+            }
+            self.0 = Some(Box::pin(sleep_until(due.0)));
+        }
+    }
+}
+
 /// RFC 3339 in UTC with milliseconds: `2026-11-20T07:43:15.123Z`.
 pub fn rfc3339(at: Timestamp) -> String {
     let days = at.0.div_euclid(86_400_000);
@@ -161,6 +207,16 @@ pub fn parse_rfc3339(text: &str) -> Option<Timestamp> {
     let days = days_from_civil(digits(year, 9999)?, digits(month, 12)?, digits(day, 31)?)?;
     let minutes = days * 1_440 + hour * 60 + minute - offset_minutes;
     Some(Timestamp(minutes * 60_000 + second * 1_000 + milli))
+}
+
+/// When something ends: a time, or a date, which ends as it begins in UTC.
+pub fn parse_end(text: &str) -> Option<Timestamp> {
+    parse_rfc3339(text).or_else(|| {
+        let is_date = text.len() == 10;
+        is_date
+            .then(|| parse_rfc3339(&format!("{text}T00:00:00Z")))
+            .flatten()
+    })
 }
 
 fn split_offset(text: &str) -> Option<(&str, i64)> {

@@ -98,6 +98,11 @@ impl DataDir {
         Ok(Self(std::path::absolute(&path).unwrap_or(path)))
     }
 
+    /// The platform's folder, where a command looks to which nobody says anything else.
+    pub fn usual(environment: &Environment) -> Option<Self> {
+        platform(environment).map(Self::at)
+    }
+
     pub fn path(&self) -> &Path {
         &self.0
     }

@@ -4,10 +4,27 @@ use std::time::Duration;
 
 /// Why a text is no span.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{0:?} is not a span of time: write a whole number and a unit, such as `90s`, `15m`, `6h`, `30d` or `2w`"
-)]
+#[error("{}", self.said())]
 pub struct BadDuration(pub String);
+
+impl BadDuration {
+    fn said(&self) -> String {
+        let text = &self.0;
+        let number = text.strip_suffix(['s', 'm', 'h', 'd', 'w']);
+        let digits = number.map(|number| number.strip_prefix('-').unwrap_or(number));
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        let is_zero = |text: &str| text.bytes().all(|byte| byte == b'0');
+        match digits {
+            Some(digits) if is_number(digits) && (text.starts_with('-') || is_zero(digits)) => {
+                format!("{text:?} must be longer than 0")
+            }
+            _ => format!(
+                "{text:?} is not a span of time: write a whole number and a unit, such as `90s`, `15m`, \
+                 `6h`, `30d` or `2w`"
+            ),
+        }
+    }
+}
 
 /// Reads a whole number of seconds, minutes, hours, days or weeks; zero is none.
 pub fn parse(text: &str) -> Result<Duration, BadDuration> {
@@ -66,6 +83,15 @@ mod tests {
             "é",
         ] {
             assert!(parse(bad).is_err(), "{bad}");
+        }
+        for (text, says) in [
+            ("0s", "must be longer than 0"),
+            ("-1h", "must be longer than 0"),
+            ("-h", "is not a span of time"),
+            ("-1y", "is not a span of time"),
+        ] {
+            let said = parse(text).unwrap_err().to_string();
+            assert!(said.contains(says), "{said}");
         }
     }
 }

@@ -22,7 +22,7 @@ const fn values() -> [u8; 256] {
 
 /// The two digits of each byte.
 pub(crate) fn encode(bytes: &[u8]) -> String {
-    let mut text = Vec::with_capacity(bytes.len() * 2);
+    let mut text = Vec::new();
     encode_into(&mut text, bytes);
     // Digits are ASCII.
     String::from_utf8(text).unwrap_or_default()
@@ -30,11 +30,15 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
 
 /// Appends the two digits of each byte.
 pub(crate) fn encode_into(out: &mut Vec<u8>, bytes: &[u8]) {
-    out.extend(
-        bytes
-            .iter()
-            .flat_map(|byte| [digit(byte >> 4), digit(byte & 0x0f)]),
-    );
+    let start = out.len();
+    out.resize(start + bytes.len() * 2, b'0');
+    let (pairs, _) = out
+        .get_mut(start..)
+        .unwrap_or_default()
+        .as_chunks_mut::<2>();
+    for (pair, byte) in pairs.iter_mut().zip(bytes) {
+        *pair = [digit(byte >> 4), digit(byte & 0x0f)];
+    }
 }
 
 /// Reads exactly `N` bytes; `None` for any other length or spelling.

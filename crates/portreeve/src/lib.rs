@@ -37,3 +37,4 @@ mod refused;
 pub mod server_url;
 pub mod store;
 pub mod upstream;
+pub mod verdicts;

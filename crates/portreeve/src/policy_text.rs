@@ -46,7 +46,7 @@ pub fn compile(text: &[u8]) -> Result<portreeve_policy::Checked, Vec<portreeve_p
 
 /// Checks a text as [`compile`] does, for people.
 pub fn check(text: &[u8]) -> Result<Checked, Vec<Problem>> {
-    let compiled = compile(text).map_err(sendable)?;
+    let compiled = compile(text).map_err(|problems| meant(text, sendable(problems)))?;
     let tools = compiled.policy.tool_names();
     let approvers = compiled.policy.approvers();
     Ok(Checked {
@@ -57,6 +57,32 @@ pub fn check(text: &[u8]) -> Result<Checked, Vec<Problem>> {
         asks_people: compiled.policy.asks_people(),
         warnings: sendable(compiled.warnings),
     })
+}
+
+/// Of a text that is no JSON at all, what else it may be is said instead.
+fn meant(text: &[u8], problems: Vec<Problem>) -> Vec<Problem> {
+    let words = text.trim_ascii_start();
+    let begins = |all: &[&[u8]]| all.iter().any(|with| words.starts_with(with));
+    let looks_like = if begins(&[b"{"]) || words.is_empty() {
+        return problems;
+    } else if begins(&[b"package ", b"import "]) {
+        "it looks like Rego; "
+    } else if begins(&[b"permit", b"forbid", b"@"]) {
+        "it looks like Cedar; "
+    } else if begins(&[b"version:", b"---", b"# "]) {
+        "it looks like YAML; "
+    } else {
+        ""
+    };
+    let mut problems = problems;
+    problems.truncate(1);
+    for problem in &mut problems {
+        problem.message = format!(
+            "this is not JSON: {looks_like}a policy is a JSON object such as {{ \"version\": \"1\", \
+             \"default\": \"deny\", \"tools\": {{}} }} (`portreeve policy schema` has all of it)"
+        );
+    }
+    problems
 }
 
 /// The language's problems in the form that can be sent and shown.
@@ -110,6 +136,25 @@ mod tests {
         assert!(shown.contains(" --> p.json:2:13\n"), "{shown}");
         assert!(shown.contains("2 |  \"version\": }\n"), "{shown}");
         assert!(shown.contains("\n  |             ^\n"), "{shown}");
+    }
+
+    #[test]
+    fn what_is_no_json_is_said_to_be_none() {
+        for (text, says) in [
+            ("package mcp\ndefault allow := false", "it looks like Rego"),
+            (
+                "permit(principal, action, resource);",
+                "it looks like Cedar",
+            ),
+            ("version: '1'\ndefault: deny", "it looks like YAML"),
+            ("hello", "this is not JSON: a policy is"),
+        ] {
+            let problems = check(text.as_bytes()).expect_err("no policy");
+            assert_eq!(problems.len(), 1, "{problems:?}");
+            assert!(problems[0].message.contains(says), "{problems:?}");
+        }
+        let problems = check(b"{").expect_err("no policy");
+        assert!(!problems[0].message.contains("not JSON:"), "{problems:?}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Keys are sorted by their bytes, strings carry no escape that is not needed, and numbers are
 //! exact decimals, so that two texts of the same arguments bind the same approval.
 
+use super::reader::plain_length;
 use super::value::{Kind, Member, Value};
 use crate::decimal::canonical_number;
 
@@ -61,22 +62,16 @@ fn write_members<'a>(members: impl Iterator<Item = &'a Member<'a>>, out: &mut St
 pub(super) fn write_string(text: &str, out: &mut String) {
     out.push('"');
     let mut rest = text;
-    while let Some(at) = rest.bytes().position(needs_escape) {
-        let (plain, special) = rest.split_at(at);
+    loop {
+        // What needs an escape is ASCII, and no byte of any other character is.
+        let (plain, special) = rest.split_at(plain_length(rest.as_bytes()));
         out.push_str(plain);
         let mut after = special.chars();
-        if let Some(c) = after.next() {
-            escape(c, out);
-        }
+        let Some(c) = after.next() else { break };
+        escape(c, out);
         rest = after.as_str();
     }
-    out.push_str(rest);
     out.push('"');
-}
-
-/// What needs an escape is ASCII, and no byte of any other character is.
-const fn needs_escape(byte: u8) -> bool {
-    byte < 0x20 || matches!(byte, b'"' | b'\\')
 }
 
 fn escape(c: char, out: &mut String) {

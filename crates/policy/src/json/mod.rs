@@ -21,6 +21,7 @@ pub use canonical::canonical;
 pub use error::{JsonError, Place, Trouble};
 pub use outline::{Outlines, RawMember, outline, outline_with};
 pub use readable::readable;
+pub use reader::plain_length;
 pub use slip::{Slip, slip};
 pub use value::{Kind, Member, Span, Value, parse, parse_first};
 

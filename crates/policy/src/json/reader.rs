@@ -61,10 +61,6 @@ impl<'a> Reader<'a> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    fn next_bytes<const N: usize>(&self) -> Option<&'a [u8; N]> {
-        self.text.as_bytes().get(self.at..)?.first_chunk()
-    }
-
     const fn step(&mut self) {
         self.at = self.at.saturating_add(1);
     }
@@ -226,25 +222,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Moves to the next quote, backslash, control character or the end: eight bytes at a time,
-    /// and in longer strings as many as a vector register holds, for long results are mostly string.
+    /// Moves to the next quote, backslash, control character or the end.
     fn skip_plain(&mut self) {
-        while let Some(chunk) = self.next_bytes::<8>() {
-            let special = special_bytes(u64::from_le_bytes(*chunk));
-            if special != 0 {
-                // The lowest marked byte is exact; marks above it may be carried over.
-                let skipped = (special.trailing_zeros() / 8) as usize;
-                self.at = self.at.saturating_add(skipped);
-                return;
-            }
-            self.at = self.at.saturating_add(8);
-            while self.next_bytes::<LANE>().is_some_and(all_plain) {
-                self.at = self.at.saturating_add(LANE);
-            }
-        }
-        while !matches!(self.peek(), None | Some(b'"' | b'\\' | 0..=0x1F)) {
-            self.step();
-        }
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        self.at = self.at.saturating_add(plain_length(rest));
     }
 
     fn escape(&mut self) -> Result<char, JsonError> {
@@ -307,6 +288,30 @@ impl<'a> Reader<'a> {
         self.at = end;
         u32::from_str_radix(digits, 16).map_err(|_| bad)
     }
+}
+
+/// How many bytes there are before the first that stands in no JSON string as it is: a quote, a
+/// backslash or a control character. Looked at eight at a time, and in longer strings as many as a vector
+/// register holds, for long results are mostly string.
+pub fn plain_length(bytes: &[u8]) -> usize {
+    let mut rest = bytes;
+    while let Some((chunk, after)) = rest.split_first_chunk::<8>() {
+        let special = special_bytes(u64::from_le_bytes(*chunk));
+        if special != 0 {
+            // The lowest marked byte is exact; marks above it may be carried over.
+            let plain = (special.trailing_zeros() / 8) as usize;
+            return bytes.len().saturating_sub(rest.len()).saturating_add(plain);
+        }
+        rest = after;
+        while let Some((lane, after)) = rest.split_first_chunk::<LANE>()
+            && all_plain(lane)
+        {
+            rest = after;
+        }
+    }
+    let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1F);
+    let plain = rest.iter().position(is_special).unwrap_or(rest.len());
+    bytes.len().saturating_sub(rest.len()).saturating_add(plain)
 }
 
 /// How many bytes of a string are looked at together; compilers know vectors of this size.

@@ -36,6 +36,15 @@ pub(super) struct Members {
     pub(super) split: HashMap<Arc<str>, Meter>,
 }
 
+impl Members {
+    fn meter(&self, per: Option<&str>) -> Option<&Meter> {
+        match per {
+            None => self.whole.as_ref(),
+            Some(per) => self.split.get(per),
+        }
+    }
+}
+
 /// Charges that were made and may still be given back, once.
 #[derive(Debug)]
 #[must_use = "the charges stand unless they are given back"]
@@ -215,10 +224,7 @@ impl Counters {
 
     fn meter(&self, key: &CounterKey) -> Option<&Meter> {
         let members = self.families.get(&key.family)?;
-        match &key.per {
-            None => members.whole.as_ref(),
-            Some(per) => members.split.get(per),
-        }
+        members.meter(key.per.as_deref())
     }
 
     fn meter_mut(&mut self, key: &CounterKey) -> Option<&mut Meter> {
@@ -235,7 +241,8 @@ impl Counters {
         let shared = before.iter().find(|b| b.key == charge.key);
         let cost = shared.map_or(charge.cost, |b| b.amount.max(charge.cost));
         let unused = Meter::new(self.floor);
-        let known = self.meter(&charge.key);
+        let members = self.families.get(&charge.key.family);
+        let known = members.and_then(|members| members.meter(charge.key.per.as_deref()));
         match known
             .unwrap_or(&unused)
             .earliest(now, window, charge.max, cost)
@@ -251,7 +258,7 @@ impl Counters {
         if cost.is_zero() || shared.is_some() {
             return Ok(());
         }
-        self.check_keys(charge, now, before)?;
+        self.check_keys(charge, members, now, before)?;
         match known {
             Some(_) => Ok(()),
             None => self.check_room(now, before),
@@ -262,6 +269,7 @@ impl Counters {
     fn check_keys(
         &self,
         charge: &Charge,
+        members: Option<&Members>,
         now: Timestamp,
         before: &[Booked],
     ) -> Result<(), Shortfall> {
@@ -273,7 +281,6 @@ impl Counters {
             b.key.family == charge.key.family && b.key.per.is_some() && self.meter(&b.key).is_none()
         };
         let siblings = before.iter().filter(is_new_sibling).count();
-        let members = self.families.get(&charge.key.family);
         let known = members.map_or(0, |m| m.split.len());
         if known.saturating_add(siblings) < max_keys {
             return Ok(());

@@ -110,37 +110,52 @@ impl CounterKey {
     }
 }
 
-/// `grant/ci/runs/run-rerun_rate`, with a fifth part for a `per` value.
-impl fmt::Display for CounterKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.family.scope.as_str())?;
+impl CounterKey {
+    /// `grant/ci/runs/run-rerun_rate`, with a fifth part for a `per` value.
+    pub fn spelled(&self) -> String {
         let family = &self.family;
         let parts: [&str; 3] = [&family.owner, &family.server, &family.counter];
-        for part in parts.into_iter().chain(self.per.as_deref()) {
-            f.write_str("/")?;
-            write_escaped(part, f)?;
+        let parts = || parts.into_iter().chain(self.per.as_deref());
+        let scope = family.scope.as_str();
+        let length = parts().map(|part| part.len().saturating_add(1));
+        let length = length.fold(scope.len(), usize::saturating_add);
+        let mut out = String::with_capacity(length);
+        out.push_str(scope);
+        for part in parts() {
+            out.push('/');
+            push_escaped(part, &mut out);
         }
-        Ok(())
+        out
+    }
+}
+
+impl fmt::Display for CounterKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.spelled())
     }
 }
 
 /// Visible ASCII but `%` and `/` stands for itself, everything else is escaped byte for byte.
-fn write_escaped(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let is_odd = |byte: &u8| !byte.is_ascii_graphic() || matches!(byte, b'%' | b'/');
-    let mut rest = text;
-    loop {
-        let plain = rest.bytes().position(|byte| is_odd(&byte));
-        let (plain, after) = rest.split_at(plain.unwrap_or(rest.len()));
-        f.write_str(plain)?;
-        let odd = after.bytes().take_while(is_odd).count();
-        if odd == 0 {
-            return Ok(());
+fn push_escaped(text: &str, out: &mut String) {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'%' | b'/');
+    // Nearly all names are plain throughout.
+    if text
+        .bytes()
+        .fold(true, |plain, byte| plain & is_plain(byte))
+    {
+        out.push_str(text);
+        return;
+    }
+    for byte in text.bytes() {
+        if is_plain(byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            for nibble in [byte >> 4, byte & 0xF] {
+                let digit = char::from_digit(u32::from(nibble), 16);
+                out.extend(digit.map(|digit| digit.to_ascii_uppercase()));
+            }
         }
-        let (odd, after) = after.split_at(odd);
-        for byte in odd.bytes() {
-            write!(f, "%{byte:02X}")?;
-        }
-        rest = after;
     }
 }
 
@@ -175,7 +190,7 @@ impl FromStr for CounterKey {
         }
         let key = Self { family, per };
         // One counter, one spelling: a second one would be a second counter.
-        if key.to_string() == text {
+        if key.spelled() == text {
             Ok(key)
         } else {
             Err(BadKey)

@@ -105,7 +105,7 @@ impl Office {
         let turn = self.turn(&actor).await;
         let approval = self.existing_approval(id).await?;
         let now = self.clock.now();
-        may(&approval, None, Some(&person), now).map_err(|no| refusal(id, no))?;
+        may(&approval, None, Some(&person), now).map_err(|no| not_taken_back(id, no))?;
         let detail = about(&approval, reason.as_deref());
         let act = turn.book("approval.withdraw", id, detail).await?;
         let left = self.store.withdraw_approval(id, person, now).await?;
@@ -152,6 +152,19 @@ fn too_late(id: &str, no: NoVote) -> Failure {
             format!("the approval {id} is used already: its call has passed"),
             "nothing more can be done here; should that call never have reached its server, your \
              approval does not let it pass again",
+        ),
+        other => not_taken_back(id, other),
+    }
+}
+
+/// What somebody is told who takes back what cannot be.
+fn not_taken_back(id: &str, no: NoVote) -> Failure {
+    match no {
+        NoVote::Over(State::Denied) => Failure::no(
+            format!("the approval {id} is denied, and a denial cannot be taken back"),
+            format!(
+                "the call may be made anew once it has ended: `portreeve approvals show {id}` says until when"
+            ),
         ),
         other => refusal(id, other),
     }

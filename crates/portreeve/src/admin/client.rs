@@ -48,7 +48,7 @@ pub async fn ask(
             return Err(AskError::Broken(early.into()));
         }
         match serde_json::from_str(&text) {
-            Ok(Line::Part(response)) => part(response),
+            Ok(Line::Part(response)) => part(*response),
             Ok(Line::Done) => return Ok(()),
             Ok(Line::Failed(failure)) => return Err(failure.into()),
             Err(error) => return Err(AskError::Strange(error.to_string())),

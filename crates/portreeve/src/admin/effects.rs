@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Environment;
-use crate::store::model::{Definition, Server};
+use crate::store::model::{Judged, Server};
 
 /// An effect under way; an error is a text for a person.
 pub type Doing<'a, T, E = String> = BoxFuture<'a, Result<T, E>>;
@@ -43,7 +43,7 @@ pub trait Effects: Booker {
     /// Reads the store again; what changed is in force when this resolves.
     fn reload(&self) -> Doing<'_, ()>;
     /// Asks a server for its tools now.
-    fn discover(&self, server: Server) -> Doing<'_, Vec<Definition>, UpstreamError>;
+    fn discover(&self, server: Server) -> Doing<'_, Vec<Judged>, UpstreamError>;
     /// Tells the calls that wait for this approval that people have spoken.
     fn approval_decided(&self, id: &str);
     /// The environment that servers are started in.
@@ -88,7 +88,7 @@ impl Effects for Offline {
         Box::pin(async { Ok(()) })
     }
 
-    fn discover(&self, _: Server) -> Doing<'_, Vec<Definition>, UpstreamError> {
+    fn discover(&self, _: Server) -> Doing<'_, Vec<Judged>, UpstreamError> {
         Box::pin(async { Err(UpstreamError::NotRunning) })
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use portreeve_policy::time::Timestamp;
 use serde_json::json;
 
 use super::failure::{Answer, Failure};
@@ -22,20 +23,22 @@ impl Office {
                 identity,
                 servers,
                 shadows,
-                expires_in_ms,
+                expires,
             } => {
                 if let Some(identity) = &identity {
                     check_identity(identity).map_err(|why| Failure::usage(why, ""))?;
                 }
-                expires_in_ms.map_or(Ok(()), to_come)?;
-                let now = self.clock.now();
+                let expires_at = match expires {
+                    Some(expiry) => self.end(expiry)?,
+                    None => None,
+                };
                 let new = NewGrant {
                     label,
                     identity,
                     token_sha256: String::new(),
                     servers: servers.into_iter().map(|(s, p)| (s, Some(p))).collect(),
                     shadows,
-                    expires_at: expires_in_ms.map(|span| now.plus(span)),
+                    expires_at,
                 };
                 self.create_grant(actor, new).await
             }
@@ -83,7 +86,23 @@ impl Office {
             token: token.reveal().to_owned(),
             gateway_url: self.effects.status().gateway_url,
             unknown_approvers: self.unknown_approvers_of(policies).await?,
+            unknown_tools: self.unknown_tools(meetings(grant)).await?,
         })
+    }
+
+    /// When a grant ends that is to end so; that is to come.
+    fn end(&self, expiry: Expiry) -> Result<Option<Timestamp>, Failure> {
+        let now = self.clock.now();
+        let end = match expiry {
+            Expiry::Never => return Ok(None),
+            Expiry::InMs(span) => now.plus(span),
+            Expiry::At(at) => Timestamp(at),
+        };
+        if end > now {
+            return Ok(Some(end));
+        }
+        let what = "the grant would have ended already";
+        Err(Failure::usage(what, "name a time to come"))
     }
 
     fn grant_view(&self, grant: &Grant) -> GrantView {
@@ -137,6 +156,10 @@ impl Office {
         let new = shadows.iter().filter_map(|(s, p)| Some((s, p.as_ref()?)));
         self.check_shadows(label, &before.servers, new).await?;
         let mut all = before.shadows;
+        let met: Vec<(Name, Name)> = shadows
+            .iter()
+            .filter_map(|(server, policy)| Some((server.clone(), policy.clone()?)))
+            .collect();
         for (server, policy) in shadows {
             match policy {
                 Some(policy) => drop(all.insert(server, policy)),
@@ -152,7 +175,13 @@ impl Office {
             .rewrite_grant(label, before.servers, all, before.expires_at);
         let grant = self.grant_view(&act.came_of(rewriting.await).await?);
         turn.reload().await?;
-        Ok(Response::Grant { grant })
+        let unknown_tools = self
+            .unknown_tools(met.iter().map(|(server, policy)| (server, policy)))
+            .await?;
+        Ok(Response::Grant {
+            grant,
+            unknown_tools,
+        })
     }
 
     /// A grant that may be changed here: it exists, is not the file's, and is not revoked.
@@ -194,13 +223,20 @@ impl Office {
 
     async fn revoke(&self, actor: &str, label: &Label) -> Result<Response, Failure> {
         let turn = self.turn(actor).await;
-        self.changeable(label).await?;
+        if self.removable(label).await?.revoked_at.is_some() {
+            return Err(Failure::cannot(
+                format!("the grant `{label}` is revoked already"),
+                format!("`portreeve grant remove {label}` frees the label"),
+            ));
+        }
         let act = turn.book("grant.revoke", label, json!({})).await?;
         let revoked = self.store.revoke_grant(label, self.clock.now()).await;
         let grant = act.came_of(revoked).await?;
         turn.reload().await?;
-        let grant = self.grant_view(&grant);
-        Ok(Response::Grant { grant })
+        Ok(Response::Grant {
+            grant: self.grant_view(&grant),
+            unknown_tools: Vec::new(),
+        })
     }
 
     async fn remove_grant(&self, actor: &str, label: Label) -> Result<Response, Failure> {
@@ -224,18 +260,17 @@ impl Office {
         let mut all = before.servers;
         let expires_at = match expires {
             None => before.expires_at,
-            Some(Expiry::Never) => None,
-            Some(Expiry::InMs(span)) => {
-                to_come(span)?;
-                Some(self.clock.now().plus(span))
-            }
+            Some(expiry) => self.end(expiry)?,
         };
         for server in &without {
             if all.remove(server).is_none() {
                 return Err(lacks(label, server, &all));
             }
         }
-        let new: BTreeMap<_, _> = servers.into_iter().map(|(s, p)| (s, Some(p))).collect();
+        let new: BTreeMap<_, _> = servers
+            .iter()
+            .map(|(s, p)| (s.clone(), Some(p.clone())))
+            .collect();
         self.check_attachments(&new).await?;
         all.extend(new);
         let detail = json!({
@@ -248,8 +283,10 @@ impl Office {
         let rewriting = self.store.rewrite_grant(label, all, shadows, expires_at);
         let grant = act.came_of(rewriting.await).await?;
         turn.reload().await?;
-        let grant = self.grant_view(&grant);
-        Ok(Response::Grant { grant })
+        Ok(Response::Grant {
+            grant: self.grant_view(&grant),
+            unknown_tools: self.unknown_tools(&servers).await?,
+        })
     }
 
     async fn list_grants(&self) -> Result<Response, Failure> {
@@ -259,18 +296,17 @@ impl Office {
     }
 }
 
+/// The servers with the policies that are in force or tried there.
+fn meetings(grant: &Grant) -> impl Iterator<Item = (&Name, &Name)> {
+    let in_force = grant.servers.iter();
+    let in_force = in_force.filter_map(|(server, policy)| Some((server, policy.as_ref()?)));
+    in_force.chain(grant.shadows.iter())
+}
+
 fn lacks(label: &Label, server: &Name, has: &BTreeMap<Name, Option<Name>>) -> Failure {
     let near = crate::nearest::did_you_mean(server, has.keys().map(Name::as_str));
     Failure::cannot(
         format!("the grant `{label}` does not have the server `{server}`{near}"),
         "`portreeve grant list` shows what it has",
     )
-}
-
-fn to_come(span: i64) -> Result<(), Failure> {
-    if span > 0 {
-        return Ok(());
-    }
-    let what = "the grant would have ended already";
-    Err(Failure::usage(what, "name a time to come"))
 }

@@ -19,10 +19,12 @@ mod people;
 mod policies;
 mod request;
 mod response;
+mod risk;
 mod servers;
 mod socket;
 #[cfg(test)]
 mod tests;
+mod tool_names;
 mod wrong_proofs;
 
 pub use client::{AskError, ask};
@@ -36,4 +38,5 @@ pub use response::{
     ApprovalView, DeadRule, Discovery, GrantState, GrantView, PersonView, Pinned, PolicyView,
     Response, ServerView, ToolState, ToolView, Use,
 };
+pub use risk::{FindingView, RiskView};
 pub use socket::{Socket, SocketError};

@@ -113,7 +113,13 @@ impl Office {
         if changed {
             turn.reload().await?;
         }
+        let unknown_tools = match &server {
+            // Compared with one server, it is not to be with the others, too.
+            Some(_) => Vec::new(),
+            None => self.unknown_tools_of(&put.name).await?,
+        };
         Ok(Response::PolicyPut {
+            unknown_tools,
             unknown_approvers: self.unknown_approvers(&put.text).await?,
             policy: self.policy_view(&put).await?,
             changed,

@@ -37,6 +37,8 @@ pub enum Credential {
 pub enum Expiry {
     Never,
     InMs(i64),
+    /// Milliseconds since 1970.
+    At(i64),
 }
 
 /// How a new server is reached.
@@ -75,6 +77,9 @@ pub enum Request {
         new_tools: NewTools,
         accept: Accept,
         private: bool,
+        /// How long one request to it may take, if not as long as usual.
+        #[serde(default)]
+        timeout_ms: Option<u64>,
     },
     ServerList,
     /// The server's tools and what waits; asks the server first if a gate runs.
@@ -111,7 +116,7 @@ pub enum Request {
         servers: BTreeMap<Name, Name>,
         #[serde(default)]
         shadows: BTreeMap<Name, Name>,
-        expires_in_ms: Option<i64>,
+        expires: Option<Expiry>,
     },
     GrantList,
     GrantRotate {

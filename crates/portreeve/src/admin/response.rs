@@ -1,5 +1,8 @@
 //! What the office answers: views for people, without secrets.
 
+use portreeve_risk::scan::Names;
+
+use super::risk::RiskView;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -163,6 +166,9 @@ pub enum Response {
         /// What is to be said of approvers that it names and nobody is.
         #[serde(default)]
         unknown_approvers: Vec<String>,
+        /// What is to be said of tools that it names and the servers do not have where it is in force.
+        #[serde(default)]
+        unknown_tools: Vec<String>,
     },
     Policies {
         policies: Vec<PolicyView>,
@@ -182,12 +188,18 @@ pub enum Response {
         /// What is to be said of approvers that its policies name and nobody is.
         #[serde(default)]
         unknown_approvers: Vec<String>,
+        /// The same of tools that its policies name and its servers do not have.
+        #[serde(default)]
+        unknown_tools: Vec<String>,
     },
     Grants {
         grants: Vec<GrantView>,
     },
     Grant {
         grant: GrantView,
+        /// What is to be said of tools that its new policies name and its servers do not have.
+        #[serde(default)]
+        unknown_tools: Vec<String>,
     },
     GrantRemoved {
         label: Label,
@@ -319,6 +331,12 @@ pub struct ToolView {
     /// What it would change, line by line: `-` what was accepted, `+` what waits.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<String>,
+    /// What is to be known of the definition: of the one that waits, if one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub risk: Option<RiskView>,
+    /// Why the definition waits, where it is its own words that keep it waiting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<String>,
     pub first_seen: String,
     pub accepted_at: Option<String>,
 }
@@ -335,12 +353,31 @@ impl ToolView {
             state,
             hash: pin.hash.clone(),
             definition: raw(&pin.definition),
-            class: pin.nature.map(|nature| nature.class.as_str().to_owned()),
+            class: pin
+                .opinion
+                .nature
+                .map(|nature| nature.class.as_str().to_owned()),
             waiting_hash: pin.waiting().map(str::to_owned),
             waiting_definition: waiting,
             changes: pin_changes(pin),
+            risk: None,
+            held: pin.opinion.held.clone().filter(|_| state == ToolState::New),
             first_seen: rfc3339(pin.first_seen),
             accepted_at: pin.accepted_at.map(rfc3339),
+        }
+    }
+}
+
+impl ToolView {
+    /// With what is to be known of it beside the tools of other servers.
+    pub(super) fn judged(pin: &Pin, others: &Names) -> Self {
+        let definition = match &pin.state {
+            PinState::Changed { definition, .. } => definition,
+            PinState::Accepted | PinState::New => &pin.definition,
+        };
+        Self {
+            risk: RiskView::of(definition, &pin.server, others),
+            ..Self::new(pin)
         }
     }
 }

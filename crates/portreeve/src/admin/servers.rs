@@ -1,5 +1,6 @@
 //! What a person does with servers.
 
+use portreeve_risk::scan::Names;
 use serde_json::json;
 
 use super::effects::UpstreamError;
@@ -25,6 +26,7 @@ impl Office {
                 new_tools,
                 accept,
                 private,
+                timeout_ms,
             } => {
                 let server = NewServer {
                     name,
@@ -32,7 +34,7 @@ impl Office {
                     new_tools,
                     accept,
                     private,
-                    timeout_ms: None,
+                    timeout_ms,
                 };
                 self.add_server(actor, server).await
             }
@@ -53,6 +55,7 @@ impl Office {
             "new_tools": new.new_tools,
             "accept": new.accept,
             "private": new.private,
+            "timeout_ms": new.timeout_ms,
         });
         let act = turn.book("server.add", &new.name, detail).await?;
         let added = self.store.add_server(new, self.clock.now()).await;
@@ -108,7 +111,7 @@ impl Office {
         let done = if first {
             let tools: Vec<_> = list
                 .iter()
-                .map(|tool| json!({ "tool": tool.tool, "hash": tool.hash }))
+                .map(|tool| json!({ "tool": tool.definition.tool, "hash": tool.definition.hash }))
                 .collect();
             let detail = json!({ "first": true, "tools": tools });
             let act = turn.book("server.pin", &server.name, detail).await?;
@@ -134,11 +137,21 @@ impl Office {
         let server = self.existing_server(name).await?;
         let discovery = self.discover(actor, server).await?;
         let server = self.existing_server(name).await?;
-        let pins = self.store.pins(name).await?;
+        let (own, others): (Vec<Pin>, Vec<Pin>) = self
+            .store
+            .load_all()
+            .await?
+            .pins
+            .into_iter()
+            .partition(|pin| pin.server == *name);
+        let others = Names::of(others.iter().map(|pin| pin.tool.as_str()));
         Ok(Response::Tools {
-            server: ServerView::new(&server, &pins),
+            server: ServerView::new(&server, &own),
             discovery,
-            tools: pins.iter().map(ToolView::new).collect(),
+            tools: own
+                .iter()
+                .map(|pin| ToolView::judged(pin, &others))
+                .collect(),
         })
     }
 
@@ -216,8 +229,10 @@ fn why_failed(error: &UpstreamError, target: &Target) -> String {
         (UpstreamError::Failed(why), Target::Command { .. }) => {
             let here = std::path::absolute(".").unwrap_or_default();
             format!(
-                "{why}; it was started in {}, and what it wrote to stderr is in the gateway's log",
-                here.display()
+                "{why}; it was started in {}, and what it wrote to stderr is in the gateway's log: the stderr of \
+                 the `portreeve up` that runs (process {})",
+                here.display(),
+                std::process::id()
             )
         }
         _ => error.to_string(),

@@ -32,7 +32,7 @@ const CONNECTIONS_MAX: usize = 32;
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Line {
-    Part(Response),
+    Part(Box<Response>),
     Done,
     Failed(Failure),
 }
@@ -152,7 +152,7 @@ async fn answer(
         tokio::spawn(async move { office.carry_out(&actor, request, &parts).await })
     };
     while let Some(part) = inbox.recv().await {
-        send(write, &Line::Part(part)).await?;
+        send(write, &Line::Part(Box::new(part))).await?;
     }
     let last = match task.await {
         Ok(Ok(())) => Line::Done,

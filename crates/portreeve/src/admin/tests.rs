@@ -9,7 +9,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::name::{Label, Name};
 use crate::store::model::{
-    Accept, Accepting, Declared, Definition, NewGrant, NewTools, Server, Snapshot,
+    Accept, Accepting, Declared, Definition, Judged, NewGrant, NewTools, Opinion, Server, Snapshot,
 };
 use crate::store::seal::tests::Masking;
 use crate::store::sqlite::SqliteStore;
@@ -24,7 +24,7 @@ struct Watched {
     /// What stood in the store whenever an act was booked.
     before: Mutex<Vec<Snapshot>>,
     books: Mutex<bool>,
-    tools: Mutex<Result<Vec<Definition>, UpstreamError>>,
+    tools: Mutex<Result<Vec<Judged>, UpstreamError>>,
     store: SqliteStore,
 }
 
@@ -54,7 +54,7 @@ impl Effects for Watched {
         Box::pin(async { Ok(()) })
     }
 
-    fn discover(&self, _: Server) -> Doing<'_, Vec<Definition>, UpstreamError> {
+    fn discover(&self, _: Server) -> Doing<'_, Vec<Judged>, UpstreamError> {
         let tools = self.tools.lock().expect("a lock").clone();
         Box::pin(async move { tools })
     }
@@ -122,11 +122,14 @@ impl Place {
     }
 }
 
-fn shown(tools: &[(&str, &str)]) -> Vec<Definition> {
-    let one = |(tool, hash): &(&str, &str)| Definition {
-        tool: (*tool).to_owned(),
-        hash: (*hash).to_owned(),
-        text: format!("{{\"name\":\"{tool}\"}}"),
+fn shown(tools: &[(&str, &str)]) -> Vec<Judged> {
+    let one = |(tool, hash): &(&str, &str)| Judged {
+        definition: Definition {
+            tool: (*tool).to_owned(),
+            hash: (*hash).to_owned(),
+            text: format!("{{\"name\":\"{tool}\"}}"),
+        },
+        opinion: Opinion::default(),
     };
     tools.iter().map(one).collect()
 }
@@ -149,6 +152,7 @@ fn add(server: &str) -> Request {
         new_tools: NewTools::Quarantine,
         accept: Accept::First,
         private: false,
+        timeout_ms: None,
     }
 }
 
@@ -166,7 +170,7 @@ fn create(grant: &str) -> Request {
         identity: None,
         servers: BTreeMap::from([(name("runs"), name("p"))]),
         shadows: BTreeMap::new(),
-        expires_in_ms: Some(1_000),
+        expires: Some(Expiry::InMs(1_000)),
     }
 }
 
@@ -459,7 +463,7 @@ async fn a_slow_server_keeps_nobody_from_revoking() {
         fn reload(&self) -> Doing<'_, ()> {
             self.0.reload()
         }
-        fn discover(&self, _: Server) -> Doing<'_, Vec<Definition>, UpstreamError> {
+        fn discover(&self, _: Server) -> Doing<'_, Vec<Judged>, UpstreamError> {
             self.1.notify_one();
             Box::pin(std::future::pending())
         }

@@ -121,9 +121,20 @@ impl Link {
         };
         match tokio::time::timeout(SLOWEST, sending).await {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(self.unreachable(&crate::upstream::innermost(&error))),
+            Ok(Err(error)) => Err(self.unreachable(&self.why(&error))),
             Err(_) => Err(self.unreachable("it does not answer")),
         }
+    }
+
+    /// What a person can do something about, of a failure of the network.
+    fn why(&self, error: &dyn std::error::Error) -> String {
+        let why = crate::upstream::innermost(error);
+        let is_tls = self.target.scheme_str() == Some("https");
+        if is_tls && why.contains("InvalidContentType") {
+            return "it does not speak TLS there: if it speaks plain HTTP, write http://"
+                .to_owned();
+        }
+        why
     }
 
     pub(super) fn unreachable(&self, why: &str) -> LinkError {
@@ -191,5 +202,29 @@ impl hyper::rt::Write for Pipe {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_gateway_that_speaks_no_tls_is_told() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+        let listener = listener.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let answer = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n";
+                let _ = stream.write_all(answer).await;
+            }
+        });
+        let link = Link::to(&format!("https://{address}"), None, "t").expect("a link");
+        let sent = link.send(Method::GET, HeaderMap::new(), Bytes::new()).await;
+        let told = sent.expect_err("no TLS").to_string();
+        assert!(told.contains("write http://"), "{told}");
     }
 }

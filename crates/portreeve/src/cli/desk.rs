@@ -4,7 +4,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use tokio::signal::unix::SignalKind;
+
 use super::directed::directed;
+use super::up::listen_for;
 use crate::admin::{Answer, AskError, Failure, LocalOffice, Request, Response, ask};
 use crate::clock::{Clock, Stopwatch};
 use crate::config::Environment;
@@ -28,6 +31,14 @@ pub(super) fn of_dir(dir: &Path) -> String {
     }
 }
 
+/// The same for what is typed at another terminal, where no variable need say where it is.
+pub(super) fn of_dir_elsewhere(dir: &Path) -> String {
+    match DataDir::usual(&Environment::system()) {
+        Some(usual) if usual.path() == dir => String::new(),
+        _ => format!(" --data-dir '{}'", dir.display()),
+    }
+}
+
 /// Runs a future to its end.
 pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     tokio::runtime::Builder::new_current_thread()
@@ -45,6 +56,22 @@ pub(super) fn request(flag: Option<&Path>, request: Request) -> Result<Response,
             .map_err(|error| Failure::saying(Answer::Cannot, &error))?;
     }
     let done = block_on(carried_out(&dir, request));
+    done.map_err(|failure| directed(failure, dir.path()))
+}
+
+/// The same of what may take long; `None` if the person did not wait for it.
+pub(super) fn request_unless_interrupted(
+    flag: Option<&Path>,
+    request: Request,
+) -> Result<Option<Response>, Failure> {
+    let dir = data_dir(flag)?;
+    let done = block_on(async {
+        let mut interrupted = listen_for(SignalKind::interrupt())?;
+        tokio::select! {
+            done = carried_out(&dir, request) => done.map(Some),
+            _ = interrupted.recv() => Ok(None),
+        }
+    });
     done.map_err(|failure| directed(failure, dir.path()))
 }
 

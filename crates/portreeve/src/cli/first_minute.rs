@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::desk::{of_dir, unexpected};
+use super::desk::{of_dir_elsewhere, unexpected};
 use super::grant::snippet;
 use super::output::{Paint, Tone};
 use crate::admin::{Failure, GrantState, GrantView, NewTarget, Office, Request, Response};
@@ -67,6 +67,7 @@ async fn register(office: &Office) -> Result<(GrantView, String), Failure> {
         new_tools: NewTools::default(),
         accept: Accept::default(),
         private: false,
+        timeout_ms: None,
     };
     let put = Request::PolicyPut {
         name: runs.clone(),
@@ -78,7 +79,7 @@ async fn register(office: &Office) -> Result<(GrantView, String), Failure> {
         identity: None,
         servers: BTreeMap::from([(runs.clone(), runs)]),
         shadows: BTreeMap::new(),
-        expires_in_ms: None,
+        expires: None,
     };
     // The server comes last: should this be broken off, the next start begins anew.
     office.answer(ACTOR, put).await?;
@@ -91,7 +92,7 @@ async fn register(office: &Office) -> Result<(GrantView, String), Failure> {
 
 fn first(url: &str, token: &str, dir: &Path, paint: Paint) -> String {
     let program = program();
-    let of_dir = of_dir(dir);
+    let of_dir = of_dir_elsewhere(dir);
     let head = |text: &str| paint.tone(Tone::Head, text);
     let mut text = format!(
         "\nNothing was registered yet, so this start added the built-in server `{RUNS}` (a small run \
@@ -122,7 +123,7 @@ fn first(url: &str, token: &str, dir: &Path, paint: Paint) -> String {
 
 /// Nothing is there, and nothing was added: other machines can connect.
 fn bare(dir: &Path) -> String {
-    let (program, of_dir) = (program(), of_dir(dir));
+    let (program, of_dir) = (program(), of_dir_elsewhere(dir));
     format!(
         "\nNothing is registered yet. The built-in server `{RUNS}` is not added by itself where other \
          machines can connect.\n  add a server:   {program} server add NAME --url URL{of_dir}\n  or that one:    \
@@ -136,25 +137,38 @@ fn again(
     (grants, declared): (&[GrantView], &str),
     dir: &Path,
 ) -> String {
-    let (program, of_dir) = (program(), of_dir(dir));
+    let (program, of_dir) = (program(), of_dir_elsewhere(dir));
     let mut text = format!(
         "  servers  {servers}, at {url}/mcp/<server>, those of a grant as one at {url}/mcp\n"
     );
-    let own = grants
-        .iter()
-        .find(|grant| grant.owner == Owner::Store && grant.state == GrantState::Live);
+    let is_own =
+        |grant: &&GrantView| grant.owner == Owner::Store && grant.state == GrantState::Live;
+    let own: Vec<&GrantView> = grants.iter().filter(is_own).collect();
     let count = grants.len();
-    let _ = match own {
-        Some(grant) => writeln!(
-            text,
+    let new_token = |label: &str| {
+        format!(
             "  grants   {count}; tokens are stored as hashes; for a new one: {program} grant rotate \
-             {}{of_dir}",
-            grant.label
-        ),
-        None if grants.iter().any(|grant| grant.state == GrantState::Live) => {
+             {label}{of_dir}\n           (the old one is worth nothing from then on)\n"
+        )
+    };
+    let _ = match own.as_slice() {
+        // INVARIANT: no line to be pasted ends the token of one grant among several
+        // (`what_is_pasted_ends_nobodys_token`).
+        [grant] => {
+            text.push_str(&new_token(&grant.label));
+            if grant.label.as_str() == GRANT && grant.servers.contains_key(RUNS) {
+                let _ = writeln!(text, "  try it   {}", curl(url, "TOKEN"));
+            }
+            Ok(())
+        }
+        [_, ..] => {
+            text.push_str(&new_token("LABEL"));
+            Ok(())
+        }
+        [] if grants.iter().any(|grant| grant.state == GrantState::Live) => {
             writeln!(text, "  grants   {count}, {declared}")
         }
-        None => writeln!(
+        [] => writeln!(
             text,
             "  grants   none in force: nobody can call. Make one: {program} grant create LABEL --server \
              SERVER=POLICY{of_dir}"

@@ -12,8 +12,8 @@ use super::output::{Output, Paint, Tone, plain, printable};
 use super::server::owner;
 use super::{DataDirArg, Done, FormatArg};
 use crate::admin::{Expiry, Failure, GrantState, GrantView, Request, Response};
-use crate::duration;
 use crate::name::{Label, Name};
+use crate::{clock, duration};
 
 /// Where agents connect unless something else is configured.
 const USUAL_URL: &str = "http://127.0.0.1:8787";
@@ -73,8 +73,8 @@ pub(super) struct Set {
     /// A server to take away
     #[arg(long, value_name = "SERVER")]
     without: Vec<Name>,
-    /// When the grant ends, counted from now, such as `30d`; or `never`
-    #[arg(long, value_name = "SPAN|never", value_parser = expiry)]
+    /// When the grant ends: counted from now, such as `30d`, a date or a time, or `never`
+    #[arg(long, value_name = "WHEN", allow_hyphen_values = true, value_parser = expiry)]
     expires: Option<Expiry>,
     #[command(flatten)]
     dir: DataDirArg,
@@ -108,9 +108,9 @@ pub(super) struct Create {
     /// Who the caller is
     #[arg(long)]
     identity: Option<String>,
-    /// When the grant ends, such as `30d`
-    #[arg(long, value_name = "SPAN", value_parser = span)]
-    expires: Option<i64>,
+    /// When the grant ends: counted from now, such as `30d`, or a date or a time
+    #[arg(long, value_name = "WHEN", allow_hyphen_values = true, value_parser = expiry)]
+    expires: Option<Expiry>,
     #[command(flatten)]
     dir: DataDirArg,
     #[command(flatten)]
@@ -125,18 +125,22 @@ fn attachment(text: &str) -> Result<(Name, Name), String> {
     Ok((name(server)?, name(policy)?))
 }
 
-fn span(text: &str) -> Result<i64, String> {
-    let span = duration::parse(text).map_err(|error| error.to_string())?;
-    i64::try_from(span.as_millis()).map_err(|error| error.to_string())
-}
-
 fn expiry(text: &str) -> Result<Expiry, String> {
-    match text {
-        "never" => Ok(Expiry::Never),
-        _ => span(text)
-            .map(Expiry::InMs)
-            .map_err(|error| format!("{error}, or `never`")),
+    if text == "never" {
+        return Ok(Expiry::Never);
     }
+    if let Some(end) = clock::parse_end(text) {
+        return Ok(Expiry::At(end.0));
+    }
+    if text.contains('-') && !text.starts_with('-') {
+        let what =
+            "no date, nor a time with its zone: write one as 2027-01-31 or 2027-01-31T18:00:00Z";
+        return Err(format!("{text:?} is {what}"));
+    }
+    let span = duration::parse(text)
+        .map_err(|error| format!("{error}; or a date such as 2027-01-31; or `never`"))?;
+    let ms = i64::try_from(span.as_millis()).map_err(|error| error.to_string())?;
+    Ok(Expiry::InMs(ms))
 }
 
 /// Each server once.
@@ -173,8 +177,8 @@ impl Grant {
             ),
             Self::Revoke { label, dir, format } => {
                 match request(dir.data_dir.as_deref(), Request::GrantRevoke { label })? {
-                    Response::Grant { grant } if format.json => Output::json(&grant),
-                    Response::Grant { grant } => {
+                    Response::Grant { grant, .. } if format.json => Output::json(&grant),
+                    Response::Grant { grant, .. } => {
                         Ok(Output::text(format!("grant {} revoked\n", grant.label)))
                     }
                     _ => Err(unexpected()),
@@ -212,17 +216,23 @@ impl Set {
             expires: self.expires,
         };
         match request(self.dir.data_dir.as_deref(), set)? {
-            Response::Grant { grant } if self.format.json => Output::json(&grant),
-            Response::Grant { grant } => {
-                let mut text = format!("grant {}: {}\n", grant.label, servers_of(&grant));
-                if ends {
-                    let end = grant.expires_at.as_deref().unwrap_or("never");
-                    let _ = writeln!(text, "it ends: {end}");
-                }
-                let output = Output::text(text);
+            Response::Grant {
+                grant,
+                unknown_tools,
+            } => {
+                let told = if self.format.json {
+                    Output::json(&grant)?
+                } else {
+                    let mut text = format!("grant {}: {}\n", grant.label, servers_of(&grant));
+                    if ends {
+                        let end = grant.expires_at.as_deref().unwrap_or("never");
+                        let _ = writeln!(text, "it ends: {end}");
+                    }
+                    Output::text(text)
+                };
                 Ok(match expired(&grant) {
-                    Some(warning) => output.remark(&warning),
-                    None => output,
+                    Some(warning) => warned(told, &unknown_tools).remark(&warning),
+                    None => warned(told, &unknown_tools),
                 })
             }
             _ => Err(unexpected()),
@@ -243,15 +253,26 @@ impl Shadow {
             shadows: shadows.collect(),
         };
         match request(self.dir.data_dir.as_deref(), asked)? {
-            Response::Grant { grant } if self.format.json => Output::json(&grant),
-            Response::Grant { grant } => Ok(Output::text(format!(
-                "grant {}: {}\n",
-                grant.label,
-                servers_of(&grant)
-            ))),
+            Response::Grant {
+                grant,
+                unknown_tools,
+            } => {
+                let told = if self.format.json {
+                    Output::json(&grant)?
+                } else {
+                    Output::text(format!("grant {}: {}\n", grant.label, servers_of(&grant)))
+                };
+                Ok(warned(told, &unknown_tools))
+            }
             _ => Err(unexpected()),
         }
     }
+}
+
+/// With what is to be said of tools that a policy names and a server does not have.
+fn warned(told: Output, unknown_tools: &[String]) -> Output {
+    let warn = |told: Output, said: &String| told.remark(&printable(&format!("warning: {said}")));
+    unknown_tools.iter().fold(told, warn)
 }
 
 /// A grant that has ended opens nothing, whatever else is changed.
@@ -272,7 +293,7 @@ impl Create {
             identity: self.identity,
             servers: attachments(self.servers)?,
             shadows: attachments(self.shadows)?,
-            expires_in_ms: self.expires,
+            expires: self.expires,
         };
         token(&self.dir, &self.format, create, "created")
     }
@@ -285,11 +306,12 @@ fn token(dir: &DataDirArg, format: &FormatArg, asked: Request, what: &str) -> Do
             token,
             gateway_url,
             unknown_approvers,
+            unknown_tools,
         } => {
             let url = gateway_url.as_deref().unwrap_or(USUAL_URL);
             let mut output = if format.json {
                 Output::json(&json!({
-                    "grant": grant, "token": token, "url": format!("{url}/mcp"),
+                    "grant": grant, "token": token, "url": usual_url(&grant, url),
                 }))?
             } else {
                 Output::text(shown_once(&grant, &token, url, what))
@@ -297,7 +319,7 @@ fn token(dir: &DataDirArg, format: &FormatArg, asked: Request, what: &str) -> Do
             if let Some(warning) = expired(&grant) {
                 output = output.remark(&warning);
             }
-            for said in &unknown_approvers {
+            for said in unknown_approvers.iter().chain(&unknown_tools) {
                 output = output.remark(&printable(&format!("warning: {said}")));
             }
             if format.json {
@@ -312,6 +334,15 @@ fn token(dir: &DataDirArg, format: &FormatArg, asked: Request, what: &str) -> Do
             })
         }
         _ => Err(unexpected()),
+    }
+}
+
+/// The URL that a client is given: the only server's own, or that of all of them.
+fn usual_url(grant: &GrantView, url: &str) -> String {
+    let mut servers = grant.servers.keys();
+    match (servers.next(), servers.next()) {
+        (Some(only), None) => format!("{url}/mcp/{only}"),
+        _ => format!("{url}/mcp"),
     }
 }
 

@@ -21,6 +21,7 @@ mod output;
 mod policy;
 #[cfg(test)]
 mod reference;
+mod risk;
 mod secret_prompt;
 mod server;
 mod server_tools;
@@ -34,6 +35,7 @@ mod wrap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
@@ -65,6 +67,9 @@ enum Command {
     /// The rules
     #[command(subcommand)]
     Policy(policy::Policy),
+    /// What tools can do at worst, and whether their definitions are poisoned
+    #[command(subcommand)]
+    Risk(risk::Risk),
     /// The callers' permissions
     #[command(subcommand)]
     Grant(grant::Grant),
@@ -143,6 +148,9 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // Clap writes its help to stdout with code 0, its complaints to stderr with code 2.
             let _ = error.print();
+            if let Some(tip) = unknown_command(&error) {
+                eprintln!("\n  tip: {tip}");
+            }
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
@@ -152,12 +160,35 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// What other programs call what is meant.
+fn unknown_command(error: &clap::Error) -> Option<&'static str> {
+    if error.kind() != ErrorKind::InvalidSubcommand {
+        return None;
+    }
+    let ContextValue::String(word) = error.get(ContextKind::InvalidSubcommand)? else {
+        return None;
+    };
+    match word.as_str() {
+        "init" | "start" | "serve" | "run" | "gateway" | "proxy" => Some(
+            "`portreeve up` runs the gate, and makes all that it needs when it starts for the first time",
+        ),
+        "status" | "ps" => {
+            Some("`portreeve server list` and `portreeve grant list` show what is in force")
+        }
+        "log" | "logs" | "tail" | "audit" | "events" => {
+            Some("`portreeve ledger tail` shows what was decided")
+        }
+        _ => None,
+    }
+}
+
 impl Command {
     fn run(self, paint: Paint) -> Done {
         match self {
             Self::Up(up) => up.run(paint),
             Self::Server(server) => server.run(paint),
             Self::Policy(policy) => policy.run(paint),
+            Self::Risk(risk) => risk.run(paint),
             Self::Grant(grant) => grant.run(paint),
             Self::Approvals(approvals) => approvals.run(paint),
             Self::User(user) => user.run(paint),
@@ -201,5 +232,20 @@ mod tests {
     #[test]
     fn the_commands_are_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn words_of_other_programs_lead_on() {
+        for (word, tip) in [
+            ("start", "`portreeve up`"),
+            ("log", "`portreeve ledger tail`"),
+        ] {
+            let error = Cli::try_parse_from(["portreeve", word]).expect_err("unknown");
+            assert!(unknown_command(&error).is_some_and(|said| said.starts_with(tip)));
+        }
+        let error = Cli::try_parse_from(["portreeve", "server", "log"]).expect_err("unknown");
+        assert!(error.kind() == ErrorKind::InvalidSubcommand);
+        let error = Cli::try_parse_from(["portreeve", "grant"]).expect_err("incomplete");
+        assert_eq!(unknown_command(&error), None);
     }
 }

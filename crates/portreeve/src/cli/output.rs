@@ -139,6 +139,15 @@ pub(super) fn painted(notice: &str, paint: Paint) -> String {
     }
 }
 
+/// As much of a line as fits a width, with a sign where more of it follows.
+pub(super) fn beginning(line: &str, width: usize) -> String {
+    if line.chars().count() <= width {
+        return line.to_owned();
+    }
+    let most = line.chars().take(width.saturating_sub(1));
+    most.chain(['…']).collect()
+}
+
 /// Text from elsewhere, without what could disturb a terminal or reorder a line.
 pub(super) fn printable(text: &str) -> String {
     let safe = |c: char| match c {

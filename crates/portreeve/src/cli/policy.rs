@@ -7,6 +7,7 @@ mod explain;
 mod facts;
 mod meant;
 mod pins;
+mod recommend;
 
 use std::fmt::Write as _;
 use std::io::Read;
@@ -43,6 +44,8 @@ pub(super) enum Policy {
     Explain(explain::Explain),
     /// Tell what is different in meaning between two policies; exit code 1 if anything is
     Diff(diff::Diff),
+    /// Write the policy that the risk of tools asks for
+    Recommend(recommend::Recommend),
     /// Print the JSON Schema of policies, with which editors complete and explain them
     Schema {
         /// The one of policy tests instead
@@ -116,6 +119,7 @@ impl Policy {
             Self::Test(test) => test.run(paint),
             Self::Explain(explain) => explain.run(paint),
             Self::Diff(diff) => diff.run(paint),
+            Self::Recommend(recommend) => recommend.run(),
             Self::Schema { tests: false } => Ok(Output::text(portreeve_policy::document_schema())),
             Self::Schema { tests: true } => Ok(Output::text(portreeve_policy::cases::schema())),
             Self::Put {
@@ -264,12 +268,13 @@ fn put(
             warnings,
             dead_rules,
             unknown_approvers,
+            unknown_tools,
         } => {
             let mut output = if format.json {
                 Output::json(&json!({
                     "policy": policy, "changed": changed,
                     "warnings": warnings, "dead_rules": dead_rules,
-                    "unknown_approvers": unknown_approvers,
+                    "unknown_approvers": unknown_approvers, "unknown_tools": unknown_tools,
                 }))?
             } else {
                 Output::text(report(&policy, changed, server.is_some()))
@@ -278,7 +283,7 @@ fn put(
                 output =
                     output.remark(&shown(&warnings, (&shown_name, &bytes), Paint::of_stderr()));
             }
-            for said in &unknown_approvers {
+            for said in unknown_approvers.iter().chain(&unknown_tools) {
                 output = output.remark(&printable(&format!("warning: {said}")));
             }
             if let Some(server) = &server {

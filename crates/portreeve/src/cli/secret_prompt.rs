@@ -6,7 +6,10 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
 
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::process::{Signal, getpid, kill_process};
+use rustix::termios::{
+    LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr,
+};
 
 use crate::admin::{Credential, Failure, Plain};
 use crate::config::Environment;
@@ -94,11 +97,15 @@ impl Terminal {
     fn ask_unseen(&mut self, question: &str) -> Result<String, Failure> {
         let cannot =
             |error: io::Error| Failure::cannot(format!("cannot ask at the terminal: {error}"), "");
-        let _unseen = Unseen::begin(self.0.get_ref()).map_err(cannot)?;
-        let line = self.line(question).map_err(cannot)?;
+        let unseen = Unseen::begin(self.0.get_ref()).map_err(cannot)?;
+        let typed = unseen.line(&mut self.0, question);
+        drop(unseen);
         // The line's end was not shown either.
         let _ = self.0.get_mut().write_all(b"\n");
-        Ok(line)
+        match typed.map_err(cannot)? {
+            Typed::Line(line) => Ok(line),
+            Typed::Interrupted => Err(interrupted()),
+        }
     }
 
     fn line(&mut self, question: &str) -> io::Result<String> {
@@ -109,7 +116,21 @@ impl Terminal {
     }
 }
 
-/// While it lives, the terminal does not show what is typed.
+/// What a person did at a prompt.
+enum Typed {
+    Line(String),
+    Interrupted,
+}
+
+/// Ends this process as the key would have ended it.
+fn interrupted() -> Failure {
+    let _ = kill_process(getpid(), Signal::INT);
+    // Whoever started it has it ignore the signal.
+    Failure::cannot("interrupted: nothing was changed", "")
+}
+
+/// While it lives, the terminal does not show what is typed, and the keys that end or stop a program come
+/// here: the terminal would stay as it is now if one of them ended this process.
 struct Unseen {
     terminal: File,
     before: Termios,
@@ -120,9 +141,42 @@ impl Unseen {
         let terminal = terminal.try_clone()?;
         let before = tcgetattr(&terminal)?;
         let mut quiet = before.clone();
-        quiet.local_modes.remove(LocalModes::ECHO);
+        quiet
+            .local_modes
+            .remove(LocalModes::ECHO | LocalModes::ISIG);
+        // These keys end a line, so that they are heard at once.
+        let (interrupt_key, quit_key) = Self::ending_keys(&before);
+        quiet.special_codes[SpecialCodeIndex::VEOL] = interrupt_key;
+        quiet.special_codes[SpecialCodeIndex::VEOL2] = quit_key;
         tcsetattr(&terminal, OptionalActions::Flush, &quiet)?;
         Ok(Self { terminal, before })
+    }
+
+    fn ending_keys(termios: &Termios) -> (u8, u8) {
+        let codes = &termios.special_codes;
+        (
+            codes[SpecialCodeIndex::VINTR],
+            codes[SpecialCodeIndex::VQUIT],
+        )
+    }
+
+    fn line(&self, terminal: &mut BufReader<File>, question: &str) -> io::Result<Typed> {
+        terminal.get_mut().write_all(question.as_bytes())?;
+        let (interrupt_key, quit_key) = Self::ending_keys(&self.before);
+        let suspend = self.before.special_codes[SpecialCodeIndex::VSUSP];
+        let mut line = Vec::new();
+        for byte in terminal.take(LONGEST).bytes() {
+            match byte? {
+                b'\n' => break,
+                0 => {}
+                key if key == interrupt_key || key == quit_key => return Ok(Typed::Interrupted),
+                key if key == suspend => {}
+                byte => line.push(byte),
+            }
+        }
+        let line = String::from_utf8(line);
+        let line = line.map_err(|_| io::Error::other("what was typed is not UTF-8"))?;
+        Ok(Typed::Line(line.trim_end_matches('\r').to_owned()))
     }
 }
 

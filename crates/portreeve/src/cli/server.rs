@@ -6,13 +6,14 @@ use std::path::Path;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
-use super::desk::{data_dir, of_dir, request, unexpected};
+use super::desk::{data_dir, of_dir, request, request_unless_interrupted, unexpected};
 use super::listing::{Cell, Listing};
 use super::output::{Output, Paint, Tone, plain, printable};
 use super::server_tools::{pin, show_tools, would_pin};
 use super::{DataDirArg, Done, FormatArg};
 use crate::admin::{Answer, Discovery, Failure, NewTarget, Plain, Request, Response, ServerView};
 use crate::config::{Environment, parse_secret, resolve};
+use crate::duration;
 use crate::name::Name;
 use crate::server_url::{self, BUILTIN_DEMO};
 use crate::store::model::{Accept, Accepting, NewTools, Owner};
@@ -84,6 +85,9 @@ pub(super) struct Add {
     /// The server is at a private or link-local address
     #[arg(long, conflicts_with = "command")]
     private: bool,
+    /// How long one request to it may take, such as `30s` [default: 1m]
+    #[arg(long, value_name = "SPAN", value_parser = timeout)]
+    timeout: Option<u64>,
     /// How the first tool list is accepted
     #[arg(long, value_enum, default_value_t = AcceptArg::First)]
     accept: AcceptArg,
@@ -119,7 +123,19 @@ fn header(text: &str) -> Result<(String, String), String> {
     let (name, value) = text
         .split_once(':')
         .ok_or("write the header as 'Name: value'")?;
+    if value.contains('…') {
+        return Err(
+            "the `…` stands for a secret of yours: write that, or better where it is kept, as in \
+             'Authorization: env:NAME'"
+                .to_owned(),
+        );
+    }
     Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+fn timeout(text: &str) -> Result<u64, String> {
+    let span = duration::parse(text).map_err(|error| error.to_string())?;
+    u64::try_from(span.as_millis()).map_err(|error| error.to_string())
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {
@@ -220,6 +236,8 @@ impl Server {
 impl Add {
     fn run(self) -> Done {
         let note = elsewhere(&self.command);
+        let name = self.name.clone();
+        in_quotes(&self.command)?;
         let target = match self.url {
             None => NewTarget::Command {
                 argv: whole_path(self.command),
@@ -248,8 +266,16 @@ impl Add {
                 AcceptArg::Manual => Accept::Manual,
             },
             private: self.private,
+            timeout_ms: self.timeout,
         };
-        match request(self.dir.data_dir.as_deref(), add)? {
+        if !self.format.json && is_running(&self.dir) {
+            // Now, and not with the answer: a server may take all that time.
+            eprintln!("{}", beginning(&add));
+        }
+        let Some(answer) = request_unless_interrupted(self.dir.data_dir.as_deref(), add)? else {
+            return Err(interrupted(&name, &self.dir)?);
+        };
+        match answer {
             Response::ServerAdded { server, discovery } => {
                 let told = if self.format.json {
                     Output::json(&server)?
@@ -263,6 +289,53 @@ impl Add {
     }
 }
 
+/// Whether a gate will ask the server; no other command does.
+fn is_running(dir: &DataDirArg) -> bool {
+    let status = request(dir.data_dir.as_deref(), Request::Status);
+    matches!(status, Ok(Response::Status(status)) if status.running)
+}
+
+/// What is done now, and how long it may take.
+fn beginning(add: &Request) -> &'static str {
+    match add {
+        Request::ServerAdd {
+            target: NewTarget::Command { .. },
+            ..
+        } => "starting it and asking for its tools (up to 30 s)…",
+        _ => "asking it for its tools (up to 30 s)…",
+    }
+}
+
+/// What holds when a person did not wait.
+fn interrupted(name: &Name, dir: &DataDirArg) -> Result<Failure, Failure> {
+    let Response::Servers { servers } = request(dir.data_dir.as_deref(), Request::ServerList)?
+    else {
+        return Err(unexpected());
+    };
+    if !servers.iter().any(|server| server.name == *name) {
+        return Ok(Failure::cannot("interrupted: nothing was added", ""));
+    }
+    let of_dir = of_dir(data_dir(dir.data_dir.as_deref())?.path());
+    Ok(Failure::cannot(
+        format!("interrupted: {name} is added; its tools are not known yet"),
+        format!("`portreeve server tools {name}{of_dir}` asks for them again"),
+    ))
+}
+
+/// A whole command in quotes is no program's name.
+fn in_quotes(command: &[String]) -> Result<(), Failure> {
+    let [one] = command else {
+        return Ok(());
+    };
+    if !one.trim().contains(char::is_whitespace) || Path::new(one).exists() {
+        return Ok(());
+    }
+    Err(Failure::usage(
+        "the command is one word with blanks in it: leave out the quotes",
+        format!("`-- {one}`: no shell reads it, so each word stands for itself"),
+    ))
+}
+
 fn first_line(server: &ServerView) -> String {
     let (name, target) = (&server.name, printable(&server.target));
     format!("server {name} added ({target})\n")
@@ -272,14 +345,25 @@ fn added(server: &ServerView, discovery: &Discovery) -> Output {
     let name = &server.name;
     let first = first_line(server);
     match discovery {
-        Discovery::FirstList(count) => Output::text(format!(
-            "{first}{count} tools accepted; `portreeve server tools {name}` shows them\n"
-        )),
+        Discovery::FirstList(_) => {
+            let count = server.tools_accepted;
+            let told = Output::text(format!(
+                "{first}{count} tools accepted; `portreeve server tools {name}` shows them\n"
+            ));
+            match server.tools_waiting {
+                0 => told,
+                held => told.remark(&format!(
+                    "warning: {held} of its tools wait for a person, for what their definitions say: \
+                     `portreeve server tools {name}` shows why, `portreeve server pin {name} TOOL` accepts"
+                )),
+            }
+        }
         Discovery::Compared(count) => Output::text(format!(
             "{first}{count} tools wait; accept them with `portreeve server pin {name}`\n"
         )),
         Discovery::Failed(why) => Output::text(first).remark(&format!(
-            "note: its tools are not known yet: {}; it will be asked when portreeve connects to it",
+            "note: its tools are not known yet: {}; it will be asked when portreeve connects to it, and \
+             `portreeve server tools {name}` asks it again",
             printable(why)
         )),
     }

@@ -2,13 +2,13 @@
 
 use super::desk::{request, unexpected};
 use super::listing::{Cell, Listing};
-use super::output::{Output, Paint, Tone, plain, printable};
+use super::output::{Output, Paint, Tone, beginning, plain, printable};
 use super::{DataDirArg, Done, FormatArg};
 use crate::admin::{Discovery, Failure, Request, Response, ToolState, ToolView};
 use crate::name::Name;
 
-const TOOLS: Listing<4> = Listing {
-    head: ["TOOL", "STATE", "HASH", "DESCRIPTION"],
+const TOOLS: Listing<5> = Listing {
+    head: ["TOOL", "RISK", "STATE", "HASH", "DESCRIPTION"],
     nothing: "no tools of this server are known",
 };
 
@@ -22,7 +22,15 @@ pub(super) fn show_tools(
         for tool in tools.iter().filter(|tool| !tool.changes.is_empty()) {
             let (name, changed) = (printable(&tool.tool), changed(&tool.changes, paint));
             output = output.and(&format!(
-                "\nwhat waits of {name} differs from what was accepted:\n{changed}"
+                "\nwhat waits of {name} differs from what was accepted:\n{changed}{}",
+                why(tool)
+            ));
+        }
+        for tool in tools.iter().filter(|tool| tool.held.is_some()) {
+            let name = printable(&tool.tool);
+            output = output.and(&format!(
+                "\n{name} waits for a person, for what its definition says:\n{}",
+                why(tool)
             ));
         }
     }
@@ -40,7 +48,7 @@ fn noted(output: Output, discovery: &Discovery) -> Output {
     }
 }
 
-fn tool_cells(tool: &ToolView) -> [Cell; 4] {
+fn tool_cells(tool: &ToolView) -> [Cell; 5] {
     let (state, tone) = match tool.state {
         ToolState::Accepted => ("accepted", Tone::Good),
         ToolState::New => ("new, waits", Tone::Waiting),
@@ -49,10 +57,41 @@ fn tool_cells(tool: &ToolView) -> [Cell; 4] {
     let hash = tool.waiting_hash.as_ref().unwrap_or(&tool.hash);
     [
         plain(&tool.tool),
+        risk_cell(tool),
         (state.to_owned(), tone),
         plain(short(hash)),
         plain(description(tool)),
     ]
+}
+
+/// The class in force; of what waits, the class that it would have.
+fn risk_cell(tool: &ToolView) -> Cell {
+    let judged = tool.risk.as_ref().map(|risk| risk.class.as_str());
+    let class = match tool.state {
+        ToolState::Accepted => tool.class.as_deref(),
+        ToolState::New | ToolState::Changed => judged,
+    };
+    let class = class.unwrap_or("unknown");
+    let tone = match class {
+        "read" => Tone::Good,
+        "write" => Tone::Plain,
+        "execute" | "unknown" => Tone::Waiting,
+        _ => Tone::Bad,
+    };
+    (class.to_owned(), tone)
+}
+
+/// Why a tool has the class that it has, and what is odd in its definition.
+fn why(tool: &ToolView) -> String {
+    let Some(risk) = &tool.risk else {
+        return String::new();
+    };
+    let mut lines = vec![format!("    {}\n", printable(&risk.rationale))];
+    lines.extend(risk.findings.iter().map(|finding| {
+        let (place, words) = (printable(&finding.place), printable(&finding.words));
+        format!("    {} at {place}: {words}\n", finding.meaning)
+    }));
+    lines.concat()
 }
 
 /// The beginning of what the server says of the tool.
@@ -64,11 +103,7 @@ fn description(tool: &ToolView) -> String {
     let line = text
         .and_then(|text| text.lines().next())
         .unwrap_or_default();
-    if line.chars().count() > WIDTH {
-        line.chars().take(WIDTH - 1).chain(['…']).collect()
-    } else {
-        line.to_owned()
-    }
+    beginning(line, WIDTH)
 }
 
 /// Accepts, and shows what that changed.
@@ -124,8 +159,11 @@ pub(super) fn would_pin(
     } else {
         let would = waiting.iter().map(|tool| {
             let hash = short(tool.waiting_hash.as_ref().unwrap_or(&tool.hash));
-            let (tool, changed) = (printable(&tool.tool), changed(&tool.changes, paint));
-            format!("would accept {tool} of {name} ({hash})\n{changed}")
+            let (shown, changed) = (printable(&tool.tool), changed(&tool.changes, paint));
+            format!(
+                "would accept {shown} of {name} ({hash})\n{changed}{}",
+                why(tool)
+            )
         });
         Output::text(would.collect::<String>())
     };

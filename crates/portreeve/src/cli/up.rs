@@ -197,6 +197,7 @@ impl Up {
             _ = terminated.recv() => return at_once(),
         };
         stopped?;
+        tracing::info!("stopped");
         Ok(Output::default())
     }
 }

@@ -231,7 +231,10 @@ impl Add {
 /// With a word to an admin on whose token all hangs.
 fn warned(told: Output, person: &PersonView, dir: &DataDirArg) -> Done {
     let is_admin = |person: &&PersonView| person.role == Role::Admin;
-    if person.has_password || people(dir)?.iter().filter(is_admin).count() != 1 {
+    if !is_admin(&person) || person.has_password {
+        return Ok(told);
+    }
+    if people(dir)?.iter().filter(is_admin).count() != 1 {
         return Ok(told);
     }
     let (name, of_dir) = (

@@ -194,12 +194,19 @@ fn said(report: &Report, witnesses: &Witnesses, paint: Paint) -> Output {
         (false, _) => Tone::Bad,
     };
     let text = report.to_string();
-    // The last line is the verdict.
-    let (findings, verdict) = text
-        .trim_end()
-        .rsplit_once('\n')
-        .unwrap_or(("", text.trim_end()));
-    let mut lines = vec![findings.to_owned()];
+    // A broken book begins with that; of another the last line is the verdict.
+    let (findings, verdict) = if report.holds() {
+        let (findings, verdict) = text.trim_end().rsplit_once('\n').unwrap_or(("", &text));
+        (findings, verdict.to_owned())
+    } else {
+        let (verdict, findings) = text.trim_end().split_once('\n').unwrap_or((&text, ""));
+        (findings, paint.tone(tone, verdict))
+    };
+    let mut lines = Vec::new();
+    if !report.holds() {
+        lines.push(verdict.clone());
+    }
+    lines.push(findings.to_owned());
     for unread in &witnesses.unread {
         lines.push(paint.tone(Tone::Waiting, &printable(&unread.said(report))));
     }
@@ -207,12 +214,13 @@ fn said(report: &Report, witnesses: &Witnesses, paint: Paint) -> Output {
         let tone = doubt.as_ref().map_or(Tone::Plain, |_| Tone::Waiting);
         lines.push(paint.tone(tone, &printable(&asked.said())));
     }
-    let verdict = if report.holds() && !doubts.is_empty() {
-        format!("{verdict}, but not against {}", doubts.join(" and "))
-    } else {
-        verdict.to_owned()
-    };
-    lines.push(paint.tone(tone, &verdict));
+    if report.holds() {
+        let verdict = match doubts.as_slice() {
+            [] => verdict,
+            doubts => format!("{verdict}, but not against {}", doubts.join(" and ")),
+        };
+        lines.push(paint.tone(tone, &verdict));
+    }
     Output::text(lines.join("\n") + "\n")
 }
 

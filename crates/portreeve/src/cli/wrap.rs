@@ -10,7 +10,7 @@ use ring::digest::{SHA256, digest};
 use serde_json::json;
 
 use super::directed::directed;
-use super::output::{Paint, printable};
+use super::output::{Paint, beginning, printable};
 use super::stdio::on_streams;
 use super::up::listen_for;
 use super::{DataDirArg, Done, Output, desk, log, own_program, policy};
@@ -239,14 +239,8 @@ impl Wrap {
             let definition: serde_json::Value =
                 serde_json::from_str(&tool.text).unwrap_or_default();
             let about = definition.get("description").and_then(|text| text.as_str());
-            let about: String = about
-                .unwrap_or_default()
-                .lines()
-                .next()
-                .unwrap_or_default()
-                .chars()
-                .take(70)
-                .collect();
+            let about = about.and_then(|text| text.lines().next());
+            let about = beginning(about.unwrap_or_default(), 70);
             let _ = writeln!(
                 text,
                 "  {:<28} {}",

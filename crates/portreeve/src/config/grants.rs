@@ -8,7 +8,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::reader::{Found, Reader, entries, table, text};
 use super::secrets;
-use crate::clock;
+use crate::clock::{self, Clock};
+use crate::duration;
 use crate::grants::token::{self, Token, TokenError};
 use crate::name::{Label, Name, check_identity};
 use crate::nearest::did_you_mean;
@@ -248,12 +249,28 @@ fn identity(reader: &mut Reader<'_>, section: &DeTable<'_>) -> Option<String> {
 fn expires(reader: &mut Reader<'_>, section: &DeTable<'_>) -> Option<Timestamp> {
     let found = section.get("expires")?;
     let time = match found.get_ref() {
-        DeValue::String(text) => clock::parse_rfc3339(text),
-        DeValue::Datetime(time) => clock::parse_rfc3339(&time.to_string()),
+        DeValue::String(text) => clock::parse_end(text),
+        DeValue::Datetime(time) => clock::parse_end(&time.to_string()),
         _ => None,
     };
     if time.is_none() {
-        let message = "`expires` must be a time with its zone, such as 2027-01-31T00:00:00Z";
+        let mut message =
+            "`expires` must be a date or a time with its zone, such as 2027-01-31 or 2027-01-31T18:00:00Z"
+                .to_owned();
+        // It would begin anew whenever the file is read, and never end.
+        if let DeValue::String(text) = found.get_ref()
+            && let Ok(span) = duration::parse(text)
+        {
+            let end = Clock::system()
+                .now()
+                .plus(i64::try_from(span.as_millis()).unwrap_or(i64::MAX));
+            let end = clock::rfc3339(end);
+            let day = end.split('T').next().unwrap_or_default();
+            message = format!(
+                "`expires` must be a date or a time: a file does not say from when {text:?} counts; from \
+                 today that is {day}"
+            );
+        }
         reader.error(found.span().start, message);
     }
     time

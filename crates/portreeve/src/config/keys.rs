@@ -44,7 +44,9 @@ impl Form {
             Self::Count => "a whole number of 1 or more".to_owned(),
             Self::Size => "a number of bytes, or a text such as \"16MiB\"".to_owned(),
             Self::Span => "a span of time in quotes, such as \"30s\"".to_owned(),
-            Self::Time => "a time such as \"2027-01-31T00:00:00Z\"".to_owned(),
+            Self::Time => {
+                "a date or a time, such as \"2027-01-31\" or \"2027-01-31T18:00:00Z\"".to_owned()
+            }
             Self::Texts => "a list of texts, such as [\"a\", \"b\"]".to_owned(),
             Self::TextMap => "a table of texts, such as { name = \"value\" }".to_owned(),
             Self::Word(words) => {

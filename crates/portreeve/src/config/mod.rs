@@ -150,14 +150,14 @@ pub fn parse(path: &Path, text: &str, environment: &Environment) -> Result<Confi
         Err(error) => {
             let at = error.span().map_or(text.len(), |span| span.start);
             reader.error(at, problem::syntax(error.message(), text, at));
-            return Err(reader.refuse());
+            return Err(reader.refuse_early());
         }
     };
     reader.knows(told::Told::of(tree.get_ref()));
     tree::check(&mut reader, tree.get_ref());
     if reader.has_errors() {
         // What has the wrong type cannot be asked for its meaning.
-        return Err(reader.refuse());
+        return Err(reader.refuse_early());
     }
     let mut config = settings::read(&mut reader, tree.get_ref());
     config.declared.servers = servers::read(&mut reader, tree.get_ref());

@@ -33,7 +33,7 @@ fn policy(
     reader.declares(at, (Kind::Policy, key));
     let text = match (text(section, "file"), text(section, "inline")) {
         (Some(file), None) => from_file(reader, key, file),
-        (None, Some(inline)) => from_text(reader, inline),
+        (None, Some(inline)) => from_text(reader, key, inline),
         (Some(_), Some(_)) => {
             let message = format!("`policies.{key}` has both `file` and `inline`: keep one");
             reader.error(at, message);
@@ -57,6 +57,7 @@ fn from_file(reader: &mut Reader<'_>, key: &str, file: Found<&str>) -> Option<St
                 file: path.clone(),
                 place,
                 as_it_is: true,
+                policy: None,
             };
             check(reader, &text, locate).then_some(text)
         }
@@ -71,7 +72,7 @@ fn from_file(reader: &mut Reader<'_>, key: &str, file: Found<&str>) -> Option<St
     }
 }
 
-fn from_text(reader: &mut Reader<'_>, inline: Found<&str>) -> Option<String> {
+fn from_text(reader: &mut Reader<'_>, key: &str, inline: Found<&str>) -> Option<String> {
     let path = reader.path().to_owned();
     let inner = inner_start(reader.text(), inline.at);
     let whole = reader.text();
@@ -85,6 +86,7 @@ fn from_text(reader: &mut Reader<'_>, inline: Found<&str>) -> Option<String> {
             file: path.clone(),
             place,
             as_it_is: inner.is_some(),
+            policy: Some(key.to_owned()),
         }
     };
     check(reader, inline.value, locate).then(|| inline.value.to_owned())
@@ -114,6 +116,8 @@ struct Located {
     place: Place,
     /// Does the text stand there as the policy has it? A policy is no secret, so it can be shown.
     as_it_is: bool,
+    /// The policy's name, where the file says many other things, too.
+    policy: Option<String>,
 }
 
 /// Reports the text's problems; `true` if it is a policy.
@@ -127,6 +131,7 @@ fn check(reader: &mut Reader<'_>, text: &str, locate: impl Fn(Place) -> Located)
             file,
             place,
             as_it_is,
+            policy,
         } = locate(Place {
             line: problem.line,
             column: problem.column,
@@ -135,6 +140,18 @@ fn check(reader: &mut Reader<'_>, text: &str, locate: impl Fn(Place) -> Located)
         let suggestion = problem
             .suggestion
             .map(|word| format!("; did you mean `{word}`?"));
+        let of_policy = policy.map_or_else(String::new, |policy| {
+            let at = match problem.pointer.as_str() {
+                "" => format!("line {}, column {}", problem.line, problem.column),
+                pointer => format!("at {pointer}"),
+            };
+            // Where the text is not shown, its place in the policy must do.
+            if as_it_is {
+                format!("policy `{policy}`: ")
+            } else {
+                format!("policy `{policy}`, {at}: ")
+            }
+        });
         reader.push(Problem {
             severity: match problem.severity {
                 policy_text::Severity::Error => Severity::Error,
@@ -143,7 +160,7 @@ fn check(reader: &mut Reader<'_>, text: &str, locate: impl Fn(Place) -> Located)
             file,
             line: place.line,
             column: place.column,
-            message: problem.message + &suggestion.unwrap_or_default(),
+            message: of_policy + &problem.message + &suggestion.unwrap_or_default(),
             excerpt,
         });
     }

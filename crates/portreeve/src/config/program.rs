@@ -12,8 +12,8 @@ pub const INHERITED: [&str; 4] = ["PATH", "HOME", "LANG", "TMPDIR"];
 /// Why there is no such program.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProgramError {
-    #[error("there is no program {program:?} in any directory of PATH ({path})")]
-    NotInPath { program: String, path: String },
+    #[error("there is no program {program:?} in any directory of PATH")]
+    NotInPath { program: String },
     #[error("there is no program {program:?}: PATH is not set; write the program's whole path")]
     NoPath { program: String },
     #[error("there is no program at {}", .0.display())]
@@ -55,7 +55,6 @@ pub fn find_program(
     let mut found = places.filter_map(|place| runnable(&place.join(program)).ok());
     found.next().ok_or_else(|| ProgramError::NotInPath {
         program: program.to_owned(),
-        path: path.to_string_lossy().into_owned(),
     })
 }
 
@@ -92,7 +91,7 @@ mod tests {
                 .to_string()
         };
         let missing = told("no-such-server", "/bin:/usr/bin");
-        assert!(missing.contains("no-such-server") && missing.contains("/bin:/usr/bin"));
+        assert!(missing.contains("\"no-such-server\" in any directory of PATH"));
         assert!(told("/no/such", "").contains("/no/such"));
         assert!(told("/etc", "").contains("may be run"));
         assert!(

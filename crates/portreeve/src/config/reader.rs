@@ -1,5 +1,6 @@
 //! The file being read: its text, where its paths start, and the problems found so far.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use portreeve_policy::json::Place;
@@ -121,6 +122,19 @@ impl<'t> Reader<'t> {
 
     pub(super) fn refuse(mut self) -> ConfigError {
         self.sort();
+        ConfigError::Wrong(self.problems)
+    }
+
+    /// The same where the rest was not looked at; nobody should take it for sound.
+    pub(super) fn refuse_early(mut self) -> ConfigError {
+        self.sort();
+        let right = match self.problems.len() {
+            1 => "this is",
+            _ => "these are",
+        };
+        if let Some(last) = self.problems.last_mut() {
+            let _ = write!(last.message, " (more is looked at once {right} right)");
+        }
         ConfigError::Wrong(self.problems)
     }
 

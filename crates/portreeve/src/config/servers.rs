@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::program::{ProgramError, find_program, server_environment};
 use super::reader::{Found, Reader, entries, flag, table, text, texts};
-use super::secrets;
+use super::{secrets, tree};
 use crate::duration;
 use crate::name::Name;
 use crate::server_url::{self, BUILTIN_DEMO};
@@ -166,6 +166,14 @@ fn command(
         .get("command")
         .map_or(at, |value| value.span().start);
     if let Err(error) = program(reader, &argv, &env) {
+        if let [one] = argv.as_slice()
+            && let Some(words) = tree::as_words(one)
+        {
+            let message =
+                format!("`servers.{key}.command` is one word with blanks in it: write {words}");
+            reader.error(at, message);
+            return None;
+        }
         reader.error(at, format!("`servers.{key}.command`: {error}"));
         return None;
     }

@@ -105,7 +105,7 @@ fn every_key_that_is_carried_out_is_read() {
         token_sha256 = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
         servers = { stdio = "p" }
         shadow = { stdio = "q" }
-        expires = 2027-01-31T00:00:00Z
+        expires = 2027-01-31
         "#,
     )
     .expect("a configuration");
@@ -254,7 +254,15 @@ const MISTAKES: &[(&str, &str)] = &[
     (
         "[servers.a]\ncommand = [\"no-such-server\"]\nenv = { PATH = \"/bin:/usr/bin\" }",
         ":2:11: error: `servers.a.command`: there is no program \"no-such-server\" in any \
-         directory of PATH (/bin:/usr/bin)",
+         directory of PATH",
+    ),
+    (
+        "[servers.a]\ncommand = \"npx -y foo\"",
+        ": write [\"npx\", \"-y\", \"foo\"] (more is looked at once this is right)",
+    ),
+    (
+        "[servers.a]\ncommand = [\"npx -y foo\"]",
+        "is one word with blanks in it: write [\"npx\", \"-y\", \"foo\"]",
     ),
     (
         "[servers.a]\ncommand = [\"./no-such-server\"]",
@@ -311,6 +319,10 @@ const MISTAKES: &[(&str, &str)] = &[
     ("[policies.p]\ninline = '''{ oops }'''", ":2:15: error: "),
     ("[policies.p]\ninline = \"{ oops }\"", ":2:10: error: "),
     (
+        "[policies.p]\ninline = \"{ oops }\"",
+        "policy `p`, line 1, column 3: ",
+    ),
+    (
         "grants = 1",
         "`grants` must be a list of tables: write `[[grants]]`",
     ),
@@ -353,6 +365,10 @@ const MISTAKES: &[(&str, &str)] = &[
     (
         "[[grants]]\nlabel = \"a\"\ntoken = \"env:CI_TOKEN\"\nservers = {}\nexpires = \"soon\"",
         ":5:11: error: `expires` must be",
+    ),
+    (
+        "[[grants]]\nlabel = \"a\"\ntoken = \"env:CI_TOKEN\"\nservers = {}\nexpires = \"30d\"",
+        "a file does not say from when \"30d\" counts; from today that is 2",
     ),
     (
         "[[grants]]\nlabel = \"a\"\ntoken = \"env:CI_TOKEN\"\nservers = {}\nidentity = \"\"",

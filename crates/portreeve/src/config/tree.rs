@@ -173,11 +173,26 @@ fn check_leaf(reader: &mut Reader<'_>, form: Form, value: &Spanned<DeValue<'_>>,
 fn check_texts(reader: &mut Reader<'_>, value: &Spanned<DeValue<'_>>, path: &Path) {
     let wanted = Form::Texts.wanted();
     let Some(list) = value.get_ref().as_array() else {
+        if let DeValue::String(text) = value.get_ref()
+            && let Some(words) = as_words(text)
+        {
+            let message = format!("`{}` must be {wanted}: write {words}", path.shown);
+            return reader.error(value.span().start, message);
+        }
         return wrong_type(reader, value, path, &wanted);
     };
     for entry in list.iter().filter(|entry| !entry.get_ref().is_str()) {
         wrong_type(reader, entry, path, &wanted);
     }
+}
+
+/// What was written as one text, as the list of its words; `None` if it has one word, or quotes of its own.
+pub(super) fn as_words(text: &str) -> Option<String> {
+    let words: Vec<String> = text
+        .split_whitespace()
+        .map(|word| format!("{word:?}"))
+        .collect();
+    (words.len() > 1 && !text.contains(['"', '\''])).then(|| format!("[{}]", words.join(", ")))
 }
 
 fn check_text_map(reader: &mut Reader<'_>, value: &Spanned<DeValue<'_>>, path: &Path) {

@@ -1,9 +1,10 @@
 //! Which way a message takes: straight to the gate, or by way of the other era.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use http::HeaderMap;
+use memchr::memmem::Finder;
 use portreeve_policy::json::Value;
 
 use super::{Eras, answers};
@@ -73,23 +74,24 @@ impl Eras {
         headers: HeaderMap,
         body: Bytes,
     ) -> Reply {
-        if !begins(&headers, &body) {
-            let spoken = Arc::clone(&visit.server.spoken);
-            let era = header::version(&headers, None).map(revision::era);
-            let reply = self.gate.post(visit, headers, body).await;
+        let spoken = Arc::clone(&visit.server.spoken);
+        let era = header::version(&headers, None).map(revision::era);
+        let hello = begins(&headers, &body);
+        let hello = hello.then(|| Box::new((visit.clone(), headers.clone(), body.clone())));
+        let reply = self.gate.post(visit, headers, body).await;
+        let Some(hello) = hello else {
             if is_of_another_era(&reply)
                 && let Ok(era) = era
             {
                 spoken.forget(era, self.gate.clock().now());
             }
             return reply;
-        }
-        let (again, from, hello) = (visit.clone(), headers.clone(), body.clone());
-        let reply = self.gate.post(visit, headers, body).await;
+        };
         if !is_error(&reply) {
             return reply;
         }
-        Box::pin(self.begin_again(again, from, hello, reply)).await
+        let (visit, headers, body) = *hello;
+        Box::pin(self.begin_again(visit, headers, body, reply)).await
     }
 
     /// A conversation that could not begin: the server may speak the other era only.
@@ -129,8 +131,11 @@ pub(super) fn is_true(headers: &HeaderMap, message: &Message<'_>) -> bool {
 
 /// Whether a message begins a conversation, in either era.
 fn begins(headers: &HeaderMap, body: &[u8]) -> bool {
-    let named = |name: &str| memchr::memmem::find(body, name.as_bytes()).is_some();
-    if headers.contains_key(header::SESSION_ID) || !(named("initialize") || named(DISCOVER)) {
+    // Made once: making them takes longer than looking through most messages.
+    static BEGINNINGS: LazyLock<[Finder<'_>; 2]> =
+        LazyLock::new(|| ["initialize", DISCOVER].map(Finder::new));
+    let is_named = || BEGINNINGS.iter().any(|name| name.find(body).is_some());
+    if headers.contains_key(header::SESSION_ID) || !is_named() {
         return false;
     }
     let Ok(tree) = message::read_tree(body) else {

@@ -3,6 +3,7 @@
 //! Owns what is true of every request whatever it asks: the caps, the deadlines, Host and Origin,
 //! the paths, and how a gate's reply becomes a response. Judges nothing.
 
+mod answer;
 mod body;
 mod crowd;
 mod patience;

@@ -14,11 +14,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
 use super::taking::Untaken;
+use crate::clock::{Alarm, Due};
 
 /// How long a client may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
-    /// To send the first request's head.
+    /// To send a request's head: the first, and on a connection that has one request at a time
+    /// (HTTP/1) each, from when the answer before is taken.
     pub head: Duration,
     /// Between two requests.
     pub idle: Duration,
@@ -40,6 +42,8 @@ impl Default for Patience {
 #[derive(Debug, Default)]
 pub(super) struct Pulse {
     has_asked: AtomicBool,
+    /// Whether it can have many requests at a time (HTTP/2).
+    has_many: AtomicBool,
     running: AtomicUsize,
     /// The answers that are handed over in pieces.
     pub(super) untaken: Untaken,
@@ -47,8 +51,9 @@ pub(super) struct Pulse {
 
 impl Pulse {
     /// A request has come; it runs until the guard is dropped.
-    pub(super) fn beat(self: &Arc<Self>) -> Beat {
+    pub(super) fn beat(self: &Arc<Self>, one_of_many: bool) -> Beat {
         self.has_asked.store(true, Ordering::Release);
+        self.has_many.store(one_of_many, Ordering::Release);
         self.running.fetch_add(1, Ordering::AcqRel);
         Beat(Arc::clone(self))
     }
@@ -74,8 +79,11 @@ pub(super) struct Patient<S> {
     stream: S,
     patience: Patience,
     pulse: Arc<Pulse>,
-    /// Runs while the client owes a request. Bytes that are no request yet do not renew it.
-    asking: Option<Pin<Box<Sleep>>>,
+    /// When a request is due, while the client owes one. Bytes that are none yet do not renew it.
+    owed: Option<Due>,
+    /// When its head is.
+    head: Option<Due>,
+    alarm: Alarm,
     /// Runs while the client takes nothing.
     taking: Option<Pin<Box<Sleep>>>,
     /// Runs until single answers are looked at again.
@@ -88,7 +96,9 @@ impl<S> Patient<S> {
             stream,
             patience,
             pulse,
-            asking: None,
+            owed: None,
+            head: None,
+            alarm: Alarm::default(),
             taking: None,
             reviewing: None,
         }
@@ -97,16 +107,21 @@ impl<S> Patient<S> {
     /// Whether a request is owed for too long.
     fn poll_asking(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         if self.pulse.is_running() {
-            self.asking = None;
+            (self.owed, self.head) = (None, None);
             return Poll::Pending;
         }
-        let within = if self.pulse.has_asked.load(Ordering::Acquire) {
-            self.patience.idle
+        let Patience { head, idle, .. } = self.patience;
+        let has_asked = self.pulse.has_asked.load(Ordering::Acquire);
+        let within = if has_asked { idle } else { head };
+        let owed = *self.owed.get_or_insert_with(|| Due::after(within));
+        // Who still takes the answer before does not send a head yet.
+        let due = if self.taking.is_some() || self.pulse.has_many.load(Ordering::Acquire) {
+            self.head = None;
+            owed
         } else {
-            self.patience.head
+            owed.min(*self.head.get_or_insert_with(|| Due::after(head)))
         };
-        let asking = self.asking.get_or_insert_with(|| Box::pin(sleep(within)));
-        ready!(asking.as_mut().poll(cx));
+        ready!(self.alarm.poll(due, cx));
         Poll::Ready(too_slow("no request came in time"))
     }
 

@@ -1,20 +1,13 @@
 //! How an answer of the gate looks in HTTP.
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
-use http_body_util::{BodyExt, Full, combinators::BoxBody};
-use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::mpsc;
 
-use super::taking::GivenUp;
+use super::answer::{Answer, AnswerBody};
 use crate::gate::{Payload, Reply, Status, Stranger};
 use crate::mcp::{answer, code, header};
-
-pub(super) type Answer = Response<BoxBody<Bytes, GivenUp>>;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
@@ -23,12 +16,8 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 /// What a client may do to come back when the gate is not able to book.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
 
-fn whole(body: Bytes) -> BoxBody<Bytes, GivenUp> {
-    Full::new(body).map_err(|never| match never {}).boxed()
-}
-
 fn with_body(status: StatusCode, kind: HeaderValue, body: impl Into<Bytes>) -> Answer {
-    let mut answer = Response::new(whole(body.into()));
+    let mut answer = Response::new(AnswerBody::whole(body.into()));
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, kind);
     answer
@@ -97,7 +86,7 @@ pub(super) fn reply(reply: Reply) -> Answer {
     };
     let mut answer = match reply.payload {
         Payload::Nothing => {
-            let mut empty = Response::new(whole(Bytes::new()));
+            let mut empty = Response::new(AnswerBody::whole(Bytes::new()));
             *empty.status_mut() = status;
             empty
         }
@@ -120,7 +109,7 @@ pub(super) fn reply(reply: Reply) -> Answer {
 }
 
 fn stream(events: mpsc::Receiver<Bytes>) -> Answer {
-    let mut answer = Response::new(Events(events).boxed());
+    let mut answer = Response::new(AnswerBody::events(events));
     let headers = answer.headers_mut();
     headers.insert(CONTENT_TYPE, EVENTS);
     headers.insert(
@@ -129,57 +118,4 @@ fn stream(events: mpsc::Receiver<Bytes>) -> Answer {
     );
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     answer
-}
-
-/// Events as a body; dropping it tells the relay that the client is gone.
-struct Events(mpsc::Receiver<Bytes>);
-
-impl Body for Events {
-    type Data = Bytes;
-    type Error = GivenUp;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, GivenUp>>> {
-        self.0
-            .poll_recv(cx)
-            .map(|event| event.map(|bytes| Ok(Frame::data(bytes))))
-    }
-}
-
-/// The answer, and with its body's end the end of what `guard` guards.
-pub(super) fn holding(answer: Answer, guard: impl Send + Sync + Unpin + 'static) -> Answer {
-    answer.map(|body| {
-        Held {
-            body,
-            _guard: guard,
-        }
-        .boxed()
-    })
-}
-
-struct Held<G> {
-    body: BoxBody<Bytes, GivenUp>,
-    _guard: G,
-}
-
-impl<G: Unpin> Body for Held<G> {
-    type Data = Bytes;
-    type Error = GivenUp;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, GivenUp>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }

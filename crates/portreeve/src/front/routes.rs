@@ -8,9 +8,9 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method, Request, StatusCode};
 use hyper::body::Incoming;
 
-use super::response::{self, Answer};
+use super::answer::{Answer, in_place};
 use super::serve::Front;
-use super::{PlaceError, body, sse};
+use super::{PlaceError, body, response, sse};
 use crate::gate::{NoVisit, Party, Visit};
 use crate::mcp::code;
 use crate::name::Label;
@@ -121,7 +121,7 @@ impl Front {
         let Some(place) = self.crowd.enter(guest.label()) else {
             return response::crowded();
         };
-        response::holding(self.ask(request, guest).await, place)
+        in_place(self.ask(request, guest).await, place)
     }
 
     /// A message that has arrived whole, perhaps long after its head.

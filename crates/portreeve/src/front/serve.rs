@@ -16,10 +16,10 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::sleep;
 
+use super::answer::in_beat;
 use super::crowd::Crowd;
 use super::patience::{Patience, Patient, Pulse};
 use super::places::Allowed;
-use super::response;
 use super::sse::Streams;
 use super::strangers::{Counted, Strangers};
 use crate::budget::Budget;
@@ -104,7 +104,7 @@ impl Front {
     pub async fn serve(self: Arc<Self>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
         let graceful = GracefulShutdown::new();
         let places = Arc::new(Semaphore::new(self.settings.max_connections));
-        let server = protocols(&self.settings);
+        let server = protocols();
         loop {
             // Waiting for a place before accepting leaves further clients in the kernel's queue.
             let place = tokio::select! {
@@ -149,10 +149,7 @@ impl Front {
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        if let Err(error) = self
-            .connection(&protocols(&self.settings), stream, peer)
-            .await
-        {
+        if let Err(error) = self.connection(&protocols(), stream, peer).await {
             tracing::debug!(%peer, %error, "a connection ended badly");
         }
     }
@@ -171,10 +168,10 @@ impl Front {
         let stream = Patient::new(stream, self.settings.patience, Arc::clone(&pulse));
         let service = service_fn(move |request: Request<Incoming>| {
             let (front, pulse) = (Arc::clone(&front), Arc::clone(&pulse));
-            let beat = pulse.beat();
+            let one_of_many = request.version() == Version::HTTP_2;
+            let beat = pulse.beat(one_of_many);
             async move {
-                let one_of_many = request.version() == Version::HTTP_2;
-                let answer = response::holding(front.answer(request, peer).await, beat);
+                let answer = in_beat(front.answer(request, peer).await, beat);
                 Ok::<_, Infallible>(pulse.untaken.in_pieces(answer, one_of_many))
             }
         });
@@ -185,12 +182,11 @@ impl Front {
 }
 
 /// What is spoken on a connection, and within which bounds.
-fn protocols(settings: &FrontSettings) -> auto::Builder<TokioExecutor> {
+fn protocols() -> auto::Builder<TokioExecutor> {
     let mut server = auto::Builder::new(TokioExecutor::new());
-    server
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(settings.patience.head);
+    // How long a request's head may take is `patience`'s to say: a timer of hyper's own for every
+    // request would be one more to set and to clear.
+    server.http1().header_read_timeout(None);
     server
         .http2()
         .timer(TokioTimer::new())

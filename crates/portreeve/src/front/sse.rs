@@ -20,8 +20,9 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
+use super::answer::{Answer, in_place};
 use super::body;
-use super::response::{self, Answer};
+use super::response;
 use super::routes::{is_json, nothing_here, unreadable};
 use super::serve::Front;
 use crate::budget::{Budget, in_place_of};
@@ -180,7 +181,7 @@ impl Front {
             return response::crowded();
         };
         match *request.method() {
-            Method::GET => response::holding(self.open_stream(visit, request.headers()), place),
+            Method::GET => in_place(self.open_stream(visit, request.headers()), place),
             Method::POST => {
                 let answer = self.take_message(request, visit, place).await;
                 answer.unwrap_or_else(|answer| answer)

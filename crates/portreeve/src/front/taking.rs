@@ -14,11 +14,9 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::BodyExt;
-use http_body_util::combinators::BoxBody;
 use hyper::body::{Body, Frame, SizeHint};
 
-use super::response::Answer;
+use super::answer::{Answer, AnswerBody};
 use crate::clock::Stopwatch;
 
 /// What is handed over at once. The next piece goes when the client has made room for it.
@@ -70,7 +68,7 @@ impl Untaken {
             };
             let shared = Arc::new(Shared(Mutex::new(handing)));
             self.note(&shared);
-            Pieces(shared).boxed()
+            AnswerBody::pieces(Pieces(shared))
         })
     }
 
@@ -101,7 +99,7 @@ struct Shared(Mutex<Handing>);
 #[derive(Debug)]
 struct Handing {
     /// `None` once it is given up.
-    body: Option<BoxBody<Bytes, GivenUp>>,
+    body: Option<AnswerBody>,
     /// What the body gave and was not handed over yet.
     rest: Bytes,
     /// Since when the client has taken nothing; `None` while it is the server that is waited for.
@@ -169,7 +167,8 @@ impl Handing {
 }
 
 /// The body that hands an answer over.
-struct Pieces(Arc<Shared>);
+#[derive(Debug)]
+pub(super) struct Pieces(Arc<Shared>);
 
 impl Body for Pieces {
     type Data = Bytes;

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use portreeve_policy::json::{Rules, parse};
 use portreeve_policy::{Pin as Standing, Schema, Subject, ToolFacts, Traits};
+use portreeve_risk::scan::Names;
 
 use super::brings::{Labels, labels_of};
 use crate::store::model::{Accept, Definition, MAX_PINS, Nature, NewTools, Pin, PinState, Server};
 use crate::upstream::MAX_NAME;
+use crate::verdicts;
 
 /// A server's pins as the gate asks them.
 #[derive(Debug)]
@@ -67,6 +69,7 @@ impl Board {
         match self.pins.get(tool).map(|pin| &pin.state) {
             Some(PinState::Accepted) => Standing::Pinned,
             Some(PinState::Changed { .. }) => Standing::Unpinned,
+            Some(PinState::New) if self.is_held(tool) => Standing::Unpinned,
             Some(PinState::New) => self.of_newcomer(),
             // No definition has a longer name, and what is called may be kept in mind.
             None if tool.len() > MAX_NAME => Standing::Unpinned,
@@ -76,7 +79,7 @@ impl Board {
 
     /// What is known of a tool beyond its name.
     pub fn traits_of(&self, tool: &str) -> Traits<'_> {
-        let nature = self.pins.get(tool).and_then(|pin| pin.nature);
+        let nature = self.pins.get(tool).and_then(|pin| pin.opinion.nature);
         traits(nature, self.schemas.get(tool))
     }
 
@@ -93,8 +96,17 @@ impl Board {
         match self.pins.get(&definition.tool) {
             Some(pin) if pin.hash == definition.hash => self.of_call(&definition.tool),
             Some(_) => Standing::Unpinned,
-            None => self.of_unknown(),
+            // Not noted yet: what would be held is not shown meanwhile.
+            None => match self.of_unknown() {
+                Standing::Judged if is_poison(definition) => Standing::Unpinned,
+                standing => standing,
+            },
         }
+    }
+
+    fn is_held(&self, tool: &str) -> bool {
+        let pin = self.pins.get(tool);
+        pin.is_some_and(|pin| pin.opinion.held.is_some())
     }
 
     const fn of_newcomer(&self) -> Standing {
@@ -164,8 +176,13 @@ impl Board {
     }
 }
 
+fn is_poison(definition: &Definition) -> bool {
+    let opinion = verdicts::opinion(&definition.text, "", &Names::default());
+    opinion.held.is_some()
+}
+
 fn named_labels(pin: &Pin) -> (String, Labels) {
-    let traits = traits(pin.nature, None);
+    let traits = traits(pin.opinion.nature, None);
     let tool = ToolFacts::new(&pin.tool, Standing::Pinned).with(traits);
     (pin.tool.clone(), labels_of(&Subject::Tool(tool)))
 }

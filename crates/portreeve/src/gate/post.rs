@@ -13,6 +13,7 @@ use super::admit::{NotAdmitted, Unavailable, admit};
 use super::ask::{Next, Patience};
 use super::decide::{Allowed, Refused, Verdict, cannot_wait, decide};
 use super::inspect::Request;
+use super::looked::Look;
 use super::matter::Matter;
 use super::record;
 use super::refuse::{self, Asked};
@@ -337,14 +338,18 @@ impl Exchange {
 
     /// The visit as it is after looking at the server's tools, where a call needs that.
     async fn anew(&self, method: &str) -> Result<Option<Visit>, UpstreamError> {
-        // What was found by looking is in the registry that is in force after it.
-        let known = || self.visit.server.is_looked_at() && self.gate.is_current(&self.visit);
-        if topic(method) != Topic::Tool || known() {
+        if topic(method) != Topic::Tool {
             return Ok(None);
         }
-        Box::pin(self.gate.with_known_tools(&self.visit))
-            .await
-            .map(Some)
+        let visit = &self.visit;
+        match visit.server.looked.is_due(self.gate.clock.now()) {
+            // What was found by looking is in the registry that is in force after it.
+            Look::Recent if self.gate.is_current(visit) => Ok(None),
+            Look::Recent | Look::First => {
+                Box::pin(self.gate.with_known_tools(visit)).await.map(Some)
+            }
+            Look::Again => Ok(Some(Box::pin(self.gate.after_looking_again(visit)).await)),
+        }
     }
 
     /// No tool is called of a server that could not be asked for its tools yet.

@@ -127,7 +127,7 @@ impl Taken {
     pub(super) fn of(reservation: Option<&Reservation>) -> Self {
         let booked = reservation.into_iter().flat_map(Reservation::booked);
         let words = booked.map(|taken| {
-            let (key, amount) = (taken.key.to_string(), taken.amount.to_string());
+            let (key, amount) = (taken.key.spelled(), taken.amount.to_string());
             (key, amount, taken.window_ms)
         });
         Self(words.collect())

@@ -7,7 +7,6 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -15,7 +14,9 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use portreeve_policy::time::Timestamp;
 use portreeve_policy::{Label as PolicyLabel, Policy};
+use portreeve_risk::scan::Names;
 
+use super::looked::Looked;
 use super::pins::Board;
 use crate::config::{self, Environment};
 use crate::name::{Label, Name};
@@ -93,9 +94,12 @@ pub struct ServerEntry {
     pub created_at: Timestamp,
     pub connector: Connector,
     pub pins: Board,
-    /// Whether its definitions were held against the pins since this process began and since the
+    /// When its definitions were held against the pins, since this process began and since the
     /// server was configured as it is.
-    looked_at: Arc<AtomicBool>,
+    ///
+    /// INVARIANT: a tool is called only after its definition was compared
+    /// (`what_changed_while_nobody_looked_is_not_called`).
+    pub(super) looked: Arc<Looked>,
     /// Which eras it is known to speak; the same for as long as its configuration is.
     pub spoken: Arc<Spoken>,
 }
@@ -193,6 +197,12 @@ impl Registry {
     pub(super) fn same_grant(&self, grant: &GrantEntry) -> Option<&Arc<GrantEntry>> {
         let current = self.grants.get(&grant.token_sha256);
         current.filter(|current| current.label == grant.label)
+    }
+
+    /// The names of other servers' tools, which have no business in a definition of this one.
+    pub(super) fn names_beside(&self, server: &Name) -> Names {
+        let others = self.servers.values().filter(|entry| entry.name != *server);
+        Names::of(others.flat_map(|entry| entry.pins.tools()))
     }
 
     pub fn server(&self, name: &str) -> Option<&Arc<ServerEntry>> {
@@ -302,7 +312,7 @@ impl ServerEntry {
         let known = before.server(&server.name);
         let known = known.filter(|known| known.configuration() == configuration);
         Self {
-            looked_at: known.map_or_else(Arc::default, |known| Arc::clone(&known.looked_at)),
+            looked: known.map_or_else(Arc::default, |known| Arc::clone(&known.looked)),
             name: server.name,
             revision: server.revision,
             created_at: server.created_at,
@@ -318,18 +328,6 @@ impl ServerEntry {
     /// whose name was given again.
     pub const fn configuration(&self) -> (Timestamp, u64) {
         (self.created_at, self.revision)
-    }
-
-    /// Whether what it offers is known to be what the pins say.
-    ///
-    /// INVARIANT: a tool is called only after its definition was compared
-    /// (`what_changed_while_nobody_looked_is_not_called`).
-    pub(super) fn is_looked_at(&self) -> bool {
-        self.looked_at.load(Ordering::Acquire)
-    }
-
-    pub(super) fn note_looked_at(&self) {
-        self.looked_at.store(true, Ordering::Release);
     }
 }
 

@@ -3,9 +3,11 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 use portreeve_policy::time::Timestamp;
+use tokio::time::timeout;
 
 use super::pins::FirstList;
 use super::registry::{self, Registry, ServerEntry};
@@ -14,7 +16,7 @@ use crate::ledger::{AdminAct, LedgerError};
 use crate::mcp::revision::Era;
 use crate::name::Name;
 use crate::store::StoreError;
-use crate::store::model::{Definition, Drift, DriftKind, Server};
+use crate::store::model::{Definition, Drift, DriftKind, Judged, Server};
 use crate::upstream::{UpstreamError, discover, speaks};
 
 /// How long a server that did not show its tools is left alone before it is asked again.
@@ -23,6 +25,9 @@ const ASK_AGAIN_MS: i64 = 2_000;
 /// How often news of one server is noted that takes nothing back. Each note is written to the
 /// store and the ledger, and the server decides how often it has news.
 const NOTE_AGAIN_MS: i64 = 10_000;
+
+/// How long a call waits while its server is looked at again.
+const LOOKING_AGAIN: Duration = Duration::from_secs(2);
 
 /// How many servers are asked for their first lists at a time: one that does not answer keeps few
 /// others waiting, and many cost few registries.
@@ -95,7 +100,8 @@ impl Gate {
     pub async fn reload(&self) -> Result<(), UpkeepError> {
         let building = async {
             self.load_seen().await?;
-            let snapshot = self.store.load_all().await?;
+            let mut snapshot = self.store.load_all().await?;
+            self.judge_anew(&mut snapshot).await;
             let registry = Registry::build(snapshot, &self.surroundings, &self.registry());
             self.registry.store(Arc::new(registry));
             Ok(())
@@ -104,10 +110,11 @@ impl Gate {
     }
 
     /// Reads a server's tools, whether it is in the registry yet or not.
-    pub async fn discover(&self, server: &Server) -> Result<Vec<Definition>, UpstreamError> {
+    pub async fn discover(&self, server: &Server) -> Result<Vec<Judged>, UpstreamError> {
         let before = self.registry();
         let connector = registry::connector(server, &self.surroundings, &before)?;
-        Ok(discover(&connector).await?.tools)
+        let found = discover(&connector).await?;
+        self.judged(&server.name, found.tools).await
     }
 
     /// Asks every server whose first list was not yet seen. One that cannot be asked now is asked
@@ -150,7 +157,7 @@ impl Gate {
         let mut last = asked.lock().await;
         let entry = self.registry().server(name.as_str()).cloned();
         let is_first = |s: &ServerEntry| s.pins.first_list() == FirstList::ToBeTaken;
-        let Some(entry) = entry.filter(|s| is_first(s) || !s.is_looked_at()) else {
+        let Some(entry) = entry.filter(|s| is_first(s) || !s.looked.has_been()) else {
             return Ok(());
         };
         let now = self.clock.now();
@@ -171,19 +178,22 @@ impl Gate {
             // INVARIANT: a server whose news could not be noted was not looked at
             // (`what_cannot_be_noted_of_a_server_is_not_called`).
             Box::pin(self.observe(&entry, tools.iter())).await?;
-            entry.note_looked_at();
+            entry.looked.note(self.clock.now());
             return Ok(());
         }
+        let tools = self.judged(name, tools).await?;
         let count = tools.len();
+        let held = tools.iter().filter(|tool| tool.opinion.held.is_some());
+        let held = held.count();
         if self.store.accept_first(name, tools, now).await? {
-            tracing::info!(server = %name, tools = count, "accepted its first tool list");
-            let detail = format!("{{\"tools\":{count}}}");
+            tracing::info!(server = %name, tools = count, held, "accepted its first tool list");
+            let detail = format!("{{\"tools\":{count},\"held\":{held}}}");
             self.book("server.accept_first", name.as_str(), Some(detail))
                 .await?;
         }
         // In this order: whoever sees the second sees the first.
         self.reload().await?;
-        entry.note_looked_at();
+        entry.looked.note(self.clock.now());
         Ok(())
     }
 
@@ -226,11 +236,22 @@ impl Gate {
         self.rechecked.is_due(&server.name, self.clock.now())
     }
 
+    /// The same visit after looking again at the server's tools. One that cannot be asked just now is
+    /// relied on for a while longer: it was looked at before.
+    pub(super) async fn after_looking_again(&self, visit: &Visit) -> Visit {
+        if !visit.server.connector.is_at_rest() {
+            timeout(LOOKING_AGAIN, self.recheck(&visit.server))
+                .await
+                .ok();
+        }
+        self.renewed_or_denied(visit.clone())
+    }
+
     /// Reads a server's tools again.
     pub(super) async fn recheck(&self, server: &ServerEntry) {
         match read_tools(server).await {
             Ok(tools) => match self.observe(server, tools.iter()).await {
-                Ok(()) => server.note_looked_at(),
+                Ok(()) => server.looked.note(self.clock.now()),
                 Err(error) => {
                     tracing::error!(server = %server.name, %error, "its tools were not noted");
                 }
@@ -261,7 +282,7 @@ impl Gate {
         let covered = entry.pins.is_covered_by(&seen);
         let urgent = news.iter().any(|seen| entry.pins.is_broken_by(seen));
         if covered && !urgent && entry.pins.first_list() != FirstList::ToBeTaken {
-            entry.note_looked_at();
+            entry.looked.note(self.clock.now());
         }
         if news.is_empty() || !(self.noted.is_due(&server.name, self.clock.now()) || urgent) {
             return Ok(());
@@ -275,6 +296,7 @@ impl Gate {
     }
 
     async fn note(&self, server: &Name, news: Vec<Definition>) -> Result<(), UpkeepError> {
+        let news = self.judged(server, news).await?;
         let drifts = self.store.observe(server, news, self.clock.now()).await?;
         for Drift { tool, kind, hash } in drifts.iter().take(BOOKED_BY_NAME) {
             let act = match kind {

@@ -3,6 +3,7 @@
 //! A serializer of our own because this is the hot path and the order and spelling of every byte
 //! is part of the contract. Leaves the chain to `chain` and the file to `book`.
 
+use portreeve_policy::json::plain_length;
 use portreeve_policy::time::Timestamp;
 use serde_json::value::RawValue;
 
@@ -315,8 +316,8 @@ fn cut(value: &str, max: usize) -> &str {
 
 fn escaped(out: &mut Vec<u8>, value: &str) {
     let mut rest = value.as_bytes();
-    while let Some(at) = rest.iter().position(|b| needs_escape(*b)) {
-        let (plain, special) = rest.split_at(at);
+    loop {
+        let (plain, special) = rest.split_at(plain_length(rest));
         out.extend_from_slice(plain);
         let Some((byte, after)) = special.split_first() else {
             return;
@@ -324,11 +325,6 @@ fn escaped(out: &mut Vec<u8>, value: &str) {
         escape(out, *byte);
         rest = after;
     }
-    out.extend_from_slice(rest);
-}
-
-const fn needs_escape(byte: u8) -> bool {
-    byte < 0x20 || byte == b'"' || byte == b'\\'
 }
 
 fn escape(out: &mut Vec<u8>, byte: u8) {

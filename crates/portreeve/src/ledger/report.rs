@@ -205,14 +205,14 @@ impl Report {
         let Some(known) = &self.anchored else {
             return writeln!(
                 f,
-                "no anchor outside confirms any record\n\
+                "no anchor outside the book confirms any record\n\
                  \x20 not proven: that nothing was cut off at the end"
             );
         };
         let (seq, at) = (known.anchor.head.seq, clock::rfc3339(known.anchor.at));
         writeln!(
             f,
-            "anchored outside up to record {seq} ({}, {at})\n\
+            "anchored outside the book up to record {seq} ({}, {at})\n\
              \x20 proven: up to record {seq} the book is the one that was known at that time, and is \
              not cut, unless by somebody who can write there too\n\
              \x20 not proven: that nothing which was booked after that time was cut off",
@@ -225,6 +225,9 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let segments = self.segments;
         let plural = if segments == 1 { "" } else { "s" };
+        if let Some(fault) = &self.fault {
+            write!(f, "BROKEN: {fault}\nwhat fits before that: ")?;
+        }
         write!(f, "{} in {segments} segment{plural}", counted(self.records))?;
         self.signatures(f)?;
         if self.first > 1 {
@@ -235,7 +238,7 @@ impl fmt::Display for Report {
             writeln!(f, "note: {note}")?;
         }
         match &self.fault {
-            Some(fault) => write!(f, "BROKEN: {fault}"),
+            Some(_) => Ok(()),
             None => write!(f, "the book holds"),
         }
     }

@@ -12,7 +12,7 @@ use crate::config::Environment;
 use crate::demo;
 use crate::gate::{BuiltIn, Gate};
 use crate::ledger::{self, FileLedger, Ledger as _};
-use crate::store::model::{Definition, Server, Target};
+use crate::store::model::{Judged, Server, Target};
 use crate::upstream;
 
 /// Books administrative acts in a ledger.
@@ -122,7 +122,7 @@ impl Effects for Running {
         })
     }
 
-    fn discover(&self, server: Server) -> Doing<'_, Vec<Definition>, admin::UpstreamError> {
+    fn discover(&self, server: Server) -> Doing<'_, Vec<Judged>, admin::UpstreamError> {
         Box::pin(async move {
             if server.target == Target::Demo {
                 let started = self.start_demo().await;

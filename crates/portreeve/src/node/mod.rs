@@ -87,15 +87,20 @@ impl Node {
     /// [`Node::stop`]; the caller holds its lock.
     pub async fn start(plan: Plan) -> Result<Self, NodeError> {
         open_files::take_all();
+        // INVARIANT: nothing is given up of a ledger by a start that then cannot be
+        // (`a_cut_is_not_accepted_by_a_start_that_cannot_listen`).
+        let bound = match plan.listen {
+            Some(at) => Some((at, listen(at).await?)),
+            None => None,
+        };
         let house = Arc::new(House::open(plan.house.clone()).await?);
         let (counters, rebuilt) = rebuild_counters(&house).await?;
         let counters = Arc::new(counters);
         let demo = Arc::new(OnceLock::new());
         let children = Children::new(plan.children.clone());
         let gate = open_gate(&plan, &house, &counters, &demo, &children)?;
-        let (listener, address) = match plan.listen {
-            Some(at) => {
-                let listener = listen(at).await?;
+        let (listener, address) = match bound {
+            Some((at, listener)) => {
                 let address = listener.local_addr().map_err(|source| ListenError {
                     address: at,
                     source,

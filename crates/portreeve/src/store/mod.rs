@@ -26,8 +26,8 @@ pub use seal::{SealError, Sealer};
 use crate::name::{Label, Name};
 use approval::{Approval, NewApproval, NoVote, Says};
 use model::{
-    Accepting, Anchor, Change, Declared, Definition, Drift, Grant, Nature, NewGrant, NewServer,
-    Pin, PolicyVersion, SeenLabel, Server, Snapshot,
+    Accepting, Anchor, Change, Declared, Drift, Grant, Judged, NewGrant, NewServer, Pin,
+    PinnedOpinion, PolicyVersion, SeenLabel, Server, Snapshot,
 };
 use person::{NewPerson, Person, Proof};
 
@@ -84,20 +84,16 @@ pub trait Pins {
     fn pins(&self, server: &Name) -> Answer<Vec<Pin>>;
     /// Takes a server's first tool list as accepted. `false`: an earlier list was taken before, and
     /// nothing has changed now.
-    fn accept_first(&self, server: &Name, list: Vec<Definition>, at: Timestamp) -> Answer<bool>;
+    /// What is held goes on waiting.
+    fn accept_first(&self, server: &Name, list: Vec<Judged>, at: Timestamp) -> Answer<bool>;
     /// Compares a list with the pins: what is new or changed waits for a person from now on.
-    fn observe(&self, server: &Name, list: Vec<Definition>, at: Timestamp) -> Answer<Vec<Drift>>;
-    /// Accepts what waits; returns the pins that were accepted by this.
+    fn observe(&self, server: &Name, list: Vec<Judged>, at: Timestamp) -> Answer<Vec<Drift>>;
+    /// Accepts what waits; returns the pins that were accepted by this. What was thought of them is
+    /// forgotten: a person has looked.
     fn accept(&self, server: &Name, which: Accepting, at: Timestamp) -> Answer<Vec<Pin>>;
-    /// Keeps what a verdict says of the definition with this hash. `false`: the tool is not pinned
-    /// with it, or not any more, and nothing has changed.
-    fn put_nature(
-        &self,
-        server: &Name,
-        tool: &str,
-        hash: &str,
-        nature: Option<Nature>,
-    ) -> Answer<bool>;
+    /// Keeps what is thought of definitions. What a tool is not pinned with, or not any more, is passed
+    /// over.
+    fn put_opinions(&self, opinions: Vec<PinnedOpinion>) -> Answer<()>;
 }
 
 /// What callers have seen, for flow rules.

@@ -237,6 +237,22 @@ pub enum PinState {
 /// nor callable: a server must not be able to fill the store.
 pub const MAX_PINS: usize = 10_000;
 
+/// A definition as a server showed it, and what is thought of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judged {
+    pub definition: Definition,
+    pub opinion: Opinion,
+}
+
+/// An opinion, and the definition that it is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PinnedOpinion {
+    pub server: Name,
+    pub tool: String,
+    pub hash: String,
+    pub opinion: Opinion,
+}
+
 /// What is known of one tool of one server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pin {
@@ -249,8 +265,18 @@ pub struct Pin {
     pub state: PinState,
     pub first_seen: Timestamp,
     pub accepted_at: Option<Timestamp>,
-    /// What a verdict says of `definition`, if there is one.
+    /// What is thought of `definition`.
+    pub opinion: Opinion,
+}
+
+/// What a verdict says of one definition.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Opinion {
     pub nature: Option<Nature>,
+    /// Which judge said so; nothing if nobody was asked.
+    pub judge: Option<u32>,
+    /// Why a person is to look at the definition before it is used, if one is.
+    pub held: Option<String>,
 }
 
 /// What a verdict says of a tool's definition: what it can do, and what it does with data.

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use http_body_util::BodyExt;
-use hyper::body::Incoming as HyperBody;
 use tokio::time::timeout;
 
 use super::UpstreamError;
+use super::pool::Answer;
 use super::stdio::{Answers, Numbered};
 use crate::budget::{Budget, Part, SMALL};
 use crate::mcp::sse::{Cutter, Event};
@@ -23,7 +23,7 @@ enum Source {
 }
 
 impl EventSource {
-    pub(super) fn new(body: HyperBody, max_event: usize, budget: Budget) -> Self {
+    pub(super) fn new(body: Answer, max_event: usize, budget: Budget) -> Self {
         Self(Source::Http(Box::new(HttpEvents {
             body,
             cutter: Cutter::new(max_event),
@@ -54,7 +54,7 @@ impl EventSource {
 /// The events in the body of an HTTP answer.
 #[derive(Debug)]
 struct HttpEvents {
-    body: HyperBody,
+    body: Answer,
     cutter: Cutter,
     budget: Budget,
     /// For what has come and is not yet an event.

@@ -5,19 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
+use http::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
-use hyper::body::{Body, Incoming as HyperBody};
+use hyper::body::Body;
 use hyper_rustls::{ConfigBuilderExt, HttpsConnector};
+use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::{self, Client};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use tokio::time::timeout;
+use hyper_util::rt::TokioExecutor;
 
 use super::address::{self, GuardedResolver};
-use super::apart::Place;
+use super::pool::{Answer, Connector, Pool};
 use super::sse::Sse;
+use super::target::Target;
 use super::{EventSource, Incoming, IncomingBody, Outgoing, UpstreamError, UpstreamSession, Verb};
 use crate::budget::{Budget, Part};
 use crate::clock::within;
@@ -25,24 +25,20 @@ use crate::mcp::header;
 use crate::pieces::Pieces;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const IDLE_CONNECTION: Duration = Duration::from_secs(55);
-/// How many connections of one caller to one server are kept for its next calls.
-const MAX_IDLE: usize = 256;
 
-type Guarded = Client<HttpsConnector<HttpConnector<GuardedResolver>>, Full<Bytes>>;
 /// A client without a guard: for whoever names the one place it goes to.
 pub type OpenClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
 /// A client for a gateway that a person names.
 pub fn open_client() -> Result<OpenClient, UpstreamError> {
-    Ok(client(https(HttpConnector::new())?))
+    Ok(Client::builder(TokioExecutor::new()).build(https(HttpConnector::new())?))
 }
 
-/// The pools of connections that all servers share.
+/// What all servers share: how they are connected to, and what may come from them.
 #[derive(Clone, Debug)]
 pub struct Network {
-    guarded: Guarded,
-    open: OpenClient,
+    guarded: Connector,
+    open: Connector,
     max_body: usize,
     /// What servers sent and clients have not taken yet.
     held: Budget,
@@ -54,8 +50,8 @@ impl Network {
     pub fn new(max_body: usize, max_held: usize) -> Result<Self, UpstreamError> {
         let guarded = HttpConnector::new_with_resolver(GuardedResolver::new());
         Ok(Self {
-            guarded: client(https(guarded)?),
-            open: open_client()?,
+            guarded: Connector::Guarded(https(guarded)?),
+            open: Connector::Open(https(HttpConnector::new())?),
             max_body,
             held: Budget::new(max_held),
         })
@@ -71,7 +67,9 @@ impl Network {
     }
 }
 
-fn https<R>(mut tcp: HttpConnector<R>) -> Result<HttpsConnector<HttpConnector<R>>, UpstreamError> {
+pub(super) fn https<R>(
+    mut tcp: HttpConnector<R>,
+) -> Result<HttpsConnector<HttpConnector<R>>, UpstreamError> {
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
@@ -91,26 +89,15 @@ fn https<R>(mut tcp: HttpConnector<R>) -> Result<HttpsConnector<HttpConnector<R>
         .wrap_connector(tcp))
 }
 
-fn client<C>(connector: C) -> Client<C, Full<Bytes>>
-where
-    C: legacy::connect::Connect + Clone,
-{
-    Client::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(IDLE_CONNECTION)
-        .pool_max_idle_per_host(MAX_IDLE)
-        .build(connector)
-}
-
 /// One server at a URL, with the credentials that belong to it.
 #[derive(Clone, Debug)]
 pub struct HttpServer {
     network: Network,
-    url: Uri,
-    place: Place,
+    target: Target,
     credentials: HeaderMap,
     private: bool,
     timeout: Duration,
+    pool: Arc<Pool>,
     /// Its connections, should it turn out to speak the oldest transport.
     sse: Arc<Sse>,
 }
@@ -136,38 +123,39 @@ impl HttpServer {
         }
         Ok(Self {
             network,
-            place: Place::of(&url, &credentials),
-            url,
+            target: Target::new(url)?,
             credentials,
             private,
             timeout,
+            pool: Arc::default(),
             sse: Arc::default(),
         })
     }
 
     /// Goes on with the connections of the same server as it was known before.
     pub fn go_on_from(&mut self, before: &Self) {
-        let is_same = self.url == before.url
+        let is_same = self.target == before.target
             && self.credentials == before.credentials
             && self.private == before.private
             && self.timeout == before.timeout;
         if is_same {
+            self.pool = Arc::clone(&before.pool);
             self.sse = Arc::clone(&before.sse);
         }
     }
 
     /// The same server at another of its URLs.
-    pub(super) fn at(&self, url: Uri) -> Self {
-        Self {
-            place: Place::of(&url, &self.credentials),
-            url,
+    pub(super) fn at(&self, url: Uri) -> Result<Self, UpstreamError> {
+        Ok(Self {
+            target: Target::new(url)?,
+            pool: Arc::default(),
             sse: Arc::default(),
             ..self.clone()
-        }
+        })
     }
 
     pub(super) const fn url(&self) -> &Uri {
-        &self.url
+        &self.target.url
     }
 
     pub(super) const fn timeout(&self) -> Duration {
@@ -216,57 +204,49 @@ impl HttpServer {
 
     /// Sends one request; redirects are not followed, for credentials belong to their origin.
     pub(super) async fn exchange(&self, outgoing: Outgoing) -> Result<Incoming, UpstreamError> {
-        let request = self.request(outgoing)?;
-        let sending = async {
-            if self.private {
-                self.network.open.request(request).await
-            } else {
-                self.network.guarded.request(request).await
-            }
+        let whose = outgoing.whose;
+        let request = self.request(outgoing);
+        let connector = if self.private {
+            &self.network.open
+        } else {
+            &self.network.guarded
         };
-        let response = timeout(self.timeout, sending)
-            .await
-            .map_err(|_| UpstreamError::Timeout(self.timeout))?
-            .map_err(|error| explain(&error))?;
+        let place = (connector, &self.target.url);
+        let sending = self.pool.send(whose, place, request, self.timeout);
+        let response = sending.await?;
         self.receive(response).await
     }
 
-    fn request(&self, outgoing: Outgoing) -> Result<Request<Full<Bytes>>, UpstreamError> {
+    fn request(&self, outgoing: Outgoing) -> Request<Full<Bytes>> {
         let (method, body) = match outgoing.verb {
             Verb::Post(body) => (Method::POST, body),
             Verb::Get => (Method::GET, Bytes::new()),
             Verb::Delete => (Method::DELETE, Bytes::new()),
         };
+        let mut headers = outgoing.headers;
         let accept = match method {
-            Method::POST if header::prefers_stream(&outgoing.headers) => header::STREAM_FIRST,
+            Method::POST if header::prefers_stream(&headers) => header::STREAM_FIRST,
             Method::POST => header::EITHER,
             Method::GET => HeaderValue::from_static("text/event-stream"),
             _ => HeaderValue::from_static("*/*"),
         };
-        let has_body = method == Method::POST;
-        let url = self.place.marked(&self.url, outgoing.whose);
-        let url = url.map_err(|e| UpstreamError::Unusable(e.to_string()))?;
-        let mut request = Request::builder().method(method).uri(url);
-        if let Some(headers) = request.headers_mut() {
-            *headers = outgoing.headers;
-            headers.insert(ACCEPT, accept);
-            headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
-            if has_body {
-                headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            }
-            for (name, value) in &self.credentials {
-                headers.insert(name, value.clone());
-            }
+        headers.insert(HOST, self.target.host.clone());
+        headers.insert(ACCEPT, accept);
+        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        if method == Method::POST {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
+        for (name, value) in &self.credentials {
+            headers.insert(name, value.clone());
+        }
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method;
+        *request.uri_mut() = self.target.path.clone();
+        *request.headers_mut() = headers;
         request
-            .body(Full::new(body))
-            .map_err(|e| UpstreamError::Unusable(e.to_string()))
     }
 
-    async fn receive(
-        &self,
-        response: http::Response<HyperBody>,
-    ) -> Result<Incoming, UpstreamError> {
+    async fn receive(&self, response: Response<Answer>) -> Result<Incoming, UpstreamError> {
         let (head, body) = response.into_parts();
         let session = head.headers.get(header::SESSION_ID).cloned();
         let session = session.map(UpstreamSession::named);
@@ -298,7 +278,7 @@ impl HttpServer {
         })
     }
 
-    async fn collect(&self, mut body: HyperBody) -> Result<Bytes, UpstreamError> {
+    async fn collect(&self, mut body: Answer) -> Result<Bytes, UpstreamError> {
         let max = self.network.max_body;
         if body.size_hint().lower() > max as u64 {
             return Err(UpstreamError::TooLarge(max));
@@ -346,16 +326,6 @@ fn media_type(headers: &HeaderMap) -> Media {
         Media::Events
     } else {
         Media::Other
-    }
-}
-
-/// A failure to connect is surely not sent; every other may have arrived.
-fn explain(error: &legacy::Error) -> UpstreamError {
-    let words = innermost(error);
-    if error.is_connect() {
-        UpstreamError::Unreachable(words)
-    } else {
-        UpstreamError::Broken(words)
     }
 }
 

@@ -12,9 +12,11 @@ mod discover;
 mod error;
 mod events;
 mod http;
+mod pool;
 mod spoken;
 mod sse;
 pub mod stdio;
+mod target;
 
 pub use apart::Whose;
 pub(crate) use definition::MAX_NAME;

@@ -17,6 +17,7 @@ const FLOORS: &[&[&str]] = &[
     &["ledger"],
     &["data_dir"],
     &["config"],
+    &["verdicts"],
     &["store"],
     &["people"],
     &["demo", "grants", "keys", "mcp", "policy_text", "server_url"],

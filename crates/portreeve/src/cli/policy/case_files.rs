@@ -103,7 +103,14 @@ pub(super) enum Trouble {
 pub(super) fn load(found: &Found) -> Result<Loaded, Trouble> {
     let (name, text) = read(&found.path).map_err(Trouble::Unreadable)?;
     let form = form(&found.path).unwrap_or(Form::Yaml);
-    if !found.named && !CaseFile::recognise(&text, form) {
+    let is_other = !CaseFile::recognise(&text, form);
+    if found.named && is_other && is_policy(&text) {
+        let what = format!("{name} is a policy, and no file of policy tests");
+        let advice =
+            format!("`portreeve policy check {name}` reads it; tests name it as their `policy`");
+        return Err(Trouble::Unreadable(Failure::usage(what, advice)));
+    }
+    if !found.named && is_other {
         return Err(if is_policy(&text) {
             Trouble::Policy
         } else {

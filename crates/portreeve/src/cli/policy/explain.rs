@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use clap::Args;
 use portreeve_policy::limits::{Charge, Counters};
-use portreeve_policy::{Asking, Decision, Effect, Explanation, Finding, Need, Refusal};
+use portreeve_policy::{
+    Asking, Class, Decision, Effect, Explanation, Facts, Finding, Need, Refusal,
+};
 use serde_json::{Map, Value, json};
 
 use super::facts::CallArgs;
@@ -45,9 +47,19 @@ impl Explain {
             return Output::json(&as_json(&explanation));
         }
         let output = Output::text(in_words(&explanation, paint));
-        Ok(match described.unknown() {
-            None => output,
-            Some(note) => output.remark(note),
+        let by = |facts: &Facts<'_>| as_json(&policy.explain(facts, &counters));
+        let usual = as_json(&explanation);
+        // A policy that asks for no class answers the same whatever it is.
+        let matters = described.is_unclassed()
+            && Class::ALL
+                .into_iter()
+                .any(|class| by(&described.of_class(class)) != usual);
+        Ok(if matters {
+            output.remark(
+                "note: the tool's class is not known, so every restricting class matches it; say --class",
+            )
+        } else {
+            output
         })
     }
 }

@@ -154,20 +154,30 @@ impl Described {
         } else {
             Pin::Pinned
         };
-        ToolFacts::new(name, pin).with(Traits {
-            class: nature.class,
-            also: Classes::NONE,
-            bits: nature.bits,
-            schema: self.schema.as_ref(),
-        })
+        ToolFacts::new(name, pin).with(self.traits(nature.class))
     }
 
-    /// What the answer would be different with, for people.
-    pub(super) fn unknown(&self) -> Option<&'static str> {
-        let is_tool = matches!(self.subject, Named::Tool(_));
-        (is_tool && self.said.nature.class == Class::Unknown).then_some(
-            "note: the tool's class is not known, so every restricting class matches it; say --class",
-        )
+    fn traits(&self, class: Class) -> Traits<'_> {
+        Traits {
+            class,
+            also: Classes::NONE,
+            bits: self.said.nature.bits,
+            schema: self.schema.as_ref(),
+        }
+    }
+
+    /// Whether it is of a tool whose class nobody said.
+    pub(super) fn is_unclassed(&self) -> bool {
+        matches!(self.subject, Named::Tool(_)) && self.said.nature.class == Class::Unknown
+    }
+
+    /// The same call, of a tool of this class.
+    pub(super) fn of_class(&self, class: Class) -> Facts<'_> {
+        let mut facts = self.facts();
+        if let Subject::Tool(tool) = &facts.subject {
+            facts.subject = Subject::Tool((*tool).with(self.traits(class)));
+        }
+        facts
     }
 }
 

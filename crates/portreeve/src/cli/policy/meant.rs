@@ -9,7 +9,8 @@ use crate::cli::desk::{request, unexpected};
 /// The text that is meant, and a name to show.
 pub(super) fn meant(said: &str, dir: Option<&Path>) -> Result<(String, Vec<u8>), Failure> {
     let path = PathBuf::from(said);
-    let is_file = path.exists() || said.contains('/') || is_json(&path) || said == "-";
+    let is_file =
+        (path.exists() && !path.is_dir()) || said.contains('/') || is_json(&path) || said == "-";
     let (name, version) = match versioned(said) {
         Ok(stored) if !is_file => stored,
         _ => return read(&path),

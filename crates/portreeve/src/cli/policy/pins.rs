@@ -89,7 +89,7 @@ mod tests {
     use portreeve_policy::{Class, Classes};
 
     use super::*;
-    use crate::store::model::{Nature, Pin, PinState};
+    use crate::store::model::{Nature, Opinion, Pin, PinState};
 
     #[test]
     fn a_class_and_a_schema_that_differ_from_the_pins_are_told() {
@@ -102,11 +102,14 @@ mod tests {
             state: PinState::Accepted,
             first_seen: Timestamp(0),
             accepted_at: None,
-            nature: class.map(|class| Nature {
-                class,
-                also: Classes::NONE,
-                bits: None,
-            }),
+            opinion: Opinion {
+                nature: class.map(|class| Nature {
+                    class,
+                    also: Classes::NONE,
+                    bits: None,
+                }),
+                ..Opinion::default()
+            },
         };
         let tools = [("judged", Some(Class::Write)), ("unjudged", None)];
         let tools = tools.map(|(tool, class)| (tool.to_owned(), ToolView::new(&pin(tool, class))));

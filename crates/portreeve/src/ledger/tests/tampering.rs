@@ -28,7 +28,10 @@ async fn an_untouched_book_holds_and_says_how_far_the_anchor_reaches() {
     assert!(report.holds());
     let text = report.to_string();
     assert!(
-        text.contains(&format!("anchored outside up to record {}", head.seq)),
+        text.contains(&format!(
+            "anchored outside the book up to record {}",
+            head.seq
+        )),
         "{text}"
     );
     assert!(

@@ -38,6 +38,10 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "0005_people",
         sql: include_str!("migrations/0005_people.sql"),
     },
+    Migration {
+        name: "0006_opinions",
+        sql: include_str!("migrations/0006_opinions.sql"),
+    },
 ];
 
 /// Marks the file as ours (`PRAGMA application_id`): "prv1".

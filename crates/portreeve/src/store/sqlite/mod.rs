@@ -9,7 +9,7 @@ mod declared;
 mod grants;
 mod labels;
 mod migrate;
-mod nature;
+mod opinion;
 mod people;
 mod pins;
 mod policies;
@@ -32,8 +32,8 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::approval::{Approval, NewApproval, NoVote, Says};
 use super::model::{
-    Accepting, Anchor, Change, Declared, Definition, Drift, Grant, Nature, NewGrant, NewServer,
-    Owner, Pin, PolicyVersion, SeenLabel, Server, Snapshot,
+    Accepting, Anchor, Change, Declared, Drift, Grant, Judged, NewGrant, NewServer, Owner, Pin,
+    PinnedOpinion, PolicyVersion, SeenLabel, Server, Snapshot,
 };
 use super::person::{NewPerson, Person, Proof};
 use super::{
@@ -258,12 +258,12 @@ impl Pins for SqliteStore {
         self.read(move |db, _| pins::of(db, &server))
     }
 
-    fn accept_first(&self, server: &Name, list: Vec<Definition>, at: Timestamp) -> Answer<bool> {
+    fn accept_first(&self, server: &Name, list: Vec<Judged>, at: Timestamp) -> Answer<bool> {
         let server = server.clone();
         self.write(move |db, _| pins::accept_first(db, &server, list, at))
     }
 
-    fn observe(&self, server: &Name, list: Vec<Definition>, at: Timestamp) -> Answer<Vec<Drift>> {
+    fn observe(&self, server: &Name, list: Vec<Judged>, at: Timestamp) -> Answer<Vec<Drift>> {
         let server = server.clone();
         self.write(move |db, _| pins::observe(db, &server, list, at))
     }
@@ -273,15 +273,8 @@ impl Pins for SqliteStore {
         self.write(move |db, _| pins::accept(db, &server, &which, at))
     }
 
-    fn put_nature(
-        &self,
-        server: &Name,
-        tool: &str,
-        hash: &str,
-        nature: Option<Nature>,
-    ) -> Answer<bool> {
-        let (server, tool, hash) = (server.clone(), tool.to_owned(), hash.to_owned());
-        self.write(move |db, _| nature::put(db, &server, (&tool, &hash), nature))
+    fn put_opinions(&self, opinions: Vec<PinnedOpinion>) -> Answer<()> {
+        self.write(move |db, _| opinions.iter().try_for_each(|one| opinion::put(db, one)))
     }
 }
 

@@ -5,16 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use portreeve_policy::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::nature::{self, Written};
+use super::opinion::{self, Written};
 use crate::name::Name;
 use crate::store::StoreError;
 use crate::store::model::{
-    Accepting, Definition, Drift, DriftKind, Kind, MAX_PINS, NewTools, Pin, PinState,
+    Accepting, Drift, DriftKind, Judged, Kind, MAX_PINS, NewTools, Opinion, Pin, PinState,
 };
 
 const COLUMNS: &str = "server, tool, hash, definition, state, changed_hash, changed_definition, \
                        first_seen, accepted_at";
-const NATURE: &str = nature::COLUMNS;
+const OPINION: &str = opinion::COLUMNS;
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Pin> {
     let state: String = row.get(4)?;
@@ -34,13 +34,13 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Pin> {
         },
         first_seen: Timestamp(row.get(7)?),
         accepted_at: row.get::<_, Option<i64>>(8)?.map(Timestamp),
-        nature: nature::read(row, 9)?,
+        opinion: opinion::read(row, 9)?,
     })
 }
 
 pub(super) fn all(db: &Connection) -> Result<Vec<Pin>, StoreError> {
     let mut query = db.prepare_cached(&format!(
-        "SELECT {COLUMNS}, {NATURE} FROM pins ORDER BY server, tool"
+        "SELECT {COLUMNS}, {OPINION} FROM pins ORDER BY server, tool"
     ))?;
     let rows = query.query_map([], read)?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -48,7 +48,7 @@ pub(super) fn all(db: &Connection) -> Result<Vec<Pin>, StoreError> {
 
 pub(super) fn of(db: &Connection, server: &Name) -> Result<Vec<Pin>, StoreError> {
     let mut query = db.prepare_cached(&format!(
-        "SELECT {COLUMNS}, {NATURE} FROM pins WHERE server = ?1 ORDER BY tool"
+        "SELECT {COLUMNS}, {OPINION} FROM pins WHERE server = ?1 ORDER BY tool"
     ))?;
     let rows = query.query_map([server], read)?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -60,12 +60,12 @@ fn write(db: &Connection, pin: &Pin) -> Result<(), StoreError> {
         PinState::New => ("new", None),
         PinState::Changed { hash, definition } => ("changed", Some((hash, definition))),
     };
-    let Written { class, also, bits } = nature::write(pin.nature);
+    let Written { class, also, bits } = opinion::write(pin.opinion.nature);
     db.prepare_cached(
         "INSERT OR REPLACE INTO pins
              (server, tool, hash, definition, state, changed_hash, changed_definition,
-              first_seen, accepted_at, class, also, bits)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+              first_seen, accepted_at, class, also, bits, judge, held)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     )?
     .execute(params![
         pin.server,
@@ -79,7 +79,9 @@ fn write(db: &Connection, pin: &Pin) -> Result<(), StoreError> {
         pin.accepted_at.map(|at| at.0),
         class,
         also,
-        bits
+        bits,
+        pin.opinion.judge,
+        pin.opinion.held
     ])?;
     Ok(())
 }
@@ -87,20 +89,22 @@ fn write(db: &Connection, pin: &Pin) -> Result<(), StoreError> {
 pub(super) fn accept_first(
     db: &Connection,
     server: &Name,
-    list: Vec<Definition>,
+    list: Vec<Judged>,
     at: Timestamp,
 ) -> Result<bool, StoreError> {
     if taken(db, server)? {
         return Ok(false);
     }
     let mut known: BTreeSet<String> = of(db, server)?.into_iter().map(|pin| pin.tool).collect();
-    for definition in list {
+    for seen in list {
         // What waits already was seen under other rules; it goes on waiting. Of two definitions
         // under one name the first counts.
-        if known.insert(definition.tool.clone()) {
-            let mut pin = fresh(server, definition, at);
-            pin.state = PinState::Accepted;
-            pin.accepted_at = Some(at);
+        if known.insert(seen.definition.tool.clone()) {
+            let mut pin = fresh(server, seen, at);
+            if pin.opinion.held.is_none() {
+                pin.state = PinState::Accepted;
+                pin.accepted_at = Some(at);
+            }
             write(db, &pin)?;
         }
     }
@@ -136,7 +140,11 @@ fn mark_taken(db: &Connection, server: &Name) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn fresh(server: &Name, definition: Definition, at: Timestamp) -> Pin {
+fn fresh(server: &Name, seen: Judged, at: Timestamp) -> Pin {
+    let Judged {
+        definition,
+        opinion,
+    } = seen;
     Pin {
         server: server.clone(),
         tool: definition.tool,
@@ -145,14 +153,14 @@ fn fresh(server: &Name, definition: Definition, at: Timestamp) -> Pin {
         state: PinState::New,
         first_seen: at,
         accepted_at: None,
-        nature: None,
+        opinion,
     }
 }
 
 pub(super) fn observe(
     db: &Connection,
     server: &Name,
-    list: Vec<Definition>,
+    list: Vec<Judged>,
     at: Timestamp,
 ) -> Result<Vec<Drift>, StoreError> {
     let judged = new_tools(db, server)? == NewTools::Judge;
@@ -161,13 +169,13 @@ pub(super) fn observe(
         .map(|pin| (pin.tool.clone(), pin))
         .collect();
     let mut drifts = Vec::new();
-    for definition in list {
-        let tool = definition.tool.clone();
-        let hash = definition.hash.clone();
+    for seen in list {
+        let tool = seen.definition.tool.clone();
+        let hash = seen.definition.hash.clone();
         let (pin, kind) = match pins.remove(&tool) {
             None if pins.len() >= MAX_PINS => continue,
-            None => (fresh(server, definition, at), Some(DriftKind::Appeared)),
-            Some(pin) => compare(pin, definition, judged),
+            None => (fresh(server, seen, at), Some(DriftKind::Appeared)),
+            Some(pin) => compare(pin, seen, judged),
         };
         if let Some(kind) = kind {
             write(db, &pin)?;
@@ -185,7 +193,11 @@ pub(super) fn observe(
 
 /// The pin after its tool was seen with this definition, and what that changed. Where new names are
 /// left to the policy (`judged`), a new tool is held to the definition it came with.
-fn compare(mut pin: Pin, seen: Definition, judged: bool) -> (Pin, Option<DriftKind>) {
+fn compare(mut pin: Pin, seen: Judged, judged: bool) -> (Pin, Option<DriftKind>) {
+    let Judged {
+        definition: seen,
+        opinion,
+    } = seen;
     if pin.waiting() == Some(&seen.hash) {
         return (pin, None);
     }
@@ -203,7 +215,7 @@ fn compare(mut pin: Pin, seen: Definition, judged: bool) -> (Pin, Option<DriftKi
             pin.hash = seen.hash;
             pin.definition = seen.text;
             // A verdict is about one definition.
-            pin.nature = None;
+            pin.opinion = opinion;
             (pin, Some(DriftKind::Changed))
         }
         PinState::New | PinState::Accepted | PinState::Changed { .. } => {
@@ -230,8 +242,8 @@ pub(super) fn accept(
         if let PinState::Changed { hash, definition } = pin.state {
             pin.hash = hash;
             pin.definition = definition;
-            pin.nature = None;
         }
+        pin.opinion = Opinion::default();
         pin.state = PinState::Accepted;
         pin.accepted_at = Some(at);
         write(db, &pin)?;

@@ -15,11 +15,12 @@ mod wire;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
+use memchr::memmem::Finder;
 use tokio::time::timeout;
 
 use super::http::HttpServer;
@@ -90,8 +91,9 @@ impl Sse {
 
     /// Whether a message begins a conversation.
     pub(super) fn is_hello(message: &[u8]) -> bool {
+        static NAME: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new("initialize\""));
         message.len() <= LONGEST_HELLO
-            && memchr::memmem::find(message, b"initialize\"").is_some()
+            && NAME.find(message).is_some()
             && parts::read(message).is_ok_and(|parts| {
                 parts.kind() == Some(Kind::Request) && parts.method() == "initialize"
             })

@@ -71,7 +71,7 @@ impl Wire {
         let named = named.map_err(|_| UpstreamError::Timeout(patience))??;
         let Some(named) = named else { return Ok(None) };
         let said = String::from_utf8_lossy(&named);
-        let to = server.at(endpoint::resolve(server.url(), &said)?);
+        let to = server.at(endpoint::resolve(server.url(), &said)?)?;
         let shared = Arc::new(Shared {
             serves: whom,
             table: Mutex::new(Table::new(whom)),

@@ -370,7 +370,7 @@ impl Table {
     /// What names no request: to the only one that runs, else to the free stream.
     fn route_to_session(&mut self, line: Bytes, parts: &Parts) -> Route {
         if self.serves == Serves::Everybody {
-            return Route::Noise("a message of which is not known for whom it is");
+            return Route::Noise("a message that answers nothing and belongs to no session");
         }
         let mut running = self.running.iter();
         if let (Some((wire_id, only)), None) = (running.next(), running.next()) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use portreeve::admin::Request;
 use portreeve::name::Label;
 use portreeve::store::approval::{Says, State};
-use portreeve::store::model::{Accepting, NewTools};
+use portreeve::store::model::{Accepting, Judged, NewTools, Opinion};
 use portreeve::upstream::definition_of;
 use serde_json::{Value, json};
 
@@ -154,7 +154,11 @@ async fn a_changed_definition_or_server_asks_again(way: Way) {
     let rules = portreeve_policy::json::Rules::MESSAGE;
     let tree = portreeve_policy::json::parse(text.as_bytes(), rules).unwrap();
     let definition = definition_of(&tree, text.as_bytes()).unwrap();
-    store.observe(&name, vec![definition], now).await.unwrap();
+    let judged = Judged {
+        definition,
+        opinion: Opinion::default(),
+    };
+    store.observe(&name, vec![judged], now).await.unwrap();
     store.accept(&name, Accepting::All, now).await.unwrap();
     town.gate.node.gate.reload().await.unwrap();
     let second = town.approved(&json!({})).await;

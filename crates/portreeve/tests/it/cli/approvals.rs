@@ -121,6 +121,15 @@ fn nobody_types_a_password_for_a_change_that_cannot_be() {
     let added = home.run(&["user", "add", "ann", "--role", "admin", "--token", "--json"]);
     let lonely = "warning: ann is the only admin and has a token alone";
     assert!(added.err.contains(lonely), "{added:?}");
+    // Another's token is no reason to say that of an admin, nor is a token beside a password.
+    let mut approver = home.command(&["user", "add", "cleo", "--token"]);
+    let token = serde_json::from_str::<serde_json::Value>(&added.out).expect("JSON");
+    approver.env(
+        "PORTREEVE_APPROVER_TOKEN",
+        token["token"].as_str().expect("a token"),
+    );
+    let approver = super::said(approver.output().expect("it runs"));
+    assert_eq!((approver.code, approver.err.as_str()), (0, ""));
     let none = "ann has no password that could be asked for, only a token";
     for (arguments, code, words) in [
         (&["user", "passwd", "eve"][..], 3, "no user named `eve`"),

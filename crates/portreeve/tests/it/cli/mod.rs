@@ -6,12 +6,14 @@ mod backup;
 mod config;
 mod grants;
 mod ledger;
+mod newcomer;
 mod owners;
 mod policies;
 mod policy_diff;
 mod policy_explain;
 mod policy_test;
 mod remains;
+mod risk;
 mod servers;
 pub(crate) mod up;
 

@@ -115,7 +115,7 @@ fn a_program_that_is_not_there_is_told_with_where_it_was_looked_for() {
         (
             "no-such-server",
             "/usr/bin:/bin",
-            "in any directory of PATH (/usr/bin:/bin)",
+            "in any directory of PATH\n",
         ),
         ("npx", "", "PATH is not set"),
         ("./no-such-server", "/bin", "no-such-server"),
@@ -241,7 +241,7 @@ fn a_command_that_fails_in_the_gates_directory_says_where_it_was() {
     let (gate, mine) = (home.path("gate"), home.path("srv.sh"));
     for words in [
         format!(
-            "it was started in {}, and what it wrote to stderr is in the gateway's log",
+            "it was started in {}, and what it wrote to stderr is in the gateway's log: the stderr of the `portreeve up` that runs (process",
             gate.display()
         ),
         format!(

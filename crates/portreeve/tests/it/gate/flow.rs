@@ -301,7 +301,7 @@ async fn natures_and_resources_leave_labels() {
         "flow":[{"name":"f","after":["@reads-private"],"then":["@egress"],"action":"deny","for":"30m"}]}"#;
     let read_file =
         r#"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"file:///a"}}"#;
-    for what in ["a judged tool", "a tool nobody judged", "a resource"] {
+    for what in ["a judged tool", "a tool nothing is known of", "a resource"] {
         let server = TestServer::start(|seen| match seen.rpc_method().as_str() {
             "resources/read" => Script::result(seen, &json!({ "contents": [] })),
             _ => plain(seen, &tools(NAMES)),
@@ -321,7 +321,10 @@ async fn natures_and_resources_leave_labels() {
                 gate.call("read", json!({})).await;
             }
             "a resource" => drop(gate.post(read_file).await),
-            _ => drop(gate.call("read", json!({})).await),
+            _ => {
+                gate.judge("s", "read", None).await;
+                gate.call("read", json!({})).await;
+            }
         }
         assert!(!may_send(&gate).await, "{what}");
     }

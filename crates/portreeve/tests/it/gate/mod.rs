@@ -20,6 +20,7 @@ mod streams;
 mod survival;
 mod targets;
 mod tasks;
+mod verdicts;
 
 use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
 //! Rules about what a tool is, by the verdict that stands with its pin.
 
 use portreeve::name::Name;
-use portreeve::store::model::Nature;
+use portreeve::store::model::{Nature, Opinion, PinnedOpinion};
 use portreeve_policy::{Bit, Bits, Class, Classes};
 use serde_json::json;
 
@@ -19,13 +19,22 @@ pub fn nature(class: Class, bits: &[Bit]) -> Nature {
 
 impl TestGate {
     /// Stores a verdict on the pinned definition of a tool.
-    pub async fn judge(&self, server: &str, tool: &str, nature: Nature) {
+    pub async fn judge(&self, server: &str, tool: &str, nature: impl Into<Option<Nature>>) {
         let store = &self.node.house.store;
         let server = Name::new(server).unwrap();
         let pins = store.pins(&server).await.unwrap();
         let pin = pins.iter().find(|pin| pin.tool == tool).unwrap();
-        let put = store.put_nature(&server, tool, &pin.hash, Some(nature));
-        assert!(put.await.unwrap());
+        let opinion = PinnedOpinion {
+            server: server.clone(),
+            tool: tool.to_owned(),
+            hash: pin.hash.clone(),
+            opinion: Opinion {
+                nature: nature.into(),
+                judge: Some(portreeve::verdicts::JUDGE),
+                held: None,
+            },
+        };
+        store.put_opinions(vec![opinion]).await.unwrap();
         self.node.gate.reload().await.unwrap();
     }
 }
@@ -38,7 +47,10 @@ async fn rules_about_a_nature_read_the_pins_verdict() {
         "@egress": {"deny_if":[{"conditions":[],"on_deny":"it talks to the outside"}]}}}"#;
     let server = TestServer::with_tools(tools(&["look", "fetch", "odd"])).await;
     let mut gate = TestGate::start(&server.url(), policy).await;
-    assert_eq!(gate.listed().await, ["odd"], "nobody has judged them");
+    for tool in ["look", "fetch", "odd"] {
+        gate.judge("s", tool, None).await;
+    }
+    assert_eq!(gate.listed().await, ["odd"], "nothing is known of them");
 
     gate.judge("s", "look", nature(Class::Read, &[])).await;
     gate.judge("s", "fetch", nature(Class::Read, &[Bit::Egress]))

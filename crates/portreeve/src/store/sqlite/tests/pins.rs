@@ -1,18 +1,21 @@
 use portreeve_policy::{Bit, Bits, Class, Classes};
 
 use super::*;
-use crate::store::model::{Accepting, Definition, Drift, DriftKind, Nature, Pin, PinState};
+use crate::store::model::{
+    Accepting, Definition, Drift, DriftKind, Judged, Nature, Opinion, Pin, PinState, PinnedOpinion,
+};
 use crate::store::{Pins, Servers, StoreError};
 
-fn shown(tools: &[(&str, &str)]) -> Vec<Definition> {
-    tools
-        .iter()
-        .map(|(tool, hash)| Definition {
+fn shown(tools: &[(&str, &str)]) -> Vec<Judged> {
+    let judged = |(tool, hash): &(&str, &str)| Judged {
+        definition: Definition {
             tool: (*tool).to_owned(),
             hash: (*hash).to_owned(),
             text: format!("{{\"v\":\"{hash}\"}}"),
-        })
-        .collect()
+        },
+        opinion: Opinion::default(),
+    };
+    tools.iter().map(judged).collect()
 }
 
 struct Watched {
@@ -164,31 +167,46 @@ fn a_nature_belongs_to_one_definition() {
         also: Classes::NONE.with(Class::Write),
         bits: Some(Bits::NONE.with(Bit::ReadsPrivate).with(Bit::Egress)),
     };
-    let put = |hash: &str| {
-        let put = watched
-            .store
-            .put_nature(&watched.server, "t", hash, Some(nature));
-        wait(put).expect("answered")
+    let put = |tool: &str, hash: &str| {
+        let opinion = PinnedOpinion {
+            server: watched.server.clone(),
+            tool: tool.to_owned(),
+            hash: hash.to_owned(),
+            opinion: Opinion {
+                nature: Some(nature),
+                judge: Some(7),
+                held: Some("odd".to_owned()),
+            },
+        };
+        wait(watched.store.put_opinions(vec![opinion])).expect("put");
     };
-    assert!(!put("2"), "another definition");
-    assert_eq!(watched.pin("t").nature, None);
-    assert!(put("1"));
-    assert_eq!(watched.pin("t").nature, Some(nature));
-    assert_eq!(watched.pin("u").nature, None);
+    put("t", "2");
+    assert_eq!(watched.pin("t").opinion.nature, None, "another definition");
+    put("t", "1");
+    assert_eq!(watched.pin("t").opinion.judge, Some(7));
+    assert_eq!(watched.pin("t").opinion.held.as_deref(), Some("odd"));
+    assert_eq!(watched.pin("t").opinion.nature, Some(nature));
+    assert_eq!(watched.pin("u").opinion.nature, None);
 
     watched.see(&[("t", "2")]);
-    assert_eq!(watched.pin("t").nature, Some(nature), "of what is accepted");
+    assert_eq!(
+        watched.pin("t").opinion.nature,
+        Some(nature),
+        "of what is accepted"
+    );
     watched.see(&[("t", "1")]);
-    assert_eq!(watched.pin("t").nature, Some(nature), "it is back");
+    assert_eq!(watched.pin("t").opinion.nature, Some(nature), "it is back");
     watched.see(&[("t", "2")]);
     watched.accept(Accepting::All).expect("accepted");
-    assert_eq!(watched.pin("t").nature, None, "nobody has judged this one");
+    assert_eq!(
+        watched.pin("t").opinion.nature,
+        None,
+        "nobody has judged this one"
+    );
 
     watched.see(&[("new", "1")]);
-    let put = watched
-        .store
-        .put_nature(&watched.server, "new", "1", Some(nature));
-    assert!(wait(put).expect("answered"));
+    put("new", "1");
+    assert_eq!(watched.pin("new").opinion.nature, Some(nature));
     watched.see(&[("new", "2")]);
-    assert_eq!(watched.pin("new").nature, None);
+    assert_eq!(watched.pin("new").opinion.nature, None);
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::store::model::{Anchor, Definition};
+use crate::store::model::{Anchor, Definition, Judged, Opinion};
 use crate::store::{Book, Pins, Servers, Store, StoreError};
 
 #[test]
@@ -84,10 +84,13 @@ fn removing_a_server_takes_its_pins_and_its_place_in_grants() {
     use crate::store::Grants;
     let store = Place::new().open();
     wait(store.add_server(http_server("a", "https://a.example", &[]), NOON)).expect("added");
-    let list = vec![Definition {
-        tool: "t".to_owned(),
-        hash: "h".to_owned(),
-        text: "{}".to_owned(),
+    let list = vec![Judged {
+        definition: Definition {
+            tool: "t".to_owned(),
+            hash: "h".to_owned(),
+            text: "{}".to_owned(),
+        },
+        opinion: Opinion::default(),
     }];
     wait(store.accept_first(&name("a"), list, NOON)).expect("taken");
     wait(store.create_grant(grant("ci", '1', &[("a", None), ("b", None)]), NOON)).expect("made");

@@ -68,6 +68,19 @@ async fn a_connection_that_asks_nothing_is_closed() {
 }
 
 #[tokio::test]
+async fn every_head_has_as_long_as_the_first() {
+    let gate = TestGate::planned(|plan| {
+        plan.front.patience.head = Duration::from_millis(200);
+    })
+    .await;
+    let mut stream = TcpStream::connect(gate.node.address()).await.unwrap();
+    let begun = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\nGET /healthz HTTP/1.1\r\nhost";
+    stream.write_all(begun).await.unwrap();
+    let said = said_to(&mut stream).await;
+    assert_eq!(said.matches("HTTP/1.1 200").count(), 1, "{said}");
+}
+
+#[tokio::test]
 async fn a_client_that_does_not_read_holds_no_stream_open() {
     let (pump, stream) = mpsc::channel::<Bytes>(1);
     let stream = std::sync::Mutex::new(Some(stream));

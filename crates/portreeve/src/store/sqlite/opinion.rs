@@ -1,4 +1,4 @@
-//! How a tool's nature is written in its pin's row, and read back.
+//! How what is thought of a tool is written in its pin's row, and read back.
 //!
 //! A word that this version does not know makes the whole nature unknown: every rule that restricts
 //! by nature is then about the tool.
@@ -6,18 +6,21 @@
 use portreeve_policy::{Bit, Bits, Class, Classes};
 use rusqlite::{Connection, Row, params};
 
-use crate::name::Name;
 use crate::store::StoreError;
-use crate::store::model::Nature;
+use crate::store::model::{Nature, Opinion, PinnedOpinion};
 
-pub(super) const COLUMNS: &str = "class, also, bits";
+pub(super) const COLUMNS: &str = "class, also, bits, judge, held";
 
-/// Reads the three columns that begin at `first`.
-pub(super) fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Nature>> {
+/// Reads the five columns that begin at `first`.
+pub(super) fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<Opinion> {
     let class: Option<String> = row.get(first)?;
     let also: Option<String> = row.get(first + 1)?;
     let bits: Option<String> = row.get(first + 2)?;
-    Ok(nature(class.as_deref(), also.as_deref(), bits.as_deref()))
+    Ok(Opinion {
+        nature: nature(class.as_deref(), also.as_deref(), bits.as_deref()),
+        judge: row.get(first + 3)?,
+        held: row.get(first + 4)?,
+    })
 }
 
 fn nature(class: Option<&str>, also: Option<&str>, bits: Option<&str>) -> Option<Nature> {
@@ -53,22 +56,24 @@ pub(super) fn write(nature: Option<Nature>) -> Written {
     }
 }
 
-/// Stores what a verdict says of the definition with this hash. `false`: the tool is not pinned
-/// with it, or not any more.
-pub(super) fn put(
-    db: &Connection,
-    server: &Name,
-    (tool, hash): (&str, &str),
-    nature: Option<Nature>,
-) -> Result<bool, StoreError> {
-    let Written { class, also, bits } = write(nature);
-    let changed = db
-        .prepare_cached(
-            "UPDATE pins SET class = ?4, also = ?5, bits = ?6
-             WHERE server = ?1 AND tool = ?2 AND hash = ?3",
-        )?
-        .execute(params![server, tool, hash, class, also, bits])?;
-    Ok(changed > 0)
+/// Stores what is thought of a definition, if its tool is pinned with it.
+pub(super) fn put(db: &Connection, of: &PinnedOpinion) -> Result<(), StoreError> {
+    let Written { class, also, bits } = write(of.opinion.nature);
+    db.prepare_cached(
+        "UPDATE pins SET class = ?4, also = ?5, bits = ?6, judge = ?7, held = ?8
+         WHERE server = ?1 AND tool = ?2 AND hash = ?3",
+    )?
+    .execute(params![
+        of.server,
+        of.tool,
+        of.hash,
+        class,
+        also,
+        bits,
+        of.opinion.judge,
+        of.opinion.held
+    ])?;
+    Ok(())
 }
 
 #[cfg(test)]
