@@ -27,8 +27,8 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use crate::gate::{Gate, Payload, Reply, Status, Visit};
-use crate::mcp::code;
 use crate::mcp::message::Malformed;
+use crate::mcp::{answer, code};
 use way::Way;
 
 /// The gate, for clients of either era.
@@ -105,6 +105,18 @@ impl Eras {
         } else {
             reply
         }
+    }
+
+    /// Refuses a request whose params are not as they must be, and books it.
+    async fn refuse_params(
+        &self,
+        visit: &Visit,
+        (id, method): (&str, &str),
+        (status, words): (Status, &str),
+    ) -> Reply {
+        let said = answer::plain_error(Some(id), code::INVALID_PARAMS, words);
+        let reply = Reply::message(status, said);
+        self.refused(visit, (Some(id), method), reply).await
     }
 
     /// An id for a request of the gate's own, as JSON text.

@@ -6,20 +6,26 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use hyper::body::Incoming;
 use portreeve_policy::time::Timestamp;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
 
 use super::answer::{Answer, in_place};
 use super::body;
 use super::response;
 use super::routes::{is_json, nothing_here, unreadable};
 use super::serve::Front;
+use crate::budget::{Budget, in_place_of};
 use crate::gate::{NoVisit, Payload, Reply, SessionId, Status, Visit};
 use crate::mcp::parts::{self, Kind};
 use crate::mcp::{code, header, sse};
@@ -27,8 +33,13 @@ use crate::name::{Label, Name};
 
 /// Where it is: `/sse/<server>`.
 pub(super) const PATH: &str = "/sse/";
-/// What may wait for a slow client.
+/// What may wait for a slow client: in messages, and in bytes of those that are large.
 const IN_FLIGHT: usize = 16;
+const IN_FLIGHT_BYTES: usize = 16 * 1024 * 1024;
+/// How many requests of one stream are answered at a time.
+const MAX_RUNNING: usize = 64;
+/// How long a client may take nothing of what waits for it.
+const STALL: Duration = Duration::from_secs(20);
 
 /// The streams that are open.
 #[derive(Debug, Default)]
@@ -43,8 +54,15 @@ struct Stream {
     server: Name,
     configuration: (Timestamp, u64),
     to_client: mpsc::Sender<Bytes>,
+    /// For what waits to be sent.
+    room: Budget,
+    /// How many messages found their way to the client.
+    sent: AtomicU64,
+    running: Arc<Semaphore>,
     /// The session that its conversation has at the gate.
     session: Mutex<Option<SessionId>>,
+    /// What carries to the client what the server says unasked in that session.
+    free: Mutex<Option<AbortHandle>>,
     /// Told when the conversation is over.
     over: Notify,
 }
@@ -73,11 +91,15 @@ impl Streams {
 impl Stream {
     /// The client's headers, as those of a message in its session.
     fn headers(&self, from: &HeaderMap) -> HeaderMap {
+        let session = lock(&self.session).clone();
+        Self::headers_in(from, session.as_ref())
+    }
+
+    fn headers_in(from: &HeaderMap, session: Option<&SessionId>) -> HeaderMap {
         let mut headers = from.clone();
         headers.remove(header::PROTOCOL_VERSION);
         headers.remove(header::SESSION_ID);
         headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
-        let session = lock(&self.session).clone();
         let session = session.map(|id| HeaderValue::from_str(id.as_str()));
         if let Some(Ok(id)) = session {
             headers.insert(header::SESSION_ID, id);
@@ -90,18 +112,49 @@ impl Stream {
         match reply.payload {
             Payload::Nothing => {}
             Payload::Message(message) => {
-                let event = sse::write(&message, None);
-                self.to_client.send(event).await.ok();
+                let event = in_place_of(sse::write(&message, None), vec![message]);
+                if !self.send(event).await {
+                    return false;
+                }
             }
             Payload::Events(mut events) => {
                 while let Some(event) = events.recv().await {
-                    if self.to_client.send(event).await.is_err() {
+                    if !self.send(event).await {
                         return false;
                     }
                 }
             }
         }
         reply.status != Status::NoSession
+    }
+
+    /// Sends an event when there is room for it; false if the client is gone, or takes nothing.
+    async fn send(&self, event: Bytes) -> bool {
+        let mut sending = pin!(async {
+            let event = self.room.awaited(event).await;
+            self.to_client.send(event).await.is_ok()
+        });
+        loop {
+            let before = self.sent.load(Ordering::Relaxed);
+            if let Ok(sent) = timeout(STALL, &mut sending).await {
+                self.sent.fetch_add(1, Ordering::Relaxed);
+                return sent;
+            }
+            // Others may have been first.
+            if self.sent.load(Ordering::Relaxed) == before {
+                tracing::debug!(server = %self.server, "a client does not take its messages");
+                return false;
+            }
+        }
+    }
+
+    /// Goes on in this session, with what carries its server's free stream. What there was before.
+    fn go_on_in(&self, session: SessionId, free: AbortHandle) -> Option<SessionId> {
+        let before = lock(&self.session).replace(session);
+        if let Some(listening) = lock(&self.free).replace(free) {
+            listening.abort();
+        }
+        before
     }
 }
 
@@ -153,7 +206,11 @@ impl Front {
             server: server.clone(),
             configuration: visit.server.configuration(),
             to_client: to_client.clone(),
+            room: Budget::new(IN_FLIGHT_BYTES),
+            sent: AtomicU64::new(0),
+            running: Arc::new(Semaphore::new(MAX_RUNNING)),
             session: Mutex::default(),
+            free: Mutex::default(),
             over: Notify::new(),
         });
         lock(&self.streams.open).insert(name.clone(), Arc::clone(&stream));
@@ -165,6 +222,9 @@ impl Front {
                 () = stream.over.notified() => {}
             }
             front.streams.close(&name);
+            if let Some(listening) = lock(&stream.free).take() {
+                listening.abort();
+            }
             let headers = stream.headers(&headers);
             drop((stream, to_client));
             if headers.contains_key(header::SESSION_ID) {
@@ -210,13 +270,20 @@ impl Front {
             }
         };
         let is_request = parts::read(&body).is_ok_and(|parts| parts.kind() == Some(Kind::Request));
+        let running = Arc::clone(&stream.running).try_acquire_owned();
+        if is_request && running.is_err() {
+            return Err(response::crowded());
+        }
         let front = Arc::clone(self);
         let taking = async move {
             front.converse(visit, &head.headers, body, &stream).await;
             drop(place);
         };
         if is_request {
-            tokio::spawn(taking);
+            tokio::spawn(async move {
+                taking.await;
+                drop(running);
+            });
         } else {
             // What comes after it comes after it.
             taking.await;
@@ -237,23 +304,48 @@ impl Front {
             () = stream.to_client.closed() => return,
         };
         if let Some(session) = &reply.session {
-            *lock(&stream.session) = Some(session.clone());
-            let (front, stream) = (Arc::clone(self), Arc::clone(stream));
-            let headers = stream.headers(from);
-            tokio::spawn(async move {
-                let free = front.eras.listen(visit, &headers).await;
-                // A server that says nothing unasked is none the worse for it.
-                if let Payload::Events(_) = free.payload {
-                    let to_client = stream.to_client.clone();
-                    tokio::select! {
-                        _ = stream.hand_over(free) => {}
-                        () = to_client.closed() => {}
-                    }
-                }
-            });
+            self.begin(visit, from, session, stream).await;
         }
-        if !stream.hand_over(reply).await {
+        let handed = tokio::select! {
+            handed = stream.hand_over(reply) => handed,
+            () = stream.to_client.closed() => return,
+        };
+        if !handed {
             stream.over.notify_one();
+        }
+    }
+
+    /// The conversation of a stream has a session, and its server's free stream. It has one: what was
+    /// there before ends.
+    ///
+    /// INVARIANT: a stream of a client holds at most one of the server's
+    /// (`a_conversation_that_begins_anew_ends_the_one_before`).
+    async fn begin(
+        self: &Arc<Self>,
+        visit: Visit,
+        from: &HeaderMap,
+        session: &SessionId,
+        stream: &Arc<Stream>,
+    ) {
+        let headers = Stream::headers_in(from, Some(session));
+        let (front, to) = (Arc::clone(self), Arc::clone(stream));
+        let (guest, place) = (visit.clone(), headers);
+        let listening = tokio::spawn(async move {
+            let free = front.eras.listen(guest, &place).await;
+            // A server that says nothing unasked is none the worse for it.
+            if let Payload::Events(_) = free.payload {
+                tokio::select! {
+                    handed = to.hand_over(free) => if !handed {
+                        to.over.notify_one();
+                    },
+                    () = to.to_client.closed() => {}
+                }
+            }
+        });
+        let before = stream.go_on_in(session.clone(), listening.abort_handle());
+        if let Some(before) = before {
+            let headers = Stream::headers_in(from, Some(&before));
+            self.eras.end_session(visit, &headers).await;
         }
     }
 }

@@ -18,6 +18,7 @@ use super::sessions::{Inquiry, Session, SessionError};
 use super::tasks::Tasked;
 use super::{Gate, Payload, Reply, Status, Visit, relay};
 use crate::ledger::{Answer, Ended};
+use crate::mcp::kept::MAX_VERSION;
 use crate::mcp::{answer, code, header, message, revision};
 use crate::upstream::{Incoming, IncomingBody, UpstreamError, UpstreamSession, Verb};
 
@@ -290,7 +291,7 @@ impl Gate {
     ) -> Result<Arc<Session>, SessionError> {
         let version = message::read_tree(result).ok().and_then(|tree| {
             let version = tree.get("result")?.get("protocolVersion")?.as_str()?;
-            Some(version.to_owned())
+            (version.len() <= MAX_VERSION).then(|| version.to_owned())
         });
         let version = version.unwrap_or_else(|| revision::WITH_BATCHES.to_owned());
         let now = self.clock.now();

@@ -9,6 +9,7 @@ use portreeve_risk::scan::Names;
 
 use super::brings::{Labels, labels_of};
 use crate::store::model::{Accept, Definition, MAX_PINS, Nature, NewTools, Pin, PinState, Server};
+use crate::upstream::MAX_NAME;
 use crate::verdicts;
 
 /// A server's pins as the gate asks them.
@@ -70,6 +71,8 @@ impl Board {
             Some(PinState::Changed { .. }) => Standing::Unpinned,
             Some(PinState::New) if self.is_held(tool) => Standing::Unpinned,
             Some(PinState::New) => self.of_newcomer(),
+            // No definition has a longer name, and what is called may be kept in mind.
+            None if tool.len() > MAX_NAME => Standing::Unpinned,
             None => self.of_unknown(),
         }
     }

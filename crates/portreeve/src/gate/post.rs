@@ -187,7 +187,7 @@ pub(crate) fn no_session(error: SessionError) -> Reply {
     let words = answer::plain_error(None, code::NO_SESSION, &error.to_string());
     match error {
         SessionError::Unknown => Reply::message(Status::NoSession, words),
-        SessionError::Full | SessionError::NoRandomness => {
+        SessionError::Full | SessionError::LongName | SessionError::NoRandomness => {
             Reply::message(Status::Unavailable, words)
         }
     }

@@ -18,6 +18,7 @@ use super::client::Introduction;
 use super::registry::{Registry, ServerEntry};
 use super::turn::Turns;
 use crate::hex;
+use crate::mcp::kept::MAX_SESSION_ID;
 use crate::mcp::message;
 use crate::name::{Label, Name};
 use crate::upstream::UpstreamSession;
@@ -26,6 +27,9 @@ use crate::upstream::UpstreamSession;
 /// longest idle one; a stranger's cannot be pushed out.
 const MAX_SESSIONS: usize = 50_000;
 const MAX_PER_GRANT: usize = 1_000;
+/// How many sessions of one grant at one server may hold a connection each. The server has few, and
+/// one grant must not have them all.
+const MAX_CONNECTED: usize = 100;
 /// How long a session may lie idle.
 pub(super) const IDLE: Duration = Duration::from_hours(12);
 /// How many requests one side may have open towards the other.
@@ -68,6 +72,8 @@ pub enum SessionError {
     Unknown,
     #[error("too many sessions are open; try again later")]
     Full,
+    #[error("the server's name of its session is longer than {MAX_SESSION_ID} bytes")]
+    LongName,
     #[error("the system gives no random bytes")]
     NoRandomness,
 }
@@ -180,6 +186,9 @@ impl Sessions {
         (version, client): (String, Option<Arc<Introduction>>),
         now: Timestamp,
     ) -> Result<Arc<Session>, SessionError> {
+        if upstream.id.len() > MAX_SESSION_ID {
+            return Err(SessionError::LongName);
+        }
         let session = Arc::new(Session {
             id: SessionId::random()?,
             upstream,
@@ -193,6 +202,9 @@ impl Sessions {
             turns: Turns::default(),
         });
         let mut table = self.lock();
+        if session.upstream.holds_connection() {
+            table.make_connection(&session);
+        }
         if let Err(full) = table.make_room(&session.grant) {
             table.parted.push(session);
             return Err(full);
@@ -258,20 +270,36 @@ fn is_in_use(session: &Arc<Session>) -> bool {
 }
 
 impl Table {
+    /// The longest idle one of these makes room, if there are as many as there may be.
+    fn part_with_one_of(&mut self, most: usize, is_one: impl Fn(&Session) -> bool) {
+        let these = || self.live.values().filter(|s| is_one(s));
+        if these().count() < most {
+            return;
+        }
+        let oldest = these()
+            .min_by_key(|s| (is_in_use(s), s.last_used.load(Ordering::Relaxed)))
+            .map(|s| s.id.clone());
+        let oldest = oldest.and_then(|id| self.live.remove(&id));
+        self.parted.extend(oldest);
+    }
+
+    /// Makes room for one more session of a grant that holds a connection to its server.
+    fn make_connection(&mut self, new: &Session) {
+        self.part_with_one_of(MAX_CONNECTED, |s| {
+            s.upstream.holds_connection()
+                && s.grant == new.grant
+                && s.server == new.server
+                && s.configuration == new.configuration
+        });
+    }
+
     /// Makes room for one more session of a grant, at that grant's own expense.
     fn make_room(&mut self, grant: &Label) -> Result<(), SessionError> {
         // Counting is left out while it cannot matter.
         if self.live.len() < MAX_PER_GRANT {
             return Ok(());
         }
-        let own = self.live.values().filter(|s| s.grant == *grant);
-        if own.clone().count() >= MAX_PER_GRANT {
-            let oldest = own
-                .min_by_key(|s| (is_in_use(s), s.last_used.load(Ordering::Relaxed)))
-                .map(|s| s.id.clone());
-            let oldest = oldest.and_then(|id| self.live.remove(&id));
-            self.parted.extend(oldest);
-        }
+        self.part_with_one_of(MAX_PER_GRANT, |s| s.grant == *grant);
         if self.live.len() >= MAX_SESSIONS {
             Err(SessionError::Full)
         } else {

@@ -13,6 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Visit;
 use crate::keys::Keys;
+use crate::mcp::kept::MAX_TASK_ID;
 use crate::name::{Label, Name};
 use crate::{base64, hex};
 
@@ -58,6 +59,9 @@ impl Task {
         let (given, rest) = sealed.split_at_checked(SEAL_LEN)?;
         let (tool, id) = rest.strip_prefix('.')?.split_once('.')?;
         let tool = String::from_utf8(base64::decode(tool)?).ok()?;
+        if id.len() > MAX_TASK_ID {
+            return None;
+        }
         let task = Self {
             tool: tool.into(),
             id: id.into(),
@@ -92,6 +96,9 @@ impl Begun {
     }
 
     pub(super) fn note(&self, visit: &Visit, task: &Task) {
+        if task.id.len() > MAX_TASK_ID {
+            return;
+        }
         let pair = pair(visit);
         let mut all = self.lock();
         if all.len() >= MAX_PAIRS && !all.contains_key(&pair) {

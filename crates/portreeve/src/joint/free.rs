@@ -243,5 +243,6 @@ fn lens(peer: Peer, session: Arc<Session>) -> Lens {
         session: Some(session),
         token: None,
         merged: false,
+        watching: None,
     }
 }

@@ -10,9 +10,10 @@ use super::exchange::Exchange;
 use super::introductions::Introductions;
 use super::many;
 use super::route::Nowhere;
-use super::sessions::{MAX_HELLO, Session};
+use super::sessions::Session;
 use crate::gate::{Reply, Status, no_session};
 use crate::mcp::answer;
+use crate::mcp::kept::MAX_HELLO;
 use crate::mcp::message::Message;
 use crate::mcp::revision::{self, Era};
 

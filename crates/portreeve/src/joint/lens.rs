@@ -34,6 +34,24 @@ pub(super) struct Lens {
     /// Whether it looks at a stream of the modern era that merges those of several servers: what
     /// opens and ends it is said once, for all.
     pub merged: bool,
+    /// The subscription that the request asks for.
+    pub watching: Option<Watching>,
+}
+
+/// A subscription that is asked for: it holds once the server has said so.
+#[derive(Debug)]
+pub(super) struct Watching {
+    /// The request's id, as one text.
+    id: String,
+    /// The server's own.
+    uri: String,
+}
+
+impl Watching {
+    pub(super) fn new(id: &str, uri: String) -> Self {
+        let id = message::canonical_id(id);
+        Self { id, uri }
+    }
 }
 
 impl Lens {
@@ -68,7 +86,7 @@ impl Lens {
             Err(_) => return Err("what is no message"),
         };
         match message.shape {
-            Shape::Response { id, .. } => {
+            Shape::Response { id, is_error } => {
                 if self.merged {
                     return Err("the end of one of several streams");
                 }
@@ -80,6 +98,12 @@ impl Lens {
                 }
                 if let Some(session) = &self.session {
                     session.runs.answered(id.as_json());
+                    if let Some(watching) = &self.watching
+                        && !is_error
+                        && watching.id == message::canonical_id(id.as_json())
+                    {
+                        session.watched.note(self.server(), &watching.uri);
+                    }
                 }
             }
             Shape::Request { id, method } => {

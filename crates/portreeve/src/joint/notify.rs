@@ -1,7 +1,7 @@
 //! What a client tells without asking, and what it answers: to the server that is meant, or to all.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -19,6 +19,7 @@ use super::route::Nowhere;
 use super::runs::At;
 use super::sessions::{Inner, Session, State};
 use crate::gate::{Payload, Reply, Status};
+use crate::mcp::kept;
 use crate::mcp::message::{self, Message};
 use crate::mcp::method;
 use crate::mcp::splice::{Patch, apply};
@@ -217,11 +218,6 @@ impl Exchange {
 
     /// Sets the level of every server that has levels.
     pub(super) async fn set_level(&self, message: &Message<'_>, id: &str, body: &Bytes) -> Reply {
-        if let Some(session) = &self.session
-            && let Ok(mut level) = session.level.lock()
-        {
-            *level = Some(Bytes::copy_from_slice(message.raw));
-        }
         let given = many::ask(self.servers(), |server| async move {
             if self.session.is_some() {
                 let inner = self.inner(&self.visit(server.as_str())?).await?;
@@ -242,6 +238,12 @@ impl Exchange {
                     first.get_or_insert(why);
                 }
             }
+        }
+        let level = message.param("level").and_then(Value::as_str);
+        if let Some(session) = &self.session
+            && let Some(level) = level.and_then(kept::level).filter(|_| set)
+        {
+            *session.level.lock().unwrap_or_else(PoisonError::into_inner) = Some(level);
         }
         let meta = absent
             .meta()

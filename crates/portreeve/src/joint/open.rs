@@ -1,22 +1,26 @@
 //! Inner sessions: opened with the client's own introduction, and again when they end.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 use http::HeaderValue;
 use portreeve_policy::json::Value;
 use tokio::time::timeout;
 
-use super::exchange::{Absent, Exchange, PATIENCE, answer, result_of};
+use super::exchange::{Absent, Exchange, PATIENCE, answer, brief, result_of};
 use super::outward::quoted;
 use super::peer::Peer;
 use super::sessions::{Inner, Session, State};
 use crate::gate::Visit;
+use crate::mcp::kept::MAX_VERSION;
 use crate::mcp::{message, revision};
 
 /// How long a server that could not be reached is left alone.
 const ASK_AGAIN_MS: i64 = 5_000;
+
+/// The capabilities that it matters to have.
+const OFFERS: [&str; 5] = ["tools", "prompts", "resources", "tasks", "logging"];
 
 const READY: &[u8] = br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
 
@@ -46,7 +50,7 @@ impl Exchange {
                 Ok(inner)
             }
             Err(absent) => {
-                *state = State::Failed(self.joint.gate.clock().now(), absent.0.clone());
+                *state = State::Failed(self.joint.gate.clock().now(), brief(&absent.0).to_owned());
                 Err(absent)
             }
         }
@@ -66,7 +70,7 @@ impl Exchange {
                 Ok(answer)
             }
             Err(absent) => {
-                *state = State::Failed(self.joint.gate.clock().now(), absent.0.clone());
+                *state = State::Failed(self.joint.gate.clock().now(), brief(&absent.0).to_owned());
                 Err(absent)
             }
         }
@@ -89,16 +93,16 @@ impl Exchange {
         let result = result.ok_or_else(|| Absent::because("it does not know `initialize`"))?;
         let version = result.get("protocolVersion").and_then(Value::as_str);
         let version = version.unwrap_or(revision::WITH_BATCHES);
-        let capabilities = result.get("capabilities").and_then(Value::members);
+        if version.len() > MAX_VERSION {
+            return Err(Absent::because("its protocolVersion is no revision"));
+        }
+        let capabilities = result.get("capabilities");
+        let has = |name: &&str| capabilities.is_some_and(|c| c.get(name).is_some());
         let inner = Inner {
             id,
             version: HeaderValue::from_str(version)
                 .map_err(|_| Absent::because("its protocolVersion is no revision"))?,
-            offers: capabilities
-                .unwrap_or_default()
-                .iter()
-                .map(|member| member.key.to_string())
-                .collect(),
+            offers: OFFERS.into_iter().filter(has).collect(),
             told: false.into(),
         };
         Ok((inner, answer.clone()))
@@ -111,8 +115,8 @@ impl Exchange {
         }
         let peer = self.peer(visit.clone(), Some(inner), None);
         self.say_ready(inner, &peer).await;
-        let level = session.level.lock().ok().and_then(|level| level.clone());
-        let level = level.filter(|_| inner.offers("logging"));
+        let level = *session.level.lock().unwrap_or_else(PoisonError::into_inner);
+        let level = level.filter(|_| inner.offers("logging")).map(leveling);
         let watched = session.watched.at(&visit.server.name);
         let renewals = watched.iter().enumerate().map(|(i, uri)| renewal(i, uri));
         let late = async {
@@ -139,8 +143,15 @@ impl Exchange {
 
 impl Inner {
     pub(super) fn offers(&self, capability: &str) -> bool {
-        self.offers.iter().any(|offered| offered == capability)
+        self.offers.contains(&capability)
     }
+}
+
+/// The level of the servers that came before, under an id that no client uses.
+fn leveling(level: &str) -> Bytes {
+    Bytes::from(format!(
+        r#"{{"jsonrpc":"2.0","id":"portreeve-level","method":"logging/setLevel","params":{{"level":"{level}"}}}}"#
+    ))
 }
 
 /// A subscription of a session before, under an id that no client uses.

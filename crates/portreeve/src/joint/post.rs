@@ -11,7 +11,7 @@ use portreeve_policy::json::Value;
 use super::Joint;
 use super::carry;
 use super::exchange::{Absent, Exchange};
-use super::lens::Lens;
+use super::lens::{Lens, Watching};
 use super::merge::Kind;
 use super::route::{Nowhere, To};
 use super::runs::{At, Running};
@@ -191,16 +191,11 @@ impl Exchange {
             Ok(posted) => posted,
             Err(absent) => return Ok(not_reached(id, to.server.as_str(), &absent)),
         };
-        if let Some(session) = self
-            .session
-            .as_ref()
-            .filter(|_| reply.status == Status::Fine)
+        if let Some(session) = &self.session
+            && reply.status == Status::Fine
+            && method == "resources/unsubscribe"
         {
-            match method {
-                "resources/subscribe" => session.watched.note(&to.server, &to.named),
-                "resources/unsubscribe" => session.watched.forget(&to.server, &to.named),
-                _ => {}
-            }
+            session.watched.forget(&to.server, &to.named);
         }
         let token = message.meta("progressToken");
         let token = token.map(|t| String::from_utf8_lossy(t.span.of(message.raw)).into_owned());
@@ -209,6 +204,7 @@ impl Exchange {
             session: self.session.clone(),
             token: token.as_deref().map(message::canonical_id),
             merged: false,
+            watching: (method == "resources/subscribe").then(|| Watching::new(id, to.named)),
         };
         Ok(carry::reply(reply, lens, running))
     }

@@ -29,8 +29,6 @@ const MAX_SESSIONS: usize = 10_000;
 const MAX_PER_GRANT: usize = 200;
 /// How long a session may lie idle: as long as the gate's own.
 const IDLE: Duration = Duration::from_hours(12);
-/// A client that introduces itself at greater length is not kept in mind.
-pub(super) const MAX_HELLO: usize = 16 * 1024;
 
 /// One conversation of one caller with all servers of its grant.
 #[derive(Debug)]
@@ -43,8 +41,8 @@ pub(super) struct Session {
     pub version: OnceLock<String>,
     /// Whether the client has said that it is ready.
     pub ready: AtomicBool,
-    /// The last `logging/setLevel`, for servers that come later.
-    pub level: Mutex<Option<Bytes>>,
+    /// The level that the client set last, for servers that come later.
+    pub level: Mutex<Option<&'static str>>,
     pub asked: Asked,
     pub runs: Arc<Runs>,
     pub heard: Heard,
@@ -77,8 +75,8 @@ pub(super) struct Inner {
     pub id: Option<HeaderValue>,
     /// The revision that this server speaks.
     pub version: HeaderValue,
-    /// The names of its capabilities.
-    pub offers: Vec<String>,
+    /// Those of its capabilities that it matters to have.
+    pub offers: Vec<&'static str>,
     /// Whether it knows that the client is ready.
     pub told: AtomicBool,
 }

@@ -33,6 +33,9 @@ use crate::name::Name;
 
 const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
 const META_SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
+/// What a longer one asks for can be asked for in several: each is kept, to be asked again.
+const MAX_REQUEST: usize = 64 * 1024;
+
 /// What a server agreed to at the opening of its stream.
 type Agreed = (Name, Result<Map<String, Json>, Absent>);
 
@@ -72,6 +75,10 @@ impl Exchange {
         message: &Message<'_>,
         id: &str,
     ) -> Result<Reply, Nowhere> {
+        if message.raw.len() > MAX_REQUEST {
+            let words = format!("a subscription is at most {MAX_REQUEST} bytes long; open several");
+            return Err(Nowhere::malformed(words));
+        }
         let requests = self.requests(message)?;
         let (to, events) = mpsc::channel(IN_FLIGHT);
         let (tell, mut agreements) = mpsc::channel(requests.len().max(1));
@@ -147,15 +154,20 @@ impl Exchange {
             .any(|member| member.key != "resourceSubscriptions");
         let servers = self.servers().into_iter();
         let asked = servers.filter(|server| of_all || watched.contains_key(server));
+        let with = |own: &[Vec<u8>]| {
+            let patch = uris.map(|uris| Patch {
+                span: uris.span,
+                with: splice::array(own.iter().map(Vec::as_slice)),
+            });
+            Bytes::from(apply(message.raw, patch.into_iter().collect()))
+        };
+        // Kept for as long as the stream lasts: those that are alike once.
+        let without = with(&[]);
         Ok(asked
             .map(|server| {
-                let own = watched.get(&server).map(Vec::as_slice).unwrap_or_default();
-                let patch = uris.map(|uris| Patch {
-                    span: uris.span,
-                    with: splice::array(own.iter().map(Vec::as_slice)),
-                });
-                let request = apply(message.raw, patch.into_iter().collect());
-                (server, Bytes::from(request))
+                let own = watched.get(&server);
+                let request = own.map_or_else(|| without.clone(), |own| with(own));
+                (server, request)
             })
             .collect())
     }
@@ -317,6 +329,7 @@ impl Subscription {
             session: None,
             token: None,
             merged: true,
+            watching: None,
         };
         for event in stream.rest {
             if let Some(bytes) = carry::shown(&lens, Ids::Tagged, &event)

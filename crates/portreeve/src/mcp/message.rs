@@ -233,10 +233,25 @@ fn read_params<'a>(tree: &'a Value<'a>) -> Result<Option<&'a Value<'a>>, Malform
     refuse_variants(members, "`params`")?;
     match params.get("_meta").map(|meta| &meta.kind) {
         None => {}
-        Some(Kind::Object(meta)) => refuse_variants(meta, "`_meta`")?,
+        Some(Kind::Object(meta)) => {
+            refuse_variants(meta, "`_meta`")?;
+            refuse_long_token(meta)?;
+        }
         Some(_) => return Err(Malformed::invalid("`_meta` must be an object")),
     }
     Ok(Some(params))
+}
+
+/// Tokens are kept for as long as their requests may be told of, as ids are.
+fn refuse_long_token(meta: &[Member<'_>]) -> Result<(), Malformed> {
+    let token = meta.iter().find(|member| member.key == "progressToken");
+    let length = token.map_or(0, |token| token.value.span.end - token.value.span.start);
+    if length as usize <= MAX_ID {
+        return Ok(());
+    }
+    Err(Malformed::invalid(format!(
+        "`progressToken` is longer than {MAX_ID} bytes"
+    )))
 }
 
 fn response_is_error(tree: &Value<'_>) -> Result<bool, Malformed> {
@@ -342,6 +357,22 @@ mod tests {
         ] {
             let found = malformed(body);
             assert!(found.reason.contains(words), "{body}: {}", found.reason);
+        }
+    }
+
+    #[test]
+    fn what_is_kept_of_a_request_is_short() {
+        for (length, fits) in [(1_022, true), (1_023, false)] {
+            let name = "x".repeat(length);
+            for body in [
+                format!(r#"{{"jsonrpc":"2.0","id":"{name}","method":"a"}}"#),
+                format!(
+                    r#"{{"jsonrpc":"2.0","id":1,"method":"a","params":{{"_meta":{{"progressToken":"{name}"}}}}}}"#
+                ),
+            ] {
+                let tree = read_tree(body.as_bytes()).unwrap();
+                assert_eq!(read(&tree, body.as_bytes()).is_ok(), fits, "{length}");
+            }
         }
     }
 

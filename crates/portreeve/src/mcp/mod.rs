@@ -10,6 +10,7 @@ pub mod answer;
 pub mod code;
 pub mod event_id;
 pub mod header;
+pub mod kept;
 pub mod keys;
 pub(crate) mod lines;
 pub mod message;

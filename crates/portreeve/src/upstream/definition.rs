@@ -7,7 +7,7 @@ use crate::hex;
 use crate::store::model::Definition;
 
 /// Longer names break clients and logs; nobody's tool has one.
-const MAX_NAME: usize = 256;
+pub(crate) const MAX_NAME: usize = 256;
 
 /// No model reads more about one tool; every definition is kept.
 const MAX_DEFINITION: usize = 256 * 1024;

@@ -19,6 +19,7 @@ pub mod stdio;
 mod target;
 
 pub use apart::Whose;
+pub(crate) use definition::MAX_NAME;
 pub use definition::{DefinitionError, definition_of};
 pub use discover::{Discovered, discover, speaks};
 pub use error::UpstreamError;
@@ -68,7 +69,7 @@ pub struct UpstreamSession {
     /// What the server calls it.
     pub id: HeaderValue,
     /// What lives as long as the session does.
-    _lease: Option<Lease>,
+    lease: Option<Lease>,
 }
 
 /// What a session holds of its server: a process, or a connection.
@@ -81,20 +82,25 @@ enum Lease {
 
 impl UpstreamSession {
     const fn named(id: HeaderValue) -> Self {
-        Self { id, _lease: None }
+        Self { id, lease: None }
+    }
+
+    /// Whether it holds a connection of its own, of which a server has few.
+    pub const fn holds_connection(&self) -> bool {
+        matches!(self.lease, Some(Lease::Stream(_)))
     }
 
     const fn leased(id: HeaderValue, lease: stdio::Lease) -> Self {
         Self {
             id,
-            _lease: Some(Lease::Process(lease)),
+            lease: Some(Lease::Process(lease)),
         }
     }
 
     const fn streamed(id: HeaderValue, lease: sse::Lease) -> Self {
         Self {
             id,
-            _lease: Some(Lease::Stream(lease)),
+            lease: Some(Lease::Stream(lease)),
         }
     }
 }

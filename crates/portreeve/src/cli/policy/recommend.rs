@@ -39,6 +39,12 @@ impl Recommend {
         let Response::Tools { tools, .. } = request(self.dir.data_dir.as_deref(), asked)? else {
             return Err(unexpected());
         };
+        if tools.is_empty() {
+            return Err(Failure::no(
+                format!("no tools of {name} are known"),
+                "let a running gate look at the server: `portreeve server tools NAME` lists what it has seen",
+            ));
+        }
         // What is pinned is what may be called; a changed definition has its turn when it is accepted.
         let texts = tools.iter().map(|tool| tool.definition.get().to_owned());
         of_texts(&Tools::of_lines(texts, name.as_ref()))

@@ -113,18 +113,40 @@ impl Eras {
             }
             Err(Unanswered::Reply(reply)) => modern_reply(method, reply, &errand.id),
             Err(Unanswered::Missing(waiting)) => {
+                // INVARIANT: what a client sends is booked, though nothing comes of it
+                // (`a_retry_without_the_answer_is_booked_and_wins_no_time`).
+                let unavailable = self.book_incomplete(&errand).await;
+                if let Some(unavailable) = unavailable {
+                    let words = "the call cannot be booked";
+                    waiting.going.decline(&waiting.asked, words).await;
+                    return unavailable;
+                }
                 let Waiting {
                     going,
                     asked,
                     question,
+                    until,
                 } = *waiting;
                 talk.going = Some(going);
-                match talk.park(asked, question).await {
+                match talk.park((asked, question), until).await {
                     Some((status, words)) => Reply::message(status, words),
                     None => talk.run().await,
                 }
             }
         }
+    }
+
+    /// Books a retry without what its server waits for; the reply, if that cannot be booked.
+    async fn book_incomplete(&self, errand: &Errand<'_>) -> Option<Reply> {
+        let malformed = Malformed {
+            code: code::INVALID_PARAMS,
+            reason: "it came back without the `inputResponses` that its server waits for"
+                .to_owned(),
+            id: Some(errand.id.clone()),
+            method: errand.message.method().map(str::to_owned),
+        };
+        let booked = self.gate.refuse_malformed(&errand.visit, &malformed).await;
+        (booked.status == Status::Unavailable).then_some(booked)
     }
 
     /// Judges a retry, and gives the server what it waits for.
@@ -220,7 +242,10 @@ impl Talk {
                 Step::Answer(status, words) => return self.end(status, words),
                 Step::Lost => return self.lost(),
                 Step::Asked(asked, question) => {
-                    if let Some((status, words)) = self.park(asked, question).await {
+                    let now = self.eras.gate.clock().now();
+                    let patience = i64::try_from(PATIENCE.as_millis()).unwrap_or_default();
+                    let until = Timestamp(now.0.saturating_add(patience));
+                    if let Some((status, words)) = self.park((asked, question), until).await {
                         return Next::End(status, words);
                     }
                 }
@@ -249,7 +274,11 @@ impl Talk {
 
     /// Parks the call, and says what the server wants to know. Nothing if it cannot be parked: then
     /// the server is told, and the call goes on.
-    async fn park(&mut self, asked: String, question: Question) -> Option<(Status, Bytes)> {
+    async fn park(
+        &mut self,
+        (asked, question): (String, Question),
+        until: Timestamp,
+    ) -> Option<(Status, Bytes)> {
         let going = self.going.take()?;
         let visit = going.client.visit.clone();
         let requested = requested(&question);
@@ -257,11 +286,9 @@ impl Talk {
             going,
             asked,
             question,
+            until,
         };
-        let now = self.eras.gate.clock().now();
-        let patience = i64::try_from(PATIENCE.as_millis()).unwrap_or_default();
-        let until = Timestamp(now.0.saturating_add(patience));
-        let nonce = match self.eras.parked.park(waiting, until) {
+        let nonce = match self.eras.parked.park(waiting, self.matter.len()) {
             Ok(nonce) => nonce,
             Err(waiting) => {
                 let words = "too many calls wait for what their clients say";

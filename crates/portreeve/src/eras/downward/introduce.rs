@@ -9,6 +9,7 @@ use super::Errand;
 use crate::eras::draft::{json, object};
 use crate::eras::{Eras, answers, capabilities};
 use crate::gate::{Reply, Status};
+use crate::mcp::kept::MAX_INTRODUCTION;
 use crate::mcp::revision::{META_SERVER_INFO, MODERN};
 
 /// What a legacy server can do that has no form in the modern era.
@@ -21,12 +22,15 @@ impl Eras {
             Ok(lease) => lease,
             Err(reply) => return reply,
         };
-        let hello = lease.inner().map(|inner| inner.hello.clone());
+        let hello = lease.inner().and_then(|inner| inner.hello.clone());
         let answer = hello.and_then(|hello| introduction(&hello, &errand.id));
         answer.map_or_else(
             || {
-                let words = "the server does not say what it can do";
-                answers::untranslatable(Some(&errand.id), words)
+                let words = format!(
+                    "the server does not say what it can do, or at greater length than \
+                     {MAX_INTRODUCTION} bytes"
+                );
+                answers::untranslatable(Some(&errand.id), &words)
             },
             |answer| Reply::message(Status::Fine, answer),
         )

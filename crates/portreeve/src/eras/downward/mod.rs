@@ -26,6 +26,7 @@ use super::draft::Draft;
 use super::way::is_true;
 use super::{Eras, capabilities};
 use crate::gate::{Payload, Reply, Status, Visit};
+use crate::mcp::kept::{self, MAX_HELLO};
 use crate::mcp::message::{self, Message, Shape};
 use crate::mcp::method::{DISCOVER, SUBSCRIBE};
 use crate::mcp::revision::{
@@ -45,13 +46,13 @@ const OLD: &[&str] = &[
     "resources/unsubscribe",
 ];
 
-/// What a client says of itself beside a request: JSON texts.
+/// What a client says of itself beside a request: JSON texts, together at most `MAX_HELLO` long.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Declared {
     pub info: Option<String>,
     pub capabilities: String,
     /// From which level on it wants to be told what the server logs.
-    pub level: Option<String>,
+    pub level: Option<&'static str>,
 }
 
 impl Declared {
@@ -64,8 +65,13 @@ impl Declared {
         Some(Self {
             info: message.meta(META_CLIENT_INFO).map(canonical),
             capabilities: String::from_utf8(told).ok()?,
-            level: level.map(str::to_owned),
+            // What is no level asks for nothing.
+            level: level.and_then(kept::level),
         })
+    }
+
+    fn length(&self) -> usize {
+        self.info.as_ref().map_or(0, String::len) + self.capabilities.len()
     }
 }
 
@@ -111,10 +117,14 @@ impl Eras {
         }
         let Some(declared) = Declared::of(&message, &body) else {
             let words = format!("`_meta` lacks {META_CLIENT_CAPABILITIES}");
-            let words = answer::plain_error(Some(id), code::INVALID_PARAMS, &words);
-            let reply = Reply::message(Status::Malformed, words);
-            return self.refused(&visit, (Some(id), method), reply).await;
+            let said = (Status::Malformed, words.as_str());
+            return self.refuse_params(&visit, (id, method), said).await;
         };
+        if declared.length() > MAX_HELLO {
+            let words = format!("`_meta` says more than {MAX_HELLO} bytes of the client");
+            let said = (Status::Malformed, words.as_str());
+            return self.refuse_params(&visit, (id, method), said).await;
+        }
         let errand = Errand {
             visit,
             headers,

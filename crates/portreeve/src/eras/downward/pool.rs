@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::ACCEPT;
 use http::{HeaderMap, HeaderValue};
 use portreeve_policy::json::{Rules, parse};
 use portreeve_policy::time::Timestamp;
@@ -19,6 +20,7 @@ use crate::eras::draft::{Draft, json};
 use crate::eras::events::{self, Carried, answer_in};
 use crate::eras::{Eras, answers};
 use crate::gate::{Payload, Reply, SessionId, Status, Visit};
+use crate::mcp::kept::{MAX_INTRODUCTION, MAX_VERSION};
 use crate::mcp::revision::{Era, NEWEST_LEGACY};
 use crate::mcp::{answer, code, header};
 use crate::name::{Label, Name};
@@ -28,6 +30,7 @@ const MAX_SESSIONS: usize = 64;
 /// How long a call waits for one of them.
 const PATIENCE: Duration = Duration::from_secs(10);
 const IDLE: Duration = Duration::from_mins(5);
+const LONGEST_ACCEPT: usize = 1_024;
 
 /// Whose session it is, and for what.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -56,11 +59,12 @@ pub(super) struct Inner {
     key: Key,
     id: Option<SessionId>,
     version: String,
-    /// What the server said of itself.
-    pub hello: Bytes,
+    /// What the server said of itself; nothing if that is too long to be kept.
+    pub hello: Option<Bytes>,
     /// What the server says unasked, where it does.
     pub free: Option<mpsc::Receiver<Bytes>>,
     visit: Visit,
+    /// For what is said in no call's course.
     headers: HeaderMap,
     used: Timestamp,
     _place: OwnedSemaphorePermit,
@@ -110,6 +114,21 @@ fn plain(from: &HeaderMap, is_call: bool) -> HeaderMap {
         .filter(|(name, _)| !ours.contains(name) && (is_call || !header::is_mirror(name)));
     kept.map(|(name, value)| (name.clone(), value.clone()))
         .collect()
+}
+
+/// What is kept of the client's headers.
+fn standing(from: &HeaderMap) -> HeaderMap {
+    let accept = from
+        .get(&ACCEPT)
+        .filter(|value| value.len() <= LONGEST_ACCEPT);
+    accept
+        .map(|value| (ACCEPT, value.clone()))
+        .into_iter()
+        .collect()
+}
+
+fn is_short(hello: &Bytes) -> bool {
+    hello.len() <= MAX_INTRODUCTION
 }
 
 /// The sessions, and how many more there may be.
@@ -293,10 +312,12 @@ impl Eras {
             key,
             id: opened.session,
             version,
-            hello: said.unwrap_or_default(),
+            hello: said
+                .filter(is_short)
+                .map(|said| Bytes::copy_from_slice(&said)),
             free: None,
             visit: visit.clone(),
-            headers: headers.clone(),
+            headers: standing(headers),
             used: self.gate.clock().now(),
             _place: place,
         };
@@ -312,7 +333,7 @@ impl Eras {
         // A server that wants none of these says so to whoever calls.
         let visit = || inner.visit.clone();
         self.gate.post(visit(), headers.clone(), ready).await;
-        if let Some(level) = &inner.key.declared.level {
+        if let Some(level) = inner.key.declared.level {
             let mut asking = Draft::new(self.own_id(), "logging/setLevel");
             asking.set("level", json(level));
             let posted = self.gate.post(visit(), headers.clone(), asking.write());
@@ -333,11 +354,12 @@ fn not_opened(
     said: Option<Bytes>,
     id: &str,
 ) -> Reply {
-    let Some(said) = said else {
+    let error = said.as_ref().and_then(|said| answers::outline(said).error);
+    let (Some(said), Some(error)) = (said, error) else {
         let words = "the server does not shake hands";
         return answers::untranslatable(Some(id), words);
     };
-    if answers::outline(&said).error.is_some_and(|code| code < 0) {
+    if error < 0 {
         for era in [Era::Legacy, Era::Modern] {
             visit.server.spoken.forget(era, now);
         }
@@ -353,7 +375,7 @@ fn not_opened(
 fn version_of(hello: &Bytes) -> Option<String> {
     let tree = parse(hello, Rules::MESSAGE).ok()?;
     let version = tree.get("result")?.get("protocolVersion")?.as_str()?;
-    Some(version.to_owned())
+    (version.len() <= MAX_VERSION).then(|| version.to_owned())
 }
 
 /// What the free stream says next; nothing when it has ended.

@@ -16,6 +16,7 @@ use crate::eras::answers;
 use crate::eras::draft::{Draft, json, object};
 use crate::eras::events::{self, Carried, answer_in};
 use crate::gate::{Payload, Reply, Status, Visit};
+use crate::mcp::kept::MAX_URI;
 use crate::mcp::revision::META_SUBSCRIPTION;
 use crate::mcp::{answer, code};
 
@@ -51,7 +52,8 @@ impl Wanted {
                 let uris = uris.elements()?.iter();
                 let uris: Option<Vec<String>> =
                     uris.map(|uri| uri.as_str().map(str::to_owned)).collect();
-                uris.filter(|uris| uris.len() <= MAX_WATCHED)?
+                let are_short = |uris: &Vec<String>| uris.iter().all(|uri| uri.len() <= MAX_URI);
+                uris.filter(|uris| uris.len() <= MAX_WATCHED && are_short(uris))?
             }
         };
         let lists = LISTS.into_iter().filter(|(name, _)| is_wanted(name));
@@ -99,7 +101,7 @@ impl Eras {
         let Some(wanted) = filter.and_then(Wanted::read) else {
             let words = format!(
                 "`notifications` must be an object, and its `{WATCHED}` an array of at most \
-                 {MAX_WATCHED} strings"
+                 {MAX_WATCHED} strings, none longer than {MAX_URI} bytes"
             );
             let words = answer::plain_error(Some(&errand.id), code::INVALID_PARAMS, &words);
             return Reply::message(Status::Malformed, words);

@@ -10,6 +10,7 @@ use super::stamp;
 use crate::eras::draft::{Draft, json, object};
 use crate::eras::{Eras, answers, capabilities, events};
 use crate::gate::{Reply, Status};
+use crate::mcp::kept::MAX_HELLO;
 use crate::mcp::method::DISCOVER;
 use crate::mcp::revision::{
     LEGACY, META_CLIENT_CAPABILITIES, META_CLIENT_INFO, META_PROTOCOL_VERSION, META_SERVER_INFO,
@@ -29,6 +30,13 @@ impl Eras {
         let info = message.param("clientInfo");
         let info = info.map(|info| info.span.of(errand.text).to_vec());
         let capabilities = capabilities::without(declared, errand.text, NOT_TOLD);
+        if info.as_ref().map_or(0, Vec::len) + capabilities.len() > MAX_HELLO {
+            let words =
+                format!("`clientInfo` and `capabilities` are longer than {MAX_HELLO} bytes");
+            let of = (id, "initialize");
+            let refusing = self.refuse_params(&errand.visit, of, (Status::Fine, &words));
+            return refusing.await;
+        }
         let version = message.param("protocolVersion").and_then(Value::as_str);
         let version = version.filter(|version| LEGACY.contains(version));
 

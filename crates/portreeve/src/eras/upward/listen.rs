@@ -20,6 +20,7 @@ use crate::eras::draft::{Draft, json, object};
 use crate::eras::events::{self, Carried};
 use crate::eras::{Eras, answers};
 use crate::gate::{Payload, Reply, Status, Visit};
+use crate::mcp::kept::MAX_URI;
 use crate::mcp::method::SUBSCRIBE;
 use crate::mcp::{answer, code};
 
@@ -154,6 +155,12 @@ impl Eras {
             let words = answer::plain_error(Some(id), code::INVALID_PARAMS, words);
             return Reply::message(Status::Fine, words);
         };
+        if uri.len() > MAX_URI {
+            let words = format!("`uri` is longer than {MAX_URI} bytes");
+            let of = (id, "resources/subscribe");
+            let refusing = self.refuse_params(&errand.visit, of, (Status::Fine, &words));
+            return refusing.await;
+        }
         if !session.feed.has_room_for(uri) {
             let words = format!("more than {MAX_WATCHED} resources are watched in this session");
             return answers::untranslatable(Some(id), &words);

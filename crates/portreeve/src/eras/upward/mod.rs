@@ -23,6 +23,7 @@ use super::Eras;
 use super::answers::untranslatable;
 use super::draft::Draft;
 use crate::gate::{FirstList, Payload, Reply, Status, Visit};
+use crate::mcp::kept;
 use crate::mcp::message::{self, Message, Shape};
 use crate::mcp::method::{self, Topic, topic};
 use crate::mcp::revision::{Era, MODERN};
@@ -111,6 +112,11 @@ impl Eras {
             ("ping", _) => done(),
             ("logging/setLevel", Some(session)) => {
                 let level = errand.message.param("level").and_then(Value::as_str);
+                let Some(level) = level.and_then(kept::level) else {
+                    let words = "`level` is none of the protocol's levels";
+                    let said = (Status::Fine, words);
+                    return self.refuse_params(&errand.visit, (id, method), said).await;
+                };
                 session.set_level(level);
                 done()
             }

@@ -29,12 +29,12 @@ const MAX_OPEN: usize = 1_000;
 #[derive(Debug)]
 pub(super) struct Session {
     pub id: SessionId,
-    /// Who the client says it is, and what it can do: JSON texts.
+    /// Who the client says it is, and what it can do: JSON texts, together at most `MAX_HELLO` long.
     pub client_info: Option<Vec<u8>>,
     pub capabilities: Vec<u8>,
     pub feed: Feed,
     owner: Owner,
-    level: Mutex<Option<String>>,
+    level: Mutex<Option<&'static str>>,
     last_used: AtomicI64,
     /// What the client was asked and has not answered yet.
     asked: Mutex<HashMap<String, oneshot::Sender<Bytes>>>,
@@ -65,12 +65,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Session {
-    pub(super) fn level(&self) -> Option<String> {
-        lock(&self.level).clone()
+    pub(super) fn level(&self) -> Option<&'static str> {
+        *lock(&self.level)
     }
 
-    pub(super) fn set_level(&self, level: Option<&str>) {
-        *lock(&self.level) = level.map(str::to_owned);
+    pub(super) fn set_level(&self, level: &'static str) {
+        *lock(&self.level) = Some(level);
     }
 
     /// A question that the client can answer once. `None` if too many wait.

@@ -40,7 +40,7 @@ pub(super) fn stamp(draft: &mut Draft, session: Option<&Session>) {
     let capabilities = session.map_or(&b"{}"[..], |session| &session.capabilities);
     draft.set_meta(META_CLIENT_CAPABILITIES, capabilities);
     if let Some(level) = session.and_then(Session::level) {
-        draft.set_meta(META_LOG_LEVEL, json(&level));
+        draft.set_meta(META_LOG_LEVEL, json(level));
     }
 }
 

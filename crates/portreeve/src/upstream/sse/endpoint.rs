@@ -25,7 +25,7 @@ pub(super) fn resolve(base: &Uri, said: &str) -> Result<Uri, UpstreamError> {
         (Some(scheme), Some(authority)) => (scheme, authority.as_str()),
         _ => return Err(odd("cannot be told from a URL without a host")),
     };
-    let absolute = if said.contains("://") {
+    let absolute = if has_scheme(said) {
         said.to_owned()
     } else if said.starts_with("//") {
         format!("{scheme}:{said}")
@@ -45,6 +45,16 @@ pub(super) fn resolve(base: &Uri, said: &str) -> Result<Uri, UpstreamError> {
         return Err(odd("is at another origin than its own"));
     }
     Ok(endpoint)
+}
+
+/// Whether it begins with a scheme: an address may also stand in a query.
+fn has_scheme(said: &str) -> bool {
+    let is_scheme = |text: &str| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+        text.starts_with(|first: char| first.is_ascii_alphabetic()) && text.bytes().all(plain)
+    };
+    said.split_once("://")
+        .is_some_and(|(scheme, _)| is_scheme(scheme))
 }
 
 fn origin(uri: &Uri) -> Option<(String, String, u16)> {
@@ -72,6 +82,8 @@ mod tests {
             ("?s=1", "http://host:8080/a/sse?s=1"),
             ("http://HOST:8080/m", "http://HOST:8080/m"),
             ("//host:8080/m", "http://host:8080/m"),
+            ("/m?next=http://x", "http://host:8080/m?next=http://x"),
+            ("m?next=http://x", "http://host:8080/a/m?next=http://x"),
         ] {
             assert_eq!(resolve(&base, said).unwrap().to_string(), found);
         }

@@ -26,6 +26,7 @@ use tokio::time::timeout;
 use super::http::HttpServer;
 use super::stdio::{Beginning, Serves};
 use super::{EventSource, Incoming, IncomingBody, Outgoing, UpstreamError, UpstreamSession, Verb};
+use crate::clock::Stopwatch;
 use crate::mcp::header;
 use crate::mcp::method::{Topic, topic};
 use crate::mcp::parts::{self, Kind, Parts};
@@ -36,6 +37,8 @@ use wire::Wire;
 const MAX_SESSIONS: usize = 1_000;
 /// What is longer introduces nobody.
 const LONGEST_HELLO: usize = 64 * 1024;
+/// How long a server whose connection could not be opened for the house is left alone.
+const FAILED: Duration = Duration::from_secs(2);
 /// How long the house's connection stays after its last use.
 const HOUSE_IDLE: Duration = Duration::from_mins(4);
 
@@ -45,8 +48,16 @@ pub(super) struct Sse {
     /// Whether it does, as far as is known.
     is_spoken: AtomicBool,
     sessions: Mutex<HashMap<String, Arc<Wire>>>,
-    house: tokio::sync::Mutex<Option<Arc<Wire>>>,
+    house: tokio::sync::Mutex<House>,
     numbers: AtomicU64,
+}
+
+/// The connection for requests without a session.
+#[derive(Debug, Default)]
+struct House {
+    wire: Option<Arc<Wire>>,
+    /// When and why it could not be opened last.
+    failed: Option<(Stopwatch, String)>,
 }
 
 /// Keeps a session's connection. Dropping it ends the connection.
@@ -208,21 +219,51 @@ impl Sse {
 
     /// The connection for requests without a session.
     async fn house(&self, server: &HttpServer) -> Result<Option<Arc<Wire>>, UpstreamError> {
-        let mut slot = self.house.lock().await;
+        let patience = server.timeout();
+        let unreachable = |why: &str| Err(UpstreamError::Unreachable(why.to_owned()));
+        let Ok(mut house) = timeout(patience, self.house.lock()).await else {
+            return unreachable("its connection is still being opened, for others");
+        };
         let is_fresh =
             |wire: &&Arc<Wire>| !wire.is_gone() && wire.idle().is_none_or(|idle| idle < HOUSE_IDLE);
-        if let Some(wire) = slot.as_ref().filter(is_fresh) {
+        if let Some(wire) = house.wire.as_ref().filter(is_fresh) {
             return Ok(Some(Arc::clone(wire)));
         }
-        *slot = None;
-        let Some(wire) = Wire::open(server, Serves::Everybody).await? else {
-            self.is_spoken.store(false, Ordering::Relaxed);
-            return Ok(None);
+        house.wire = None;
+        // Whoever waited meanwhile does not try the same once more, one after the other.
+        if let Some((since, why)) = &house.failed
+            && since.elapsed() < FAILED
+        {
+            return unreachable(why);
+        }
+        house.failed = None;
+        let opening = async {
+            let Some(wire) = Wire::open(server, Serves::Everybody).await? else {
+                return Ok(None);
+            };
+            shake_hands(&wire, patience).await?;
+            Ok(Some(Arc::new(wire)))
         };
-        shake_hands(&wire, server.timeout()).await?;
-        let wire = Arc::new(wire);
-        *slot = Some(Arc::clone(&wire));
-        Ok(Some(wire))
+        let opened = timeout(patience, opening).await;
+        match opened.unwrap_or(Err(UpstreamError::Timeout(patience))) {
+            Ok(Some(wire)) => {
+                house.wire = Some(Arc::clone(&wire));
+                Ok(Some(wire))
+            }
+            Ok(None) => {
+                self.is_spoken.store(false, Ordering::Relaxed);
+                Ok(None)
+            }
+            Err(error) => {
+                // The request that waited for it was surely not sent.
+                let why = match error {
+                    UpstreamError::Unreachable(why) => why,
+                    error => format!("its stream cannot be opened: {error}"),
+                };
+                house.failed = Some((Stopwatch::start(), why.clone()));
+                unreachable(&why)
+            }
+        }
     }
 }
 

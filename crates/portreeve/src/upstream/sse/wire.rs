@@ -17,7 +17,8 @@ use crate::mcp::parts::{self, Parts};
 
 /// How long the stream may be silent: it has nothing to say for as long as nobody asks.
 const SILENCE: Duration = Duration::from_hours(12);
-/// How long a client may take none of its messages.
+/// How long a session's client may take none of its messages. Who shares a connection with others is
+/// not waited for.
 const STALL: Duration = Duration::from_secs(30);
 /// How many words of the gate's own may be on their way.
 const OWN_WORDS: usize = 64;
@@ -32,6 +33,7 @@ pub(super) struct Wire {
 
 #[derive(Debug)]
 struct Shared {
+    serves: Serves,
     table: Mutex<Table>,
     /// Where messages go.
     to: HttpServer,
@@ -71,6 +73,7 @@ impl Wire {
         let said = String::from_utf8_lossy(&named);
         let to = server.at(endpoint::resolve(server.url(), &said)?)?;
         let shared = Arc::new(Shared {
+            serves: whom,
             table: Mutex::new(Table::new(whom)),
             to,
             own_words: Arc::new(tokio::sync::Semaphore::new(OWN_WORDS)),
@@ -205,7 +208,11 @@ impl Shared {
             Route::Noise(kind) => tracing::debug!(kind, "a message of a server was dropped"),
             Route::Reply(words) => self.say(Bytes::from(words)),
             Route::To(outlet, message, request) => {
-                if outlet.send(message, STALL).await.is_err()
+                let patience = match self.serves {
+                    Serves::Session => STALL,
+                    Serves::Everybody => Duration::ZERO,
+                };
+                if outlet.send(message, patience).await.is_err()
                     && let Some(wire_id) = request
                 {
                     let why = "the client does not take what the server sends".to_owned();

@@ -171,9 +171,14 @@ impl Kept {
         let track = timeout(HANDOVER, waiting).await.ok()??;
         let oldest = track.sent.front().map_or(track.next, |(number, _)| *number);
         let is_whole = (oldest..=track.next).contains(&after.saturating_add(1));
+        if !is_whole {
+            // Another event may still be one to go on from.
+            self.leave(&name, track);
+            return None;
+        }
         let missed = track.sent.iter().filter(|(number, _)| *number > after);
         let due = missed.cloned().collect();
-        is_whole.then(|| Numbered {
+        Some(Numbered {
             kept: self.clone(),
             name,
             track: Some(track),
@@ -316,5 +321,26 @@ impl Drop for Numbered {
         if let Some(track) = self.track.take() {
             self.kept.leave(&self.name, track);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_comes_back_with_a_wrong_event_may_come_back_with_the_right_one() {
+        let kept = Kept::default();
+        let answers = Answers::whole(Bytes::from_static(b"{}"));
+        let mut stream = kept.begin("s", answers, KEEP);
+        let first = stream.next(KEEP).await.unwrap().unwrap();
+        let (id, name) = (first.id.unwrap(), stream.name.clone());
+        drop(stream);
+        assert!(kept.resume("s", &name.event(7)).await.is_none());
+        // What is left is forgotten after a while; what counts as carried would not be.
+        let place = |kept: &Kept| matches!(kept.lock().by_name.get(&name), Some(Place::Left(..)));
+        assert!(place(&kept));
+        let mut again = kept.resume("s", &id).await.expect("it is still kept");
+        assert_eq!(again.next(KEEP).await.unwrap().unwrap().data, "{}");
     }
 }

@@ -600,3 +600,77 @@ async fn a_retry_that_people_must_approve_does_not_pass_unasked() {
     assert!(refused.text().contains("approval"), "{}", refused.text());
     assert!(!refused.text().contains("heard"), "{}", refused.text());
 }
+
+#[tokio::test]
+async fn what_is_kept_of_a_client_is_bounded() {
+    let old = Old::default();
+    let server = old.start().await;
+    let gate = TestGate::start(&server.url(), &open_policy(&json!({}))).await;
+    let opened = old.opened();
+    let client = Client::new(&gate, json!({ "x": { "y": "x".repeat(20_000) } }));
+    let refused = client.ask(1, "tools/call", json!({ "name": "t" })).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+    assert_eq!(refused.json()["error"]["code"], -32602);
+    assert!(refused.text().contains("16384 bytes"), "{}", refused.text());
+    assert_eq!(gate.booked().pop().unwrap().rule.as_str(), "(malformed)");
+    assert_eq!(old.opened(), opened, "no session was opened for it");
+}
+
+#[tokio::test]
+async fn a_retry_without_the_answer_is_booked_and_wins_no_time() {
+    let old = Old::default();
+    let server = old.start().await;
+    let gate = TestGate::start(&server.url(), &open_policy(&json!({}))).await;
+    let client = Client::new(&gate, json!({ "roots": {} }));
+    let first = asking("roots/list");
+    let mut required = client.ask(1, "tools/call", first.clone()).await.json();
+    let booked = gate.booked().len();
+    let minutes = |n: u64| Duration::from_mins(n);
+    for id in 2..5 {
+        gate.clock.advance(minutes(3));
+        let mut again = first.clone();
+        again["requestState"] = required["result"]["requestState"].clone();
+        required = client.ask(id, "tools/call", again).await.json();
+        assert_eq!(
+            required["result"]["resultType"], "input_required",
+            "{required}"
+        );
+    }
+    let all = gate.booked();
+    assert_eq!(all.len(), booked + 3);
+    let last = all.last().unwrap();
+    assert_eq!(last.rule.as_str(), "(malformed)");
+    let reason = last.end.reason.as_deref().unwrap_or_default();
+    assert!(reason.contains("inputResponses"), "{reason}");
+    gate.clock.advance(minutes(2));
+    let answer = retry(&first, &required["result"], &json!({ "roots": [] }));
+    let late = client.ask(9, "tools/call", answer).await;
+    assert!(late.text().contains("has expired"), "{}", late.text());
+}
+
+#[tokio::test]
+async fn what_waits_for_clients_is_bounded_together() {
+    let old = Old::default();
+    let server = old.start().await;
+    let gate = TestGate::planned(|plan| plan.front.max_body = 16 * 1024 * 1024).await;
+    let gate = gate
+        .furnished(&server.url(), &open_policy(&json!({})))
+        .await;
+    let client = Client::new(&gate, json!({ "roots": {} }));
+    let mut large = asking("roots/list");
+    large["arguments"]["padding"] = json!("x".repeat(12 * 1024 * 1024));
+    for id in 1..3 {
+        let parked = client.ask(id, "tools/call", large.clone()).await.json();
+        assert_eq!(parked["result"]["resultType"], "input_required");
+    }
+    let third = client.ask(3, "tools/call", large).await.json();
+    // The server was told that nobody answers, and went on.
+    let heard = &third["result"]["structuredContent"]["heard"];
+    assert!(
+        heard["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("too many"),
+        "{third}"
+    );
+}

@@ -2,6 +2,7 @@
 
 mod downward;
 mod sse;
+mod sse_clients;
 mod stdio;
 mod upward;
 

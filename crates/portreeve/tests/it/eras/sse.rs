@@ -1,7 +1,9 @@
 //! Servers that speak the oldest transport: a stream, and a second URL that it names.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
@@ -19,6 +21,22 @@ struct Ancient {
     streams: Arc<Mutex<HashMap<String, mpsc::Sender<Bytes>>>>,
     /// What it names instead of its own URL.
     elsewhere: Option<&'static str>,
+    /// Whether it opens no more streams.
+    hangs: Arc<AtomicBool>,
+}
+
+/// Far more of a call's progress than fits on the way to a client that does not read.
+fn tell_much(stream: mpsc::Sender<Bytes>, token: &Value) {
+    let progress = json!({ "jsonrpc": "2.0", "method": "notifications/progress",
+        "params": { "progressToken": token, "progress": 1, "message": "x".repeat(100_000) } });
+    let progress = event(&progress);
+    tokio::spawn(async move {
+        for _ in 0..600 {
+            if stream.send(progress.clone()).await.is_err() {
+                return;
+            }
+        }
+    });
 }
 
 fn event(message: &Value) -> Bytes {
@@ -31,6 +49,9 @@ impl Ancient {
     }
 
     fn answer(&self, seen: &Seen) -> Script {
+        if seen.method == Method::GET && self.hangs.load(Ordering::Relaxed) {
+            return Script::Silence;
+        }
         if seen.method == Method::GET {
             let (sender, receiver) = mpsc::channel(32);
             let mut streams = self.streams.lock().unwrap();
@@ -48,8 +69,9 @@ impl Ancient {
         let body = seen.json();
         let answer = |result: Value| {
             let answer = json!({ "jsonrpc": "2.0", "id": body["id"], "result": result });
+            let stream = stream.clone();
             // A client that is gone hears nothing.
-            let _ = stream.try_send(event(&answer));
+            tokio::spawn(async move { stream.send(event(&answer)).await.ok() });
         };
         match seen.rpc_method().as_str() {
             "initialize" => answer(json!({ "protocolVersion": "2024-11-05",
@@ -57,10 +79,14 @@ impl Ancient {
             "tools/list" => answer(json!({ "tools": [
                 { "name": "t", "inputSchema": { "type": "object" } },
                 { "name": "ask", "inputSchema": { "type": "object" } },
+                { "name": "slow", "inputSchema": { "type": "object" } },
                 { "name": "secret", "inputSchema": { "type": "object" } } ] })),
             "tools/call" if body["params"]["name"] == "ask" => {
                 let asked = json!({ "jsonrpc": "2.0", "id": "q", "method": "roots/list" });
                 stream.try_send(event(&asked)).unwrap();
+            }
+            "tools/call" if body["params"]["name"] == "slow" => {
+                tell_much(stream.clone(), &body["params"]["_meta"]["progressToken"]);
             }
             "tools/call" => answer(json!({ "content": [{ "type": "text", "text": seen.path }] })),
             "" => {
@@ -74,9 +100,9 @@ impl Ancient {
     }
 }
 
-const HELLO: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{"roots":{}},"clientInfo":{"name":"t","version":"1"}}}"#;
+pub(super) const HELLO: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{"roots":{}},"clientInfo":{"name":"t","version":"1"}}}"#;
 
-fn call(id: u64, tool: &str) -> Value {
+pub(super) fn call(id: u64, tool: &str) -> Value {
     request(id, "tools/call", &json!({ "name": tool }))
 }
 
@@ -86,7 +112,7 @@ async fn it_is_recognised_and_each_session_has_a_stream_of_its_own() {
     let gate = TestGate::start(&server.url(), &open_policy(&json!({}))).await;
     assert_eq!(
         gate.listed().await,
-        ["t", "ask"],
+        ["t", "ask", "slow"],
         "the tools were read, and are filtered"
     );
     let mut places = Vec::new();
@@ -203,72 +229,71 @@ async fn an_endpoint_elsewhere_is_refused() {
     assert_eq!(server.seen("initialize")[0].header("x-key"), Some("k3y"));
 }
 
-/// A gate that answers such clients, before an ordinary server.
-async fn with_a_face(server: &TestServer) -> TestGate {
-    let gate = TestGate::planned(|plan| plan.front.sse = true).await;
-    gate.furnished(&server.url(), &open_policy(&json!({})))
-        .await
-}
-
 #[tokio::test]
-async fn a_client_of_the_oldest_transport_is_answered_on_its_stream() {
-    let tools = json!([{ "name": "t", "inputSchema": { "type": "object" } },
-        { "name": "secret", "inputSchema": { "type": "object" } }]);
-    let server = TestServer::with_tools(tools).await;
-    let gate = with_a_face(&server).await;
-    let mut stream = Stream::at(&gate, (Method::GET, "/sse/s"), &[], &Value::Null).await;
-    assert_eq!(stream.headers["content-type"], "text/event-stream");
-    let (kind, endpoint) = stream.event().await.unwrap();
-    assert_eq!(kind, "endpoint");
-    assert!(endpoint.starts_with("/sse/s?session="), "{endpoint}");
-    let post = |body: String| gate.send(Method::POST, &endpoint, &[], body);
-    assert_eq!(post(HELLO.to_owned()).await.status, StatusCode::ACCEPTED);
-    assert_eq!(
-        stream.next().await.unwrap()["result"]["serverInfo"]["name"],
-        "test"
-    );
-    let ready = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
-    assert_eq!(post(ready.to_string()).await.status, StatusCode::ACCEPTED);
-    post(call(1, "t").to_string()).await;
-    assert_eq!(
-        stream.next().await.unwrap()["result"]["content"][0]["text"],
-        "ok"
-    );
-    post(call(2, "secret").to_string()).await;
-    let denied = stream.next().await.unwrap();
-    assert!(denied.to_string().contains("[POLICY DENIED]"), "{denied}");
-    assert_eq!(server.seen("tools/call").len(), 1);
-}
-
-#[tokio::test]
-async fn a_stream_is_its_grants_alone() {
-    let server = TestServer::with_tools(json!([])).await;
-    let gate = with_a_face(&server).await;
-    let other = "other-token-0123456789-abcdefghijklmno";
-    gate.add_grant("other", other, &[("s", Some("p"))]).await;
-    let mut stream = Stream::at(&gate, (Method::GET, "/sse/s"), &[], &Value::Null).await;
-    let (_, endpoint) = stream.event().await.unwrap();
-    let bearer = format!("Bearer {other}");
-    let headers = [("authorization", bearer.as_str())];
-    let stolen = gate.send(Method::POST, &endpoint, &headers, HELLO).await;
-    assert_eq!(stolen.status, StatusCode::NOT_FOUND);
-    let nobody = gate
-        .send(Method::POST, &endpoint, &[("authorization", "")], HELLO)
-        .await;
-    assert_eq!(nobody.status, StatusCode::UNAUTHORIZED);
-    assert!(
-        server.seen("initialize").len() <= 1,
-        "only the gate itself has spoken to it"
-    );
-    // A gate that stops ends the stream.
-    gate.node.gate.close_free_streams();
-    assert!(stream.next().await.is_none());
-}
-
-#[tokio::test]
-async fn the_oldest_transport_is_off_unless_it_is_switched_on() {
-    let server = TestServer::with_tools(json!([])).await;
+async fn who_does_not_read_keeps_nobody_else_waiting() {
+    let server = Ancient::default().start().await;
     let gate = TestGate::start(&server.url(), &open_policy(&json!({}))).await;
-    let answer = gate.send(Method::GET, "/sse/s", &[], "").await;
-    assert_eq!(answer.status, StatusCode::NOT_FOUND);
+    assert_eq!(gate.call("t", json!({})).await.json()["id"], 1);
+    let mut slow = call(1, "slow");
+    slow["params"]["_meta"]["progressToken"] = json!("p");
+    let unread = Stream::open(&gate, Method::POST, &[], &slow).await;
+    // What comes after as much as fits is for somebody else.
+    for id in 2..30 {
+        let answer = gate.post(call(id, "t").to_string()).await;
+        assert!(answer.json()["result"].is_object(), "{}", answer.text());
+    }
+    drop(unread);
+}
+
+#[tokio::test]
+async fn a_server_that_opens_no_stream_is_waited_for_once() {
+    let ancient = Ancient::default();
+    let server = ancient.clone().start().await;
+    let gate = TestGate::start(&server.url(), &open_policy(&json!({}))).await;
+    assert_eq!(gate.call("t", json!({})).await.json()["id"], 1);
+    ancient.hangs.store(true, Ordering::Relaxed);
+    ancient.streams.lock().unwrap().clear();
+    let began = Instant::now();
+    let calls = (0..12).map(|_| gate.call("t", json!({})));
+    let answers = futures_util::future::join_all(calls).await;
+    // One attempt takes two seconds.
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(8), "{took:?}");
+    for answer in answers {
+        let error = &answer.json()["error"];
+        assert_eq!(error["data"]["may_have_run"], false, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_grant_has_a_share_of_a_servers_connections() {
+    let ancient = Ancient::default();
+    let server = ancient.clone().start().await;
+    let gate = TestGate::start(&server.url(), &open_policy(&json!({}))).await;
+    let first = gate.post(HELLO).await.session();
+    let mut last = first.clone();
+    for _ in 0..100 {
+        gate.clock.advance(Duration::from_millis(1));
+        last = gate.post(HELLO).await.session();
+    }
+    for (session, status) in [(&first, StatusCode::NOT_FOUND), (&last, StatusCode::OK)] {
+        let headers = [("mcp-session-id", session.as_str())];
+        let answer = gate.post_with(&headers, call(1, "t").to_string()).await;
+        assert_eq!(answer.status, status, "{}", answer.text());
+    }
+    let open = || {
+        let streams = ancient.streams.lock().unwrap();
+        streams
+            .values()
+            .filter(|stream| !stream.is_closed())
+            .count()
+    };
+    for _ in 0..500 {
+        // Those of the sessions, and the gate's own.
+        if open() <= 101 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{} connections are open", open());
 }

@@ -463,3 +463,38 @@ async fn what_cannot_be_translated_is_said() {
     }
     assert!(server.seen("").is_empty());
 }
+
+#[tokio::test]
+async fn what_a_session_keeps_of_its_client_is_bounded() {
+    let server = TestServer::start(modern).await;
+    let gate = TestGate::start(&server.url(), &open_policy(&json!({}))).await;
+    for member in ["clientInfo", "capabilities"] {
+        let mut hello = hello(&json!({}));
+        hello["params"][member]["x"] = json!("x".repeat(20_000));
+        let refused = gate.post(hello.to_string()).await;
+        assert_eq!(refused.json()["error"]["code"], -32602, "{member}");
+        assert!(refused.text().contains("16384 bytes"), "{}", refused.text());
+        assert!(!refused.headers.contains_key("mcp-session-id"));
+        let booked = gate.booked().pop().unwrap();
+        assert_eq!(
+            (booked.method.as_str(), booked.rule.as_str()),
+            ("initialize", "(malformed)")
+        );
+    }
+    let session = session(&gate, &json!({})).await;
+    let headers = [("mcp-session-id", session.as_str())];
+    let uri = format!("file:///allowed/{}", "x".repeat(5_000));
+    for (method, params) in [
+        ("logging/setLevel", json!({ "level": "x".repeat(5_000) })),
+        ("resources/subscribe", json!({ "uri": uri })),
+    ] {
+        let asked = request(1, method, &params);
+        let refused = gate.post_with(&headers, asked.to_string()).await;
+        assert_eq!(
+            refused.json()["error"]["code"],
+            -32602,
+            "{method}: {}",
+            refused.text()
+        );
+    }
+}

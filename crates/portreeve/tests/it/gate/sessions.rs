@@ -8,11 +8,13 @@ use bytes::Bytes;
 use http::{Method, StatusCode};
 use portreeve::gate::{Payload, Status};
 use portreeve::ledger::Ledger;
+use portreeve::store::model::NewTools;
 use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::{allowing, tools};
 use crate::support::beside::{Beside, read_to_its_end};
+use crate::support::gate::TOKEN;
 use crate::support::ledger::Brittle;
 use crate::support::server::{Seen, plain};
 use crate::support::{Script, TestGate, TestServer};
@@ -369,4 +371,32 @@ fn unending(first: &'static str) -> Script {
     sender.try_send(Bytes::from(first)).unwrap();
     tokio::spawn(async move { sender.closed().await });
     Script::Stream(Vec::new(), receiver)
+}
+
+#[tokio::test]
+async fn names_that_a_session_keeps_are_short() {
+    let length = Arc::new(AtomicUsize::new(9_000));
+    let names = Arc::clone(&length);
+    let server = TestServer::start(move |seen| match seen.rpc_method().as_str() {
+        "initialize" => opened(seen, &"x".repeat(names.load(Ordering::Relaxed))),
+        _ => plain(seen, &tools(&["t"])),
+    })
+    .await;
+    let gate = TestGate::empty().await;
+    gate.add_server("s", &server.url(), NewTools::Judge).await;
+    let policy = r#"{"version":"1","default":"allow"}"#;
+    gate.put_policy("p", policy).await;
+    gate.add_grant("tester", TOKEN, &[("s", Some("p"))]).await;
+    gate.node.gate.take_first_lists().await;
+    let refused = gate.post(HELLO).await;
+    assert!(refused.text().contains("8192 bytes"), "{}", refused.text());
+    assert!(!refused.headers.contains_key("mcp-session-id"));
+    length.store(8_000, Ordering::Relaxed);
+    gate.post(HELLO).await.session();
+    // No definition has so long a name, so that none will ever come for it.
+    for (length, passes) in [(256, true), (257, false)] {
+        let answer = gate.call(&"n".repeat(length), json!({})).await;
+        let denied = answer.text().contains("[POLICY DENIED]");
+        assert_eq!(!denied, passes, "{length}: {}", answer.text());
+    }
 }

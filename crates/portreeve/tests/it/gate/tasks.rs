@@ -293,3 +293,33 @@ async fn what_a_call_belongs_to_is_a_task_of_the_callers() {
     let seen = server.seen("tools/call").remove(0).json();
     assert_eq!(seen["params"]["_meta"][RELATED]["taskId"], "t.1");
 }
+
+#[tokio::test]
+async fn a_long_id_of_a_task_is_not_kept_in_mind() {
+    let server = TestServer::start(|seen| {
+        let length = seen.json()["params"]["arguments"]["length"].as_u64();
+        match (seen.rpc_method().as_str(), length) {
+            ("tools/call", Some(length)) => {
+                let id = "x".repeat(usize::try_from(length).unwrap());
+                let task = json!({ "resultType": "task", "taskId": id, "status": "working" });
+                Script::result(seen, &task)
+            }
+            ("tasks/get", _) => Script::result(seen, &same_task(seen)),
+            _ => plain(seen, &tools(&["a"])),
+        }
+    })
+    .await;
+    let gate = TestGate::start(&server.url(), ALLOWED).await;
+    for (length, known) in [(1_024, true), (1_025, false)] {
+        let params = json!({ "name": "a", "arguments": { "length": length } });
+        let begun = modern(&gate, TOKEN, "tools/call", params).await;
+        let task = begun.result()["taskId"].clone();
+        let got = modern(&gate, TOKEN, "tasks/get", json!({ "taskId": task })).await;
+        assert_eq!(
+            got.body["result"].is_object(),
+            known,
+            "{length}: {}",
+            got.body
+        );
+    }
+}

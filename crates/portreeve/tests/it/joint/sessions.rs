@@ -168,3 +168,61 @@ async fn a_malformed_message_is_refused_and_booked_for_no_server() {
     assert_eq!(gate.booked().pop().unwrap().method, "odd/method");
     assert!(a.heard("odd/method").is_empty());
 }
+
+#[tokio::test]
+async fn what_a_session_keeps_is_what_its_servers_took_and_no_more() {
+    let refusing = |seen: &crate::support::server::Seen| {
+        let uri = seen.json()["params"]["uri"].as_str()?.to_owned();
+        let refused = seen.rpc_method() == "resources/subscribe" && uri.ends_with("/no");
+        let error = json!({ "code": -32002, "message": "no such resource" });
+        let answer = json!({ "jsonrpc": "2.0", "id": seen.json()["id"], "error": error });
+        refused.then(|| crate::support::Script::json(answer.to_string()))
+    };
+    let (a, b) = (Peer::with("a", refusing).await, Peer::start("b").await);
+    let policy =
+        r#"{"version":"1","default":"allow","resources":{"file:///denied":{"action":"deny"}}}"#;
+    let gate = gate_with(&[("a", &a), ("b", &b)], policy).await;
+    let agent = Agent::in_session(&gate).await;
+    for level in ["error", "loud"] {
+        let params = json!({ "level": level, "padding": "x".repeat(1_000) });
+        agent.ask("logging/setLevel", params).await;
+    }
+    let long = format!("file:///{}", "x".repeat(5_000));
+    for uri in ["file:///yes", "file:///no", "file:///denied", &long] {
+        let uri = format!("portreeve:a:{uri}");
+        agent
+            .ask("resources/subscribe", json!({ "uri": uri }))
+            .await;
+    }
+    assert_eq!(
+        a.heard("resources/subscribe").len(),
+        3,
+        "all but the denied one"
+    );
+    let before = a.session("resources/subscribe");
+    a.lost.lock().unwrap().push(before);
+    a.server.forget();
+    agent.call("a__t", json!({})).await;
+    let renewed = a.heard("resources/subscribe");
+    assert_eq!(renewed.len(), 1, "{renewed:?}");
+    assert_eq!(renewed[0]["params"], json!({ "uri": "file:///yes" }));
+    let levels = a.heard("logging/setLevel");
+    assert_eq!(levels.len(), 1, "{levels:?}");
+    assert_eq!(levels[0]["params"], json!({ "level": "error" }));
+}
+
+#[tokio::test]
+async fn a_long_subscription_is_refused_for_it_is_kept() {
+    let (a, b) = (Peer::start("a").await, Peer::start("b").await);
+    let gate = gate_with(&[("a", &a), ("b", &b)], OPEN).await;
+    let agent = Agent::of(&gate);
+    let uri = format!("portreeve:a:file:///{}", "x".repeat(70_000));
+    let filter = json!({ "resourceSubscriptions": [uri] });
+    let refused = agent
+        .modern("subscriptions/listen", json!({ "notifications": filter }))
+        .await;
+    let refused = super::message(refused).await;
+    let words = refused["error"]["message"].as_str().unwrap();
+    assert!(words.contains("65536 bytes"), "{words}");
+    assert!(a.heard("subscriptions/listen").is_empty());
+}
