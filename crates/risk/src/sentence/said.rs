@@ -128,7 +128,7 @@ pub(super) fn warnings(text: &str, found: &mut Collected) {
 
 /// What a description says that the tool does not do.
 pub(super) fn restrictions(text: &str, found: &mut Collected) {
-    const SAYS: [&str; 28] = [
+    const SAYS: [&str; 27] = [
         "read-only",
         "readonly",
         "read only",
@@ -144,7 +144,6 @@ pub(super) fn restrictions(text: &str, found: &mut Collected) {
         "without modifying",
         "does not execute",
         "without executing",
-        "not executed",
         "does not make any changes",
         "no changes are made",
         "doesn't execute",
