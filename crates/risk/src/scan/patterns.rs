@@ -3,7 +3,7 @@
 //! The table (`patterns.txt`) has a rule, a weight and a pattern in each line; patterns are matched
 //! against the [`Skeleton`], in linear time. What a rule means stands in [`MEANINGS`].
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
@@ -16,6 +16,15 @@ struct Pattern {
     rule: &'static str,
     weight: Weight,
     source: &'static str,
+    /// Compiled when the set has found it: most never are, and all together take much room.
+    regex: OnceLock<Option<Regex>>,
+}
+
+impl Pattern {
+    fn regex(&self) -> Option<&Regex> {
+        let compile = || RegexBuilder::new(self.source).size_limit(SIZE).build().ok();
+        self.regex.get_or_init(compile).as_ref()
+    }
 }
 
 const MEANINGS: [(&str, &str); 29] = [
@@ -109,6 +118,7 @@ fn pattern(line: &'static str) -> Option<Pattern> {
         rule,
         weight,
         source,
+        regex: OnceLock::new(),
     })
 }
 
@@ -116,21 +126,13 @@ fn pattern(line: &'static str) -> Option<Pattern> {
 const SIZE: usize = 64 << 20;
 
 struct Table {
-    patterns: Vec<(Pattern, Regex)>,
+    patterns: Vec<Pattern>,
     all: Option<RegexSet>,
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    let patterns: Vec<_> = lines()
-        .filter_map(|pattern| {
-            let regex = RegexBuilder::new(pattern.source)
-                .size_limit(SIZE)
-                .build()
-                .ok()?;
-            Some((pattern, regex))
-        })
-        .collect();
-    let sources = patterns.iter().map(|(pattern, _)| pattern.source);
+    let patterns: Vec<_> = lines().collect();
+    let sources = patterns.iter().map(|pattern| pattern.source);
     let all = RegexSetBuilder::new(sources).size_limit(SIZE).build().ok();
     Table { patterns, all }
 });
@@ -142,14 +144,14 @@ pub(super) fn look(text: &Text<'_>, skeleton: &Skeleton, findings: &mut Vec<Find
         None => (0..table.patterns.len()).collect(),
     };
     for at in matched {
-        let Some((pattern, regex)) = table.patterns.get(at) else {
+        let Some(pattern) = table.patterns.get(at) else {
             continue;
         };
         let names_only = pattern.rule == "channel.parameter";
         if names_only != (text.is_key && text.is_name) || (text.is_key && !text.is_name) {
             continue;
         }
-        let Some(found) = regex.find(&skeleton.text) else {
+        let Some(found) = pattern.regex().and_then(|regex| regex.find(&skeleton.text)) else {
             continue;
         };
         if is_excused(
